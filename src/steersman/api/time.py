@@ -1,0 +1,29 @@
+"""Instants as the API writes them: UTC, seconds for ``Time``, microseconds for ``MicroTime``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+
+def now() -> datetime:
+    """The current instant with the resolution of the API's ``Time``."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def now_micro() -> datetime:
+    """The current instant for a ``MicroTime`` field; its microseconds are never zero, so they are always written."""
+    instant = datetime.now(UTC)
+    return instant if instant.microsecond else instant.replace(microsecond=1)
+
+
+def rfc3339(instant: datetime) -> str:
+    """An instant as the API writes a ``Time``: ``2026-01-02T03:04:05Z``."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read an instant; raises ValueError where the text is none or lacks a zone."""
+    instant = datetime.fromisoformat(text)
+    if instant.tzinfo is None:
+        raise ValueError(f"{text!r} has no time zone")
+    return instant.astimezone(UTC)

@@ -1,0 +1,1 @@
+"""The types of the Kubernetes API, one module per group-version."""

@@ -1,0 +1,156 @@
+"""Requests, responses, and the one-callable seam between the HTTP protocol and what is served over it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Protocol
+from urllib.parse import parse_qs
+
+from steersman.api.user import ANONYMOUS, User
+
+
+class Request:
+    """One request, its body read whole.
+
+    ``path`` is percent-decoded, ``raw_path`` is not; header names are lower-case; ``peer_certificate`` is the
+    verified client certificate in DER form; ``user`` is set by authentication.
+    """
+
+    __slots__ = (
+        "_query",
+        "body",
+        "headers",
+        "method",
+        "path",
+        "peer_certificate",
+        "query_string",
+        "raw_path",
+        "remote",
+        "user",
+        "warnings",
+    )
+
+    def __init__(
+        self,
+        method: str,
+        raw_path: str,
+        path: str,
+        query_string: str,
+        headers: Mapping[str, str],
+        body: bytes = b"",
+        *,
+        peer_certificate: bytes | None = None,
+        remote: tuple[str, int] = ("", 0),
+    ) -> None:
+        self.method = method
+        self.raw_path = raw_path
+        self.path = path
+        self.query_string = query_string
+        self.headers = headers
+        self.body = body
+        self.peer_certificate = peer_certificate
+        self.remote = remote
+        self.user: User = ANONYMOUS
+        self.warnings: list[str] = []
+        self._query: dict[str, list[str]] | None = None
+
+    @property
+    def query(self) -> dict[str, list[str]]:
+        """The query parameters, every value of each."""
+        if self._query is None:
+            self._query = parse_qs(self.query_string, keep_blank_values=True) if self.query_string else {}
+        return self._query
+
+    def parameter(self, name: str, default: str = "") -> str:
+        """The first value of a query parameter."""
+        values = self.query.get(name)
+        return values[0] if values else default
+
+
+class Response:
+    """A complete response.  ``body`` is one buffer or several, written without being joined."""
+
+    __slots__ = ("body", "content_type", "headers", "status")
+
+    def __init__(
+        self,
+        body: bytes | Sequence[bytes] = b"",
+        status: int = 200,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.body = body
+        self.status = status
+        self.content_type = content_type
+        self.headers = headers or {}
+
+
+class StreamWriter(Protocol):
+    """The open body of a streamed response; chunk framing is done beneath."""
+
+    def write(self, data: bytes) -> None:
+        """Send at once, without waiting; the buffer grows where the peer does not read."""
+        ...
+
+    @property
+    def buffered(self) -> int:
+        """The bytes that the peer has not taken yet."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the buffer is small."""
+        ...
+
+    @property
+    def closed(self) -> asyncio.Event:
+        """Set when the peer has gone or the server is stopping."""
+        ...
+
+
+class Stream:
+    """A response whose body is produced while it is sent; the body ends when ``run`` returns."""
+
+    __slots__ = ("content_type", "headers", "run", "status")
+
+    def __init__(
+        self,
+        run: Callable[[StreamWriter], Awaitable[None]],
+        content_type: str = "application/json",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.run = run
+        self.content_type = content_type
+        self.status = status
+        self.headers = headers or {}
+
+
+class Connection(Protocol):
+    """A raw byte stream: the connection after an upgrade was accepted."""
+
+    async def read(self) -> bytes:
+        """Whatever came in; empty at the end."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    async def drain(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Upgrade:
+    """Takes the connection over: the 101 with these headers is sent, then ``run`` owns the bytes."""
+
+    __slots__ = ("headers", "run")
+
+    def __init__(self, run: Callable[[Connection], Awaitable[None]], headers: Mapping[str, str]) -> None:
+        self.run = run
+        self.headers = headers
+
+
+Answer = Response | Stream | Upgrade
+
+Handler = Callable[[Request], Awaitable[Answer]]
+"""What the server calls for each request; an exception becomes a Status by the outermost handler."""

@@ -1,0 +1,176 @@
+"""The Store contract: a multi-version key-value store with etcd v3's semantics.
+
+One global revision grows by one with every commit, across restarts and restores.  Every value knows the
+revision that created its key and the one that last wrote it.  Old revisions can be read and watched until
+they are compacted.  An acknowledged commit survives ``kill -9`` and power loss.
+
+``tests/contract/test_store.py`` runs over every implementation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import NamedTuple, Protocol
+
+
+class KeyValue(NamedTuple):
+    """One version of one key."""
+
+    key: str
+    value: bytes
+    create_revision: int
+    mod_revision: int
+
+
+class Range(NamedTuple):
+    """A page of a range read.
+
+    ``revision`` is the revision the page was read at; ``more`` says that keys follow the last item;
+    ``remaining`` counts them.
+    """
+
+    items: list[KeyValue]
+    revision: int
+    more: bool
+    remaining: int
+
+
+class Event(NamedTuple):
+    """One change of one key.
+
+    ``current`` is None for a deletion; ``previous`` is None for a creation.  ``revision`` is the commit's.
+    """
+
+    key: str
+    revision: int
+    current: KeyValue | None
+    previous: KeyValue | None
+
+
+class EventBatch(NamedTuple):
+    """The changes of one or more whole commits, in order.
+
+    Everything up to and including ``revision`` has now been delivered; ``events`` is empty when this is
+    progress alone.
+    """
+
+    events: Sequence[Event]
+    revision: int
+
+
+class Put(NamedTuple):
+    """Write a value.  ``expected`` is the mod revision the key must have: 0 for absent, None for any."""
+
+    key: str
+    value: bytes
+    expected: int | None = None
+
+
+class Delete(NamedTuple):
+    """Remove a key.  ``expected`` as in :class:`Put`; removing an absent key changes nothing."""
+
+    key: str
+    expected: int | None = None
+
+
+class Check(NamedTuple):
+    """Demand that a key has a mod revision (0: is absent) without writing it."""
+
+    key: str
+    expected: int
+
+
+Operation = Put | Delete | Check
+
+
+class StoreError(Exception):
+    """The store cannot serve now; trying again may help."""
+
+
+class CompareFailed(StoreError):
+    """An ``expected`` of a commit did not hold, and nothing was written.
+
+    ``current`` maps each key that failed to its present value, None when it is absent.
+    """
+
+    def __init__(self, current: dict[str, KeyValue | None]) -> None:
+        super().__init__(f"compare failed for {', '.join(current)}")
+        self.current = current
+
+
+class Compacted(StoreError):
+    """The requested revision is no longer held; ``compact_revision`` is the oldest that can be read."""
+
+    def __init__(self, compact_revision: int) -> None:
+        super().__init__(f"required revision has been compacted (oldest: {compact_revision})")
+        self.compact_revision = compact_revision
+
+
+class FutureRevision(StoreError):
+    """The requested revision has not happened yet."""
+
+
+class NoSpace(StoreError):
+    """The disk or the quota is exhausted; the write was not done."""
+
+
+class Watch(Protocol):
+    """An open watch: iterate it for batches, close it when done.
+
+    Iteration raises :class:`Compacted` when the watch fell behind the compaction, and :class:`StoreError`
+    when the store went away; either ends it.
+    """
+
+    def __aiter__(self) -> AsyncIterator[EventBatch]: ...
+
+    async def aclose(self) -> None: ...
+
+
+class Store(Protocol):
+    """A multi-version key-value store.  Keys are text, compared as UTF-8 bytes."""
+
+    async def get(self, key: str) -> KeyValue | None:
+        """Read the latest version of a key (linearizable)."""
+        ...
+
+    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+        """Read the keys below a prefix in order, from ``start`` (inclusive) on, at most ``limit`` (0: all).
+
+        ``revision`` 0 means now.  Raises Compacted or FutureRevision.
+        """
+        ...
+
+    async def commit(self, operations: Sequence[Operation]) -> int:
+        """Apply the operations in one revision if every ``expected`` holds; return that revision.
+
+        Raises CompareFailed with nothing written.  A commit that changes nothing returns the current revision.
+        """
+        ...
+
+    async def watch(self, prefix: str, *, start_revision: int) -> Watch:
+        """Deliver every change below the prefix from ``start_revision`` (inclusive) on: ordered, gap-free, once.
+
+        Raises Compacted.  Progress batches come at least when the revision moved and the prefix did not,
+        within a second or upon :meth:`request_progress`.
+        """
+        ...
+
+    async def request_progress(self) -> None:
+        """Ask that every open watch delivers a batch that reaches at least the current revision, soon."""
+        ...
+
+    async def revision(self) -> int:
+        """The current revision (linearizable)."""
+        ...
+
+    async def compact(self, revision: int) -> None:
+        """Forget what was overwritten or deleted before ``revision``."""
+        ...
+
+    async def size(self) -> int:
+        """The bytes that the store occupies on disk (or in memory)."""
+        ...
+
+    async def close(self) -> None:
+        """Release everything; open watches end."""
+        ...
