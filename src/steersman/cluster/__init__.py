@@ -1,1 +1,7 @@
+"""Composition: which processes a cluster has, what each is made of, and how they are started and ended.
 
+``steersman up`` starts one supervisor (:mod:`.supervisor`, standard library alone), which keeps two processes alive:
+the control plane (:mod:`.server`) and the node (:mod:`.agent`).  The node starts its own containerd, which outlives it.
+Everything a cluster owns on the machine is named by its :class:`~.config.ClusterConfig` and lies below its data
+directory, so that :mod:`.down` can remove it although every process was killed.
+"""

@@ -24,7 +24,6 @@ from .certificates import (
     public_pem,
 )
 
-
 DNS_USER = "steersman:dns"
 """The user of the cluster's DNS server; upstream's CoreDNS is a service account instead."""
 

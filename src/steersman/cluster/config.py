@@ -1,0 +1,176 @@
+"""What a cluster on this machine is: decided once by ``up`` or ``server``, kept in its data directory."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import socket
+from pathlib import Path
+
+import msgspec
+
+from steersman.pki.files import PKIConfig, write_private
+
+DEFAULT_DATA_DIR = Path("/var/lib/steersman")
+
+DATA_VERSION = 1
+"""The layout of the data directory that this release reads and writes."""
+
+
+class ConfigError(Exception):
+    """Something about the machine or the settings stands in the way; the message names the cause and the cure."""
+
+
+class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    """One cluster on one machine.
+
+    Everything that may differ between two clusters on one machine is here: directories, ports, address ranges,
+    and the names of kernel objects, which derive from ``identity``.
+    """
+
+    data_dir: str
+    node_name: str
+    node_address: str
+    bind_address: str = "0.0.0.0"  # noqa: S104 - an API server is reached from its pods and other nodes
+    secure_port: int = 6443
+    datastore: str = "sqlite"
+    service_cidr: str = "10.96.0.0/12"
+    cluster_cidr: str = "10.244.0.0/16"
+    cluster_domain: str = "cluster.local"
+    kubelet_port: int = 10250
+    dns_port: int = 10053
+    airgap_images: str = ""
+
+    @property
+    def root(self) -> Path:
+        """The data directory."""
+        return Path(self.data_dir)
+
+    @property
+    def identity(self) -> str:
+        """``steersman``, or with a data directory of one's own ``steersman-`` and six digits of its path's hash."""
+        if self.root == DEFAULT_DATA_DIR:
+            return "steersman"
+        return f"steersman-{hashlib.sha256(str(self.root).encode()).hexdigest()[:6]}"
+
+    @property
+    def bridge(self) -> str:
+        """The name of the bridge between pods; interface names have at most 15 characters."""
+        return self.identity.replace("steersman", "steer").replace("-", "")[:13] + "0"
+
+    @property
+    def server_address(self) -> str:
+        """The address under which this machine's own processes reach the API server."""
+        address = ipaddress.ip_address(self.bind_address)
+        return self.node_address if address.is_unspecified else self.bind_address
+
+    @property
+    def server_url(self) -> str:
+        """The URL in the kubeconfigs."""
+        host = f"[{self.server_address}]" if ":" in self.server_address else self.server_address
+        return f"https://{host}:{self.secure_port}"
+
+    @property
+    def dns_address(self) -> str:
+        """The cluster IP of the DNS Service: the tenth of the range, as kubeadm has it."""
+        return str(ipaddress.ip_network(self.service_cidr)[10])
+
+    @property
+    def kubernetes_address(self) -> str:
+        """The cluster IP of the ``kubernetes`` Service: the first of the range."""
+        return str(ipaddress.ip_network(self.service_cidr)[1])
+
+    @property
+    def pki(self) -> PKIConfig:
+        """The certificates that this cluster needs."""
+        return PKIConfig(
+            directory=self.root / "pki",
+            node_name=self.node_name,
+            node_address=self.node_address,
+            server=self.server_url,
+            addresses=(self.server_address,),
+            service_cidr=self.service_cidr,
+            cluster_domain=self.cluster_domain,
+            cluster_name=self.identity,
+        )
+
+
+def load(data_dir: Path) -> ClusterConfig | None:
+    """The configuration that a data directory holds, None where there is none.
+
+    Raises ConfigError for a layout of another release, and for a file that cannot be read.
+    """
+    version = data_dir / "VERSION"
+    if version.exists():
+        text = version.read_text().strip()
+        if text != str(DATA_VERSION):
+            raise ConfigError(
+                f"{data_dir} has layout version {text!r}; this release of Steersman reads version {DATA_VERSION}. "
+                "Use the release that wrote it, or another --data-dir. Nothing was changed."
+            )
+    path = data_dir / "cluster.json"
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=ClusterConfig)
+    except FileNotFoundError:
+        return None
+    except msgspec.DecodeError as error:
+        raise ConfigError(
+            f"cannot read {path}: {error}; restore it from a backup, or use another --data-dir"
+        ) from error
+
+
+def save(config: ClusterConfig) -> None:
+    """Write the configuration, and the layout's version beside it."""
+    root = config.root
+    try:
+        root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if not (root / "VERSION").exists():
+            write_private(root / "VERSION", f"{DATA_VERSION}\n".encode())
+        data = msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
+        path = root / "cluster.json"
+        if not path.exists() or path.read_bytes() != data:
+            write_private(path, data)
+    except PermissionError as error:
+        raise ConfigError(
+            f"cannot write to {root}: {error.strerror}; run as root, or choose another --data-dir"
+        ) from error
+
+
+def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings: object) -> ClusterConfig:
+    """The configuration for a data directory: what it holds already, changed by the settings that are not None."""
+    data_dir = Path(os.path.abspath(data_dir))
+    given = {name: value for name, value in settings.items() if value is not None}
+    present = present or load(data_dir)
+    try:
+        if present is not None:
+            config = msgspec.structs.replace(present, **given)
+        else:
+            config = ClusterConfig(
+                **{  # type: ignore[arg-type]
+                    "data_dir": str(data_dir),
+                    "node_name": socket.gethostname().lower(),
+                    "node_address": default_address(),
+                    **given,
+                }
+            )
+        ipaddress.ip_address(config.bind_address)
+        ipaddress.ip_address(config.node_address)
+        ipaddress.ip_network(config.service_cidr)
+        ipaddress.ip_network(config.cluster_cidr)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    if ipaddress.ip_network(config.service_cidr).overlaps(ipaddress.ip_network(config.cluster_cidr)):
+        raise ConfigError(f"the service range {config.service_cidr} and the pod range {config.cluster_cidr} overlap")
+    return config
+
+
+def default_address() -> str:
+    """The address from which this machine would speak to others; loopback where it has no route."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("203.0.113.1", 9))  # documentation range; connecting a datagram socket sends nothing
+        except OSError:
+            return "127.0.0.1"
+        address: str = probe.getsockname()[0]
+        return address

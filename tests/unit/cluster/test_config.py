@@ -1,0 +1,41 @@
+from pathlib import Path
+
+import pytest
+
+from steersman.cluster import config
+from steersman.cluster.config import ConfigError
+
+
+def test_is_kept_in_the_data_directory_and_changed_by_settings(tmp_path: Path) -> None:
+    first = config.resolve(tmp_path, secure_port=7443, node_address="192.0.2.4")
+    config.save(first)
+    assert config.load(tmp_path) == first
+    second = config.resolve(tmp_path, kubelet_port=11250, secure_port=None)
+    assert (second.secure_port, second.kubelet_port) == (7443, 11250)
+
+
+def test_two_clusters_share_no_name(tmp_path: Path) -> None:
+    clusters = [config.resolve(tmp_path / name) for name in ("a", "b")]
+    assert len({cluster.identity for cluster in clusters}) == 2
+    assert len({cluster.bridge for cluster in clusters}) == 2
+    assert all(len(cluster.bridge) <= 15 for cluster in clusters)
+
+
+def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "VERSION").write_text("99\n")
+    with pytest.raises(ConfigError, match=r"layout version '99'.*reads version 1"):
+        config.resolve(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["VERSION"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"service_cidr": "10.244.0.0/16"}, "overlap"),
+        ({"service_cidr": "10.96.0.1/12"}, "host bits set"),
+        ({"bind_address": "nowhere"}, "does not appear to be an IPv4 or IPv6 address"),
+    ],
+)
+def test_nonsense_is_named(tmp_path: Path, settings: dict[str, str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        config.resolve(tmp_path, **settings)
