@@ -1,1 +1,1 @@
-
+"""The `steersman` command."""

@@ -1,0 +1,220 @@
+"""The ``steersman`` command: thin; what it does is in :mod:`steersman.cluster`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import steersman
+from steersman.cluster import config as configuration
+from steersman.cluster.config import DEFAULT_DATA_DIR, ClusterConfig, ConfigError
+
+F = Callable[..., Any]
+
+
+class Commands(click.Group):
+    """A group whose commands fail with the cause and the cure, never with a traceback of the expected."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; ConfigError ends it with exit code 1."""
+        try:
+            return super().invoke(ctx)
+        except ConfigError as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(
+    steersman.__version__, message=f"steersman %(version)s, Kubernetes {steersman.KUBERNETES_VERSION}"
+)
+def main() -> None:
+    """Steersman is Kubernetes, complete, in Python."""
+
+
+def data_dir_option(function: F) -> F:
+    """Add ``--data-dir``."""
+    return click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=DEFAULT_DATA_DIR,
+        show_default=True,
+        envvar="STEERSMAN_DATA_DIR",
+        help="Where the cluster keeps everything.",
+    )(function)
+
+
+def cluster_options(function: F) -> F:
+    """Add the settings that the data directory remembers."""
+    for option in reversed(
+        (
+            click.option("--bind-address", metavar="ADDRESS", help="The API server listens there.  [default: all]"),
+            click.option(
+                "--secure-port", type=click.IntRange(1, 65535), help="The API server's port.  [default: 6443]"
+            ),
+            click.option(
+                "--datastore",
+                metavar="STORE",
+                help="sqlite, memory, or etcd=URL[,URL…].  [default: sqlite]",
+            ),
+            click.option("--node-name", metavar="NAME", help="This machine's node.  [default: the host name]"),
+            click.option("--node-ip", "node_address", metavar="ADDRESS", help="This machine's address."),
+            click.option("--service-cidr", metavar="CIDR", help="The Services' range.  [default: 10.96.0.0/12]"),
+            click.option("--cluster-cidr", metavar="CIDR", help="The pods' range.  [default: 10.244.0.0/16]"),
+            click.option("--cluster-domain", metavar="DOMAIN", help="[default: cluster.local]"),
+            click.option("--kubelet-port", type=click.IntRange(1, 65535), help="[default: 10250]"),
+            click.option("--dns-port", type=click.IntRange(1, 65535), help="[default: 10053]"),
+            click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),
+        )
+    ):
+        function = option(function)
+    return data_dir_option(function)
+
+
+def resolve(data_dir: Path, settings: dict[str, Any]) -> ClusterConfig:
+    """The configuration that a command works with."""
+    return configuration.resolve(data_dir, **settings)
+
+
+def existing(data_dir: Path) -> ClusterConfig:
+    """The configuration of a cluster that has been set up; raises ConfigError where there is none."""
+    config = configuration.load(data_dir)
+    if config is None:
+        raise ConfigError(f"there is no cluster in {data_dir}; start one with: steersman up --data-dir {data_dir}")
+    return config
+
+
+@main.command()
+@cluster_options
+@click.option("--foreground", is_flag=True, help="Stay, and end the cluster's processes with this one.")
+def up(data_dir: Path, foreground: bool, **settings: Any) -> None:
+    """Start a cluster on this machine, and select its kubeconfig context."""
+    from steersman.cluster import foreground as in_foreground
+    from steersman.cluster import up as starting
+
+    config = resolve(data_dir, settings)
+    click.echo(f"Steersman {steersman.__version__}, Kubernetes {steersman.KUBERNETES_VERSION}, in {config.data_dir}")
+    if foreground:
+        in_foreground.run(config)
+    else:
+        starting.up(config, click.echo)
+
+
+@main.command()
+@data_dir_option
+@click.option("--delete-data", is_flag=True, help="Remove the data directory too: every object, image and key.")
+def down(data_dir: Path, delete_data: bool) -> None:
+    """End a cluster and everything it made on this machine; its data directory stays."""
+    from steersman.cluster import down as ending
+
+    ending.down(data_dir.absolute(), click.echo, delete_data=delete_data)
+
+
+@main.command()
+@data_dir_option
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def status(data_dir: Path, output: str) -> None:
+    """Tell how a cluster does; the exit code is 0 when it serves and its node is ready."""
+    from steersman.cluster import status as telling
+
+    report = telling.report(existing(data_dir.absolute()))
+    click.echo(telling.as_json(report) if output == "json" else telling.as_text(report))
+    sys.exit(0 if report.ready else 1)
+
+
+@main.command()
+@data_dir_option
+def kubeconfig(data_dir: Path) -> None:
+    """Print a kubeconfig of the cluster's administrator."""
+    existing(data_dir.absolute())
+    path = data_dir.absolute() / "admin.conf"
+    try:
+        click.echo(path.read_text(), nl=False)
+    except FileNotFoundError:
+        raise ConfigError(f"{path} is not there yet; start the cluster first") from None
+    except PermissionError:
+        raise ConfigError(f"{path} is its owner's alone; run this with sudo") from None
+
+
+@main.command()
+@data_dir_option
+@click.argument("process", type=click.Choice(["server", "agent", "containerd", "supervisor"]), default="server")
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("-n", "--lines", type=click.IntRange(0), default=100, show_default=True, help="Begin so far back.")
+def logs(data_dir: Path, process: str, follow: bool, lines: int) -> None:
+    """Show the log of one of the cluster's processes."""
+    from steersman.cluster import logs as reading
+
+    reading.show(existing(data_dir.absolute()), process, lines=lines, follow=follow)
+
+
+@main.command()
+@cluster_options
+@click.option("--disable-node", is_flag=True, help="The control plane alone.")
+@click.option("--disable-controllers", is_flag=True, help="Without the controllers.")
+@click.option("--disable-scheduler", is_flag=True, help="Without the scheduler.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every request.")
+def server(
+    data_dir: Path,
+    disable_node: bool,
+    disable_controllers: bool,
+    disable_scheduler: bool,
+    verbose: bool,
+    **settings: Any,
+) -> None:
+    """Run a control plane, and a node beside it, in the foreground."""
+    from steersman.cluster import server as serving
+
+    serving.run(
+        resolve(data_dir, settings),
+        node=not disable_node,
+        controllers=not disable_controllers,
+        scheduler=not disable_scheduler,
+        verbose=verbose,
+    )
+
+
+@main.command()
+@data_dir_option
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def agent(data_dir: Path, verbose: bool) -> None:
+    """Run this machine's node in the foreground, for the control plane of the same data directory."""
+    from steersman.cluster import agent as running
+
+    running.run(existing(data_dir.absolute()), verbose=verbose)
+
+
+@main.group()
+def images() -> None:
+    """The container images of this machine's node."""
+
+
+@images.command("import")
+@data_dir_option
+@click.argument("archives", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def import_(data_dir: Path, archives: tuple[Path, ...]) -> None:
+    """Import image archives (OCI or docker-save tars)."""
+    from steersman.cluster import images as importing
+
+    for name in importing.import_archives(existing(data_dir.absolute()), archives):
+        click.echo(name)
+
+
+@images.command("build")
+@click.argument("tag")
+@click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--file", "files", multiple=True, metavar="SOURCE:TARGET", help="A file of this machine, and its place.")
+@click.option("--link", "links", multiple=True, metavar="TARGET:NAME", help="A symbolic link in the image.")
+@click.option("--command", metavar="COMMAND", help="What the image runs, split at blanks.")
+def build(tag: str, archive: Path, files: tuple[str, ...], links: tuple[str, ...], command: str | None) -> None:
+    """Make an image archive out of files of this machine, without a network."""
+    from steersman.cluster import images as building
+
+    building.build_archive(tag, archive, files, links, command)
+
+
+if __name__ == "__main__":
+    main()

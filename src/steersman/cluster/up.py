@@ -1,0 +1,149 @@
+"""``steersman up``: check, start the supervisor, wait until the cluster serves, write the kubeconfig context."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from steersman.api.errors import StatusError
+from steersman.api.types.core_v1 import Node
+from steersman.client import kubeconfig
+from steersman.client.client import Client
+from steersman.client.http import HTTPClient
+
+from . import config as configuration
+from . import preflight, process
+from .config import ClusterConfig, ConfigError
+
+START_TIMEOUT = 60.0
+"""Seconds after which a cluster that does not serve is given up."""
+
+MOST_RESTARTS = 3
+"""A process that ended as often as this will not start; its log says why."""
+
+Say = Callable[[str], None]
+
+
+def prepare(config: ClusterConfig) -> None:
+    """Check everything that can be, then write the configuration.  Raises ConfigError with nothing changed."""
+    preflight.check_node()
+    if config.node_address == "127.0.0.1":
+        raise ConfigError(
+            "this machine has no route, so pods could not reach its API server; give it an address with --node-ip"
+        )
+    preflight.check_ports(config, node=True)
+    preflight.check_ranges(config)
+    configuration.save(config)
+
+
+def up(config: ClusterConfig, say: Say) -> None:
+    """Start a cluster and wait until it serves; one that runs already is left alone."""
+    started = time.monotonic()
+    running = process.supervisor(config.root)
+    if running is None:
+        prepare(config)
+        process.start_supervisor(config.root)
+    try:
+        asyncio.run(_wait(config, started, say))
+    except ConfigError:
+        if running is None:
+            process.stop_supervisor(config.root)
+        raise
+    context, path = select_context(config)
+    say(f"  kubeconfig      context {context!r} selected in {path}")
+
+
+def select_context(config: ClusterConfig) -> tuple[str, Path]:
+    """Write and select this cluster's context in the kubeconfig of whoever called; return its name and the file."""
+    path, owner = kubeconfig_path()
+    kubeconfig.merge_context(path, config.root / "admin.conf", config.identity, select=True)
+    if owner is not None:
+        for created in (path, path.parent):
+            os.chown(created, owner.pw_uid, owner.pw_gid)
+    return config.identity, path
+
+
+def kubeconfig_path() -> tuple[Path, pwd.struct_passwd | None]:
+    """The caller's kubeconfig: ``$KUBECONFIG``, or ``~/.kube/config`` of the user behind sudo, with that user."""
+    if named := os.environ.get("KUBECONFIG"):
+        return Path(named.split(os.pathsep)[0]), None
+    if os.geteuid() == 0 and (user := os.environ.get("SUDO_USER")) and user != "root":
+        entry = pwd.getpwnam(user)
+        return Path(entry.pw_dir) / ".kube/config", entry
+    return Path.home() / ".kube/config", None
+
+
+async def _wait(config: ClusterConfig, started: float, say: Say) -> None:
+    watchdog = asyncio.create_task(_watch_processes(config), name="watch the processes")
+    waiting = asyncio.create_task(_wait_until_served(config, started, say), name="wait until served")
+    try:
+        async with asyncio.timeout(START_TIMEOUT):
+            done, _ = await asyncio.wait({watchdog, waiting}, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+    except TimeoutError:
+        raise ConfigError(
+            f"the cluster did not get ready within {START_TIMEOUT:.0f} s; see {config.root / 'logs'}"
+        ) from None
+    finally:
+        for task in (watchdog, waiting):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, ConfigError):
+                await task
+
+
+async def _watch_processes(config: ClusterConfig) -> None:
+    """Raise ConfigError once a process keeps ending, with what it said last."""
+    while True:
+        await asyncio.sleep(0.1)
+        state = process.supervisor(config.root)
+        for name, child in state.children.items() if state else ():
+            if child.restarts >= MOST_RESTARTS:
+                log = config.root / f"logs/{name}.log"
+                lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+                raise ConfigError("\n    ".join([f"the {name} does not start; the end of {log}:", *lines]))
+
+
+async def _wait_until_served(config: ClusterConfig, started: float, say: Say) -> None:
+    path = config.root / "admin.conf"
+    await _until(lambda: _exists(path))
+    client = HTTPClient(kubeconfig.load(path))
+    try:
+        await _until(lambda: _serves(client))
+        say(f"  control plane   ready after {time.monotonic() - started:.1f} s at {config.server_url}")
+        await _until(lambda: _node_ready(client, config.node_name))
+        say(f"  node            ready after {time.monotonic() - started:.1f} s: {config.node_name}")
+    finally:
+        await client.close()
+
+
+async def _until(condition: Callable[[], Awaitable[bool]]) -> None:
+    while not await condition():
+        await asyncio.sleep(0.02)
+
+
+async def _exists(path: Path) -> bool:
+    return path.exists()
+
+
+async def _serves(client: Client) -> bool:
+    try:
+        await client.list(Node, limit=1)
+    except (StatusError, OSError, aiohttp.ClientError):
+        return False
+    return True
+
+
+async def _node_ready(client: Client, name: str) -> bool:
+    try:
+        node = await client.get(Node, name)
+    except (StatusError, OSError, aiohttp.ClientError):
+        return False
+    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
