@@ -1,0 +1,162 @@
+"""A work queue that hands out each key to one worker at a time and never loses a change.
+
+The design is client-go's ``util/workqueue``: a key that is added while it waits is not added twice; a key that is
+added while it is being processed is handed out again once the worker says :meth:`WorkQueue.done`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+K = TypeVar("K", bound=Hashable)
+
+
+class ShutDown(Exception):
+    """The queue was shut down and holds nothing more."""
+
+
+class WorkQueue(Generic[K]):
+    """Keys that wait to be worked on.
+
+    All methods but :meth:`get` are plain functions, to be called on the event loop.  The queue is bounded by the
+    number of distinct keys: adding one twice coalesces.  ``base_delay`` and ``max_delay`` (seconds) shape
+    the exponential delay of :meth:`add_rate_limited`, per key.
+    """
+
+    def __init__(self, name: str = "", *, base_delay: float = 0.005, max_delay: float = 1000.0) -> None:
+        self.name = name
+        self.adds = 0
+        """How many keys were put into the queue (``workqueue_adds_total``)."""
+        self.retries = 0
+        """How many rate-limited adds there were (``workqueue_retries_total``)."""
+        self._base_delay = base_delay
+        self._max_delay = max_delay
+        # Invariants: every key of _queue is in _dirty and not in _processing; a key in both _dirty and
+        # _processing is put into _queue by done().
+        self._queue: deque[K] = deque()
+        self._dirty: set[K] = set()
+        self._processing: set[K] = set()
+        self._failures: dict[K, int] = {}
+        # The earliest time at which each delayed key is due; entries of the heap that differ from it are stale.
+        self._due: dict[K, float] = {}
+        self._heap: list[tuple[float, int, K]] = []
+        self._sequence = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._getters: deque[asyncio.Future[None]] = deque()
+        self._shutting_down = False
+
+    def __len__(self) -> int:
+        """How many keys wait to be handed out now."""
+        return len(self._queue)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a key waits or is being worked on (delayed keys do not count)."""
+        return bool(self._dirty or self._processing)
+
+    def add(self, key: K) -> None:
+        """Mark a key as needing work."""
+        if self._shutting_down or key in self._dirty:
+            return
+        self.adds += 1
+        self._dirty.add(key)
+        if key not in self._processing:
+            self._queue.append(key)
+            self._wake()
+
+    async def get(self) -> K:
+        """Wait for a key; the caller MUST call :meth:`done` with it.  Raises ShutDown."""
+        while not self._queue:
+            if self._shutting_down:
+                raise ShutDown
+            future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._getters.append(future)
+            try:
+                await future
+            except asyncio.CancelledError:
+                if future.done() and not future.cancelled():
+                    self._wake()  # the wake-up was meant for somebody who still waits
+                else:
+                    self._getters.remove(future)
+                raise
+        key = self._queue.popleft()
+        self._dirty.discard(key)
+        self._processing.add(key)
+        return key
+
+    def done(self, key: K) -> None:
+        """The worker has finished with the key, whatever came of it."""
+        self._processing.discard(key)
+        if key in self._dirty:
+            self._queue.append(key)
+            self._wake()
+
+    def add_after(self, key: K, delay: float) -> None:
+        """Add a key after so many seconds; of several delays the one that ends first counts."""
+        if self._shutting_down:
+            return
+        if delay <= 0:
+            self.add(key)
+            return
+        due = asyncio.get_running_loop().time() + delay
+        if (present := self._due.get(key)) is not None and present <= due:
+            return
+        self._due[key] = due
+        self._sequence += 1
+        heapq.heappush(self._heap, (due, self._sequence, key))
+        if self._heap[0][2] == key:
+            self._arm()
+
+    def add_rate_limited(self, key: K) -> None:
+        """Add a key after a delay that doubles with every call until :meth:`forget`."""
+        self.retries += 1
+        failures = self._failures.get(key, 0)
+        self._failures[key] = failures + 1
+        self.add_after(key, min(self._base_delay * 2 ** min(failures, 40), self._max_delay))
+
+    def forget(self, key: K) -> None:
+        """The key succeeded: its next delay starts small again."""
+        self._failures.pop(key, None)
+
+    def num_requeues(self, key: K) -> int:
+        """How often the key was added rate-limited since it was last forgotten."""
+        return self._failures.get(key, 0)
+
+    def shut_down(self) -> None:
+        """Accept nothing more; keys that already wait are still handed out, then :meth:`get` raises ShutDown."""
+        self._shutting_down = True
+        self._due.clear()
+        self._heap.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._getters:
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._getters:
+            future = self._getters.popleft()
+            if not future.done():
+                future.set_result(None)
+                return
+
+    def _arm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._heap:
+            self._timer = asyncio.get_running_loop().call_at(self._heap[0][0], self._fire)
+
+    def _fire(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time() + 1e-4  # timers may fire within the clock's resolution, early
+        while self._heap and self._heap[0][0] <= now:
+            due, _, key = heapq.heappop(self._heap)
+            if self._due.get(key) == due:
+                del self._due[key]
+                self.add(key)
+        self._arm()
