@@ -1,1 +1,50 @@
+"""Patches: pure functions from a tree and a patch to a new tree.
 
+Three formats, a module each, over the builtin types that JSON decodes to: :mod:`.json_patch` (RFC 6902),
+:mod:`.merge_patch` (RFC 7386) and :mod:`.strategic` (Kubernetes's own, driven by the merge keys of the API types).
+None changes its input; the result may share parts with it.  :func:`apply` chooses by media type and decodes
+the body.  Faults of a patch are :class:`steersman.api.errors.StatusError` with upstream's codes: 400 where the
+patch cannot be read, 422 where it does not apply, 413 where it is too long.
+
+Server-side apply needs the object's managed fields and is not among the formats yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from steersman.api.errors import bad_request, unsupported_media_type
+from steersman.api.types.scalars import APIStruct
+
+from . import json_patch, merge_patch, strategic
+
+JSON_PATCH = "application/json-patch+json"
+MERGE_PATCH = "application/merge-patch+json"
+STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+
+ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
+
+__all__ = ["ACCEPTED", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_MERGE_PATCH", "apply"]
+
+
+def apply(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
+    """The target with the patch applied; ``type_`` gives the merge keys, None (no schema) refuses strategic merge."""
+    if media_type not in ACCEPTED or (media_type == STRATEGIC_MERGE_PATCH and type_ is None):
+        accepted = ", ".join(each for each in ACCEPTED if type_ is not None or each != STRATEGIC_MERGE_PATCH)
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
+        )
+    try:
+        patch = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"error decoding patch: {error}") from error
+    if media_type == JSON_PATCH:
+        return json_patch.apply(target, patch)
+    if not isinstance(patch, dict):
+        raise bad_request("Invalid JSON Patch")
+    if media_type == MERGE_PATCH:
+        return merge_patch.apply(target, patch)
+    assert type_ is not None
+    return strategic.apply(target, patch, type_)
