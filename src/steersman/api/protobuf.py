@@ -3,8 +3,8 @@
 :func:`load` reads a proto3 file written by us that holds just the messages and fields we use (on the wire only numbers
 and types matter), registers its descriptors in a pool of its own, and returns the message classes, which are the very
 classes that generated code would have made.  Understood: ``package``, ``message`` (nested too), ``enum``, ``repeated``,
-``optional``, ``map<k, v>``, ``oneof``, ``reserved``, ``service`` and ``rpc`` with ``stream``, and ``import`` of google's own types;
-options and comments are skipped.
+``optional``, ``map<k, v>``, ``oneof``, ``reserved``, ``service`` and ``rpc`` with ``stream``, and
+``import`` of google's own types; options and comments are skipped.
 """
 
 from __future__ import annotations
@@ -100,13 +100,13 @@ def parse(text: str, name: str = "inline.proto") -> ProtoFile:
     parser.file()
     pool = descriptor_pool.DescriptorPool()
     for dependency in parser.proto.dependency:
-        pool.AddSerializedFile(descriptor_pool.Default().FindFileByName(dependency).serialized_pb)  # type: ignore[no-untyped-call]
-    pool.Add(parser.proto)  # type: ignore[no-untyped-call]
+        pool.AddSerializedFile(descriptor_pool.Default().FindFileByName(dependency).serialized_pb)
+    pool.Add(parser.proto)
     package = parser.proto.package
     prefix = f"{package}." if package else ""
 
     def message_class(full_name: str) -> Any:
-        return message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name))  # type: ignore[no-untyped-call]
+        return message_factory.GetMessageClass(pool.FindMessageTypeByName(full_name))
 
     members: dict[str, Any] = {m.name: message_class(prefix + m.name) for m in parser.proto.message_type}
     for enum in parser.proto.enum_type:
@@ -169,23 +169,23 @@ class _Parser:
 
     def file(self) -> None:
         while self._tokens:
-            token = self._next()
-            if token == "package":
+            word = self._next()
+            if word == "package":
                 self.proto.package = self._next()
                 self._expect(";")
-            elif token == "import":
+            elif word == "import":
                 self.proto.dependency.append(self._next().strip('"'))
                 self._expect(";")
-            elif token == "message":
+            elif word == "message":
                 self._message(self.proto.message_type.add())
-            elif token == "enum":
+            elif word == "enum":
                 self._enum(self.proto.enum_type.add())
-            elif token == "service":
+            elif word == "service":
                 self._service()
-            elif token in ("syntax", "option"):
+            elif word in ("syntax", "option"):
                 self._skip_statement()
-            elif token != ";":
-                raise ValueError(f"{self.proto.name}: unexpected {token!r}")
+            elif word != ";":
+                raise ValueError(f"{self.proto.name}: unexpected {word!r}")
 
     def _enum(self, enum: descriptor_pb2.EnumDescriptorProto) -> None:
         enum.name = self._next()
@@ -205,27 +205,27 @@ class _Parser:
         self._expect("{")
         optionals: list[_Field] = []
         while not self._accept("}"):
-            token = self._next()
-            if token == "message":
+            word = self._next()
+            if word == "message":
                 self._message(message.nested_type.add())
-            elif token == "enum":
+            elif word == "enum":
                 self._enum(message.enum_type.add())
-            elif token in ("option", "reserved"):
+            elif word in ("option", "reserved"):
                 self._skip_statement()
-            elif token == "oneof":
+            elif word == "oneof":
                 index = len(message.oneof_decl)
                 message.oneof_decl.add(name=self._next())
                 self._expect("{")
                 while not self._accept("}"):
                     self._field(message, self._next()).oneof_index = index
-            elif token == "repeated":
+            elif word == "repeated":
                 self._field(message, self._next()).label = _Field.LABEL_REPEATED
-            elif token == "optional":
+            elif word == "optional":
                 optionals.append(self._field(message, self._next()))
-            elif token == "map":
+            elif word == "map":
                 self._map(message)
-            elif token != ";":
-                self._field(message, token)
+            elif word != ";":
+                self._field(message, word)
         for field in optionals:  # the synthetic oneofs MUST follow the real ones
             field.proto3_optional = True
             field.oneof_index = len(message.oneof_decl)

@@ -9,7 +9,7 @@ they are compacted.  An acknowledged commit survives ``kill -9`` and power loss.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -38,13 +38,13 @@ class Range(NamedTuple):
 class Event(NamedTuple):
     """One change of one key.
 
-    ``current`` is None for a deletion; ``previous`` is None for a creation.  ``revision`` is the commit's.
+    ``current`` is None for a deletion.  ``revision`` is the commit's.  The state before is not carried: those who
+    need it keep it (the watch cache does), and no store has to read it for every write.
     """
 
     key: str
     revision: int
     current: KeyValue | None
-    previous: KeyValue | None
 
 
 class EventBatch(NamedTuple):
@@ -114,6 +114,10 @@ class NoSpace(StoreError):
     """The disk or the quota is exhausted; the write was not done."""
 
 
+class StoreUnusableError(Exception):
+    """The data cannot be opened: of an unknown version, in use by another process, damaged; nothing was changed."""
+
+
 class Watch(Protocol):
     """An open watch: iterate it for batches, close it when done.
 
@@ -127,7 +131,10 @@ class Watch(Protocol):
 
 
 class Store(Protocol):
-    """A multi-version key-value store.  Keys are text, compared as UTF-8 bytes."""
+    """A multi-version key-value store.  Keys are text, compared as UTF-8 bytes.
+
+    An empty store is at revision 1, as etcd's is, so that ``0`` never is a resource version.
+    """
 
     async def get(self, key: str) -> KeyValue | None:
         """Read the latest version of a key (linearizable)."""
@@ -173,4 +180,37 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Release everything; open watches end."""
+        ...
+
+
+class Follower(Protocol):
+    """A running :meth:`EmbeddedStore.follow`."""
+
+    def cancel(self) -> None:
+        """Call back no more."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until the store closed."""
+        ...
+
+
+class EmbeddedStore(Store, Protocol):
+    """A store that lives on the caller's event loop, whose followers never lag behind what it acknowledged."""
+
+    @property
+    def current_revision(self) -> int:
+        """The revision of the last commit that has been delivered; no commit beyond it has been acknowledged."""
+        ...
+
+    async def follow(self, prefix: str, start_revision: int, callback: Callable[[EventBatch], None]) -> Follower:
+        """Call back with every change below the prefix from ``start_revision`` (inclusive) on.
+
+        History has been delivered when this returns.  After that each commit is delivered on the loop before it is
+        acknowledged to its writer, so that the writer reads its own write.  Raises Compacted.
+        """
+        ...
+
+    async def wait_revision(self, revision: int) -> None:
+        """Wait until ``current_revision`` has reached a revision."""
         ...

@@ -1,0 +1,172 @@
+"""Who is told about a change: the subscribers of one watch cache, indexed so that a change touches only those it concerns.
+
+A change that concerns many is delivered in slices, so that the loop stays responsive; later changes then wait behind it,
+and every subscriber sees one order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .watch_cache import CacheEvent
+
+log = logging.getLogger(__name__)
+
+SLICE = 256
+
+
+class Subscription:
+    """One subscriber; :meth:`cancel` it when done."""
+
+    __slots__ = ("_callback", "_on_end", "_owner", "active", "index", "on_progress", "prefix", "since")
+
+    def __init__(
+        self,
+        owner: Subscriptions,
+        prefix: str,
+        since: int,
+        callback: Callable[[CacheEvent], None],
+        on_progress: Callable[[int], None] | None,
+        on_end: Callable[[Exception | None], None] | None,
+        index: tuple[str, str] | None,
+    ) -> None:
+        self._owner = owner
+        self.prefix = prefix
+        self.since = since
+        self.index = index
+        self.on_progress = on_progress
+        self.active = True
+        self._callback = callback
+        self._on_end = on_end
+
+    def deliver(self, event: CacheEvent | int) -> None:
+        """Hand over a change, or progress to a revision."""
+        if not self.active:
+            return
+        try:
+            if not isinstance(event, int):
+                if event.revision > self.since:
+                    self._callback(event)
+            elif self.on_progress is not None and event >= self.since:
+                self.on_progress(event)
+        except Exception as error:
+            log.exception("a subscriber of %s failed and is dropped", self.prefix)
+            self.end(error)
+
+    def cancel(self) -> None:
+        """Deliver nothing more; ``on_end`` is not called."""
+        if self.active:
+            self.active = False
+            self._owner.remove(self)
+
+    def end(self, error: Exception | None) -> None:
+        """Cancel, and say so."""
+        if self.active:
+            self.cancel()
+            if self._on_end is not None:
+                try:
+                    self._on_end(error)
+                except Exception:
+                    log.exception("a subscriber of %s failed to end", self.prefix)
+
+
+class Subscriptions:
+    """All subscribers of one cache."""
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._by_scope: dict[str, dict[Subscription, None]] = {}
+        self._by_index: dict[tuple[str, str], dict[Subscription, None]] = {}
+        self._queue: deque[tuple[CacheEvent | int, list[Subscription]]] = deque()
+        self._position = 0
+        self._scheduled = False
+
+    def _place(self, subscription: Subscription) -> tuple[dict[str, dict[Subscription, None]], str]:
+        if subscription.index is not None:
+            return self._by_index, subscription.index  # type: ignore[return-value]
+        return self._by_scope, subscription.prefix
+
+    def add(self, subscription: Subscription) -> None:
+        """Deliver what comes from now on."""
+        if subscription.active:
+            places, place = self._place(subscription)
+            places.setdefault(place, {})[subscription] = None
+
+    def remove(self, subscription: Subscription) -> None:
+        """Forget a subscriber."""
+        places, place = self._place(subscription)
+        if (found := places.get(place)) is not None:
+            found.pop(subscription, None)
+            if not found:
+                del places[place]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_scope.values())) + sum(map(len, self._by_index.values()))
+
+    def _all(self) -> list[Subscription]:
+        places = [*self._by_scope.values(), *self._by_index.values()]
+        return [subscription for place in places for subscription in place]
+
+    def dispatch(self, event: CacheEvent, key: str, index_values: Iterable[tuple[str, str]]) -> None:
+        """Tell those whom a change of a key concerns."""
+        targets: list[Subscription] = []
+        if scopes := self._by_scope:
+            if (found := scopes.get(self._prefix)) is not None:
+                targets += found
+            slash = key.find("/", len(self._prefix))
+            while slash >= 0:
+                if (found := scopes.get(key[: slash + 1])) is not None:
+                    targets += found
+                slash = key.find("/", slash + 1)
+            if (found := scopes.get(key)) is not None:
+                targets += found
+        if self._by_index:
+            for value in index_values:
+                if (found := self._by_index.get(value)) is not None:
+                    targets += [
+                        s for s in found if s.prefix == key or (s.prefix[-1] == "/" and key.startswith(s.prefix))
+                    ]
+        if targets:
+            self._enqueue(event, targets)
+
+    def progress(self, revision: int) -> None:
+        """Tell all who want to know that everything up to a revision has been delivered."""
+        if targets := [subscription for subscription in self._all() if subscription.on_progress is not None]:
+            self._enqueue(revision, targets)
+
+    def end(self, error: Exception | None) -> None:
+        """End every subscription."""
+        for subscription in self._all():
+            subscription.end(error)
+
+    def _enqueue(self, event: CacheEvent | int, targets: list[Subscription]) -> None:
+        if not self._queue and len(targets) <= SLICE:
+            for subscription in targets:
+                subscription.deliver(event)
+            return
+        self._queue.append((event, targets))
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._drain)
+
+    def _drain(self) -> None:
+        budget = SLICE
+        while self._queue and budget > 0:
+            event, targets = self._queue[0]
+            part = targets[self._position : self._position + budget]
+            for subscription in part:
+                subscription.deliver(event)
+            budget -= len(part)
+            self._position += len(part)
+            if self._position >= len(targets):
+                self._queue.popleft()
+                self._position = 0
+        if self._queue:
+            asyncio.get_running_loop().call_soon(self._drain)
+        else:
+            self._scheduled = False
