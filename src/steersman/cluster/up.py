@@ -10,8 +10,6 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import aiohttp
-
 from steersman.api.errors import StatusError
 from steersman.api.types.core_v1 import Node
 from steersman.client import kubeconfig
@@ -63,7 +61,7 @@ def up(config: ClusterConfig, say: Say) -> None:
 def select_context(config: ClusterConfig) -> tuple[str, Path]:
     """Write and select this cluster's context in the kubeconfig of whoever called; return its name and the file."""
     path, owner = kubeconfig_path()
-    kubeconfig.merge_context(path, config.root / "admin.conf", config.identity, select=True)
+    kubeconfig.merge_context(path, (config.root / "admin.conf").read_bytes(), config.identity, select=True)
     if owner is not None:
         for created in (path, path.parent):
             os.chown(created, owner.pw_uid, owner.pw_gid)
@@ -136,7 +134,7 @@ async def _exists(path: Path) -> bool:
 async def _serves(client: Client) -> bool:
     try:
         await client.list(Node, limit=1)
-    except (StatusError, OSError, aiohttp.ClientError):
+    except StatusError:
         return False
     return True
 
@@ -144,6 +142,6 @@ async def _serves(client: Client) -> bool:
 async def _node_ready(client: Client, name: str) -> bool:
     try:
         node = await client.get(Node, name)
-    except (StatusError, OSError, aiohttp.ClientError):
+    except StatusError:
         return False
     return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
