@@ -1,7 +1,21 @@
-"""Defaults."""
+"""Defaults: what the server writes into the members that a client left out.
+
+One function for each type that has defaults, wherever that type occurs in an object; the modules are one per family of
+groups, and :data:`TABLE` is all of them.
+"""
+
+from __future__ import annotations
 
 from typing import Any
 
+from . import cluster, core, workloads
+from .visitor import Default, Defaulter
+
+TABLE: dict[type[Any], Default] = {**core.TABLE, **workloads.TABLE, **cluster.TABLE}
+
+_defaulter = Defaulter(TABLE)
+
 
 def apply_defaults(obj: Any) -> None:
-    """Set what the schema leaves to the server, in place."""
+    """Set the defaults of an object of any kind, in place; applying them twice changes nothing."""
+    _defaulter.apply(obj)
