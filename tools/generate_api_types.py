@@ -58,6 +58,7 @@ BY_VALUE = {
 BY_REFERENCE = {
     ("MutatingWebhook", "spec"),
     ("PersistentVolumeClaimVolumeSource", "spec"),
+    ("CustomResourceSubresources", "status"),
     ("PodCertificateRequestStatus", "status"),
 }
 # Strings whose emptiness differs from their absence.
@@ -65,7 +66,7 @@ NULLABLE_STRINGS = {"storageClassName", "ingressClassName", "volumeAttributesCla
 # Required, but absent from an object that a client got wrong; validation must see that.
 OPTIONAL_ALTHOUGH_REQUIRED = {"LabelSelector"}
 
-RESERVED = {"from", "continue", "not", "in", "is", "class", "import", "global"}
+RESERVED = {"bool", "int", "from", "continue", "not", "in", "is", "class", "import", "global"}
 
 
 def module_of(definition: str) -> tuple[str, str]:

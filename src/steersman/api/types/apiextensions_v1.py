@@ -8,11 +8,11 @@ from msgspec import field
 
 from . import meta_v1
 from .scalars import (
-    JSON,
     APIStruct,
     Double,
     Int32,
     Int64,
+    JSON,
     JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
     JSONSchemaPropsOrStringArray,
@@ -127,7 +127,7 @@ class CustomResourceSubresourceStatus(APIStruct):
 
 class CustomResourceSubresources(APIStruct):
     scale: CustomResourceSubresourceScale | None = None
-    status: CustomResourceSubresourceStatus = field(default_factory=lambda: CustomResourceSubresourceStatus())
+    status: CustomResourceSubresourceStatus | None = None
 
 
 class CustomResourceValidation(APIStruct):

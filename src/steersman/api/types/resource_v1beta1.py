@@ -99,8 +99,8 @@ class DeviceAllocationResult(APIStruct):
 
 
 class DeviceAttribute(APIStruct):
-    bool: bool | None = None
-    int: Int64 | None = None
+    bool_: bool | None = None
+    int_: Int64 | None = None
     string: str = ""
     version: str = ""
 
