@@ -129,6 +129,8 @@ class Scheme:
         self._by_name: dict[tuple[str, str, str], Resource[Any]] = {}
         self._by_kind: dict[tuple[str, str, str], Resource[Any]] = {}
         self._by_type: dict[type[Any], Resource[Any]] = {}
+        self.generation = 0
+        """Grows with every change, so that what is derived from a scheme can be kept."""
         for resource in resources:
             self.add(resource)
 
@@ -136,6 +138,7 @@ class Scheme:
         """Register a resource."""
         self._by_name[resource.group, resource.version, resource.name] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
+        self.generation += 1
 
     def __iter__(self) -> Iterator[Resource[Any]]:
         return iter(self._by_name.values())

@@ -1,0 +1,95 @@
+"""Services, endpoints, ingresses and network policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from steersman.api.types import core_v1, discovery_v1, networking_v1
+
+from .printer import NONE, UNSET, Printer, aged, label_selector, labels, some
+
+
+def _external_ip(obj: core_v1.Service) -> str:
+    spec = obj.spec
+    if spec.type == "ExternalName":
+        return spec.external_name
+    if spec.type == "LoadBalancer":
+        addresses = [each.ip or each.hostname for each in obj.status.load_balancer.ingress]
+        return ",".join([*dict.fromkeys(addresses), *spec.external_ips]) or "<pending>"
+    return ",".join(spec.external_ips) or NONE
+
+
+def _service_ports(ports: Iterable[core_v1.ServicePort]) -> str:
+    return (
+        ",".join(
+            f"{port.port}:{port.node_port}/{port.protocol}" if port.node_port else f"{port.port}/{port.protocol}"
+            for port in ports
+        )
+        or NONE
+    )
+
+
+def _service(obj: core_v1.Service) -> list[Any]:
+    spec = obj.spec
+    cluster_ip = spec.cluster_ips[0] if spec.cluster_ips else spec.cluster_ip
+    return [spec.type, cluster_ip or NONE, _external_ip(obj), _service_ports(spec.ports)]
+
+
+def _join(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _addresses(obj: core_v1.Endpoints) -> Iterator[str]:
+    for subset in obj.subsets:
+        if not subset.ports:
+            yield from (address.ip for address in subset.addresses)
+        for port in subset.ports:
+            for address in subset.addresses:
+                yield _join(address.ip, port.port)
+
+
+def _slice(obj: discovery_v1.EndpointSlice) -> list[Any]:
+    ports = [str(port.port) if port.port is not None else port.name or "*" for port in obj.ports]
+    addresses = [address for endpoint in obj.endpoints for address in endpoint.addresses]
+    return [obj.address_type, some(ports, empty=UNSET), some(addresses, empty=UNSET)]
+
+
+def _ingress(obj: networking_v1.Ingress) -> list[Any]:
+    addresses = [each.ip or each.hostname for each in obj.status.load_balancer.ingress]
+    return [
+        obj.spec.ingress_class_name or NONE,
+        some((rule.host for rule in obj.spec.rules if rule.host), empty="*"),
+        ",".join(dict.fromkeys(addresses)),
+        "80, 443" if obj.spec.tls else "80",
+    ]
+
+
+def _ingress_class(obj: networking_v1.IngressClass) -> list[Any]:
+    parameters = obj.spec.parameters
+    if parameters is None:
+        return [obj.spec.controller, NONE]
+    group = f".{parameters.api_group}" if parameters.api_group else ""
+    return [obj.spec.controller, f"{parameters.kind}{group}/{parameters.name}"]
+
+
+def _parent(obj: networking_v1.IPAddress) -> list[Any]:
+    parent = obj.spec.parent_ref
+    group = f".{parent.group}" if parent.group else ""
+    return [f"{parent.resource}{group}/{parent.namespace}/{parent.name}"]
+
+
+TABLE: dict[tuple[str, str], Printer] = {
+    ("", "Service"): aged(
+        ("Type", "Cluster-IP", "External-IP", "Port(s)", "Selector+"), _service, lambda obj: [labels(obj.spec.selector)]
+    ),
+    ("", "Endpoints"): aged(("Endpoints",), lambda obj: [some(_addresses(obj))]),
+    ("discovery.k8s.io", "EndpointSlice"): aged(("AddressType", "Ports", "Endpoints"), _slice),
+    ("networking.k8s.io", "Ingress"): aged(("Class", "Hosts", "Address", "Ports"), _ingress),
+    ("networking.k8s.io", "IngressClass"): aged(("Controller", "Parameters"), _ingress_class),
+    ("networking.k8s.io", "NetworkPolicy"): aged(
+        ("Pod-Selector",), lambda obj: [label_selector(obj.spec.pod_selector)]
+    ),
+    ("networking.k8s.io", "IPAddress"): aged(("ParentRef",), _parent),
+    ("networking.k8s.io", "ServiceCIDR"): aged(("CIDRs",), lambda obj: [",".join(obj.spec.cidrs)]),
+}

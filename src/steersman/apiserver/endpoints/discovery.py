@@ -1,0 +1,289 @@
+"""Discovery: which groups, versions and resources there are.
+
+``/api``, ``/apis``, ``/apis/{group}`` and ``/{api,apis/{group}}/{version}`` in the classic form, and ``/api`` and
+``/apis`` aggregated into one document (KEP-3352) for clients that ask for it.  Documents are built when
+first asked for and kept, as bytes with their ETag, until the scheme changes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import msgspec
+from msgspec import field
+
+from steersman.api.scheme import Resource, Scheme, Subresource
+from steersman.api.types import meta_v1
+from steersman.apiserver.http.messages import Request, Response
+
+# Aggregated discovery lists groups by priority; groups that are not named here follow by name.
+_GROUP_ORDER = (
+    "",
+    "apiregistration.k8s.io",
+    "apps",
+    "events.k8s.io",
+    "authentication.k8s.io",
+    "authorization.k8s.io",
+    "autoscaling",
+    "batch",
+    "certificates.k8s.io",
+    "networking.k8s.io",
+    "policy",
+    "rbac.authorization.k8s.io",
+    "storage.k8s.io",
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "scheduling.k8s.io",
+    "coordination.k8s.io",
+    "node.k8s.io",
+    "discovery.k8s.io",
+    "resource.k8s.io",
+    "flowcontrol.apiserver.k8s.io",
+)
+_VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?")
+_AGGREGATED = re.compile(r"application/json;g=apidiscovery\.k8s\.io;v=(v2|v2beta1);as=APIGroupDiscoveryList")
+
+
+class _Kind(msgspec.Struct):
+    group: str
+    version: str
+    kind: str
+
+
+class _Subresource(msgspec.Struct, omit_defaults=True):
+    subresource: str
+    response_kind: _Kind | None = field(name="responseKind", default=None)
+    verbs: tuple[str, ...] = ()
+
+
+class _Resource(msgspec.Struct, omit_defaults=True):
+    resource: str
+    response_kind: _Kind = field(name="responseKind")
+    scope: str
+    singular_resource: str = field(name="singularResource")
+    verbs: tuple[str, ...]
+    short_names: tuple[str, ...] = field(name="shortNames", default=())
+    categories: tuple[str, ...] = ()
+    subresources: list[_Subresource] = field(default_factory=list)
+
+
+class _Version(msgspec.Struct, omit_defaults=True):
+    version: str
+    resources: list[_Resource]
+    freshness: str = field(default_factory=lambda: "Current")
+
+
+class _Group(msgspec.Struct):
+    metadata: dict[str, Any]
+    versions: list[_Version]
+
+
+class Document:
+    """One answer, ready to be sent."""
+
+    __slots__ = ("body", "content_type", "etag")
+
+    def __init__(self, value: Any, content_type: str = "application/json") -> None:
+        self.body = msgspec.json.encode(value)
+        self.content_type = content_type
+        self.etag = f'"{hashlib.sha512(self.body).hexdigest().upper()}"'
+
+
+def version_rank(version: str) -> tuple[int, int, int, str]:
+    """Sorts versions as upstream prefers them: ``v2``, ``v1``, ``v1beta2``, ``v1beta1``, ``v1alpha1``, others by name."""
+    match = _VERSION.fullmatch(version)
+    if match is None:
+        return 3, 0, 0, version
+    stability = {None: 0, "beta": 1, "alpha": 2}[match[2]]
+    return stability, -int(match[1]), -int(match[3] or 0), version
+
+
+def group_rank(group: str) -> tuple[int, str]:
+    """Sorts groups as upstream lists them."""
+    return (_GROUP_ORDER.index(group), "") if group in _GROUP_ORDER else (len(_GROUP_ORDER), group)
+
+
+class Discovery:
+    """Answers discovery requests from a scheme.
+
+    ``is_served`` says which resources are offered (by default those that upstream serves unasked); ``address`` is what
+    ``serverAddressByClientCIDRs`` says.  Call :meth:`changed` when ``is_served`` would answer otherwise than before.
+    """
+
+    def __init__(
+        self, scheme: Scheme, *, is_served: Callable[[Resource[Any]], bool] | None = None, address: str = ""
+    ) -> None:
+        self._scheme = scheme
+        self._is_served = is_served or (lambda resource: resource.served)
+        self._address = address
+        self._generation = -1
+        self._documents: dict[str, Document | None] = {}
+        self._groups: dict[str, dict[str, list[Resource[Any]]]] = {}
+
+    def changed(self) -> None:
+        """Forget what has been built."""
+        self._generation = -1
+
+    def respond(self, request: Request) -> Response | None:
+        """The answer, or None where the path is none of discovery's or the method is not GET; takes about 1 ms."""
+        if request.method not in ("GET", "HEAD") or not request.path.startswith("/api"):
+            return None
+        path = request.path.rstrip("/")
+        parts = path.split("/")[1:]
+        if len(parts) > (2 if parts[0] == "api" else 3) or parts[0] not in ("api", "apis"):
+            return None
+        if self._generation != self._scheme.generation:
+            self._index()
+        key = path
+        if len(parts) == 1 and (version := _aggregation(request.headers.get("accept", ""))):
+            key = f"{path}?{version}"
+        if key not in self._documents:
+            self._documents[key] = self._build(key)
+        document = self._documents[key]
+        if document is None:
+            del self._documents[key]  # paths that do not exist are without number
+            return None
+        headers = {"ETag": document.etag, "Vary": "Accept"} if len(parts) == 1 else {}
+        if headers and request.headers.get("if-none-match") == document.etag:
+            return Response(b"", 304, document.content_type, headers)
+        return Response(document.body, 200, document.content_type, headers)
+
+    def group_versions(self) -> list[str]:
+        """Every served ``group/version``, core first."""
+        if self._generation != self._scheme.generation:
+            self._index()
+        return [
+            f"{group}/{version}" if group else version for group, found in self._groups.items() for version in found
+        ]
+
+    def _index(self) -> None:
+        groups: dict[str, dict[str, list[Resource[Any]]]] = {}
+        for resource in self._scheme:
+            if self._is_served(resource):
+                groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
+        self._groups = {
+            group: {version: groups[group][version] for version in sorted(groups[group], key=version_rank)}
+            for group in sorted(groups, key=group_rank)
+        }
+        self._documents = {}
+        self._generation = self._scheme.generation
+
+    def _build(self, key: str) -> Document | None:
+        path, _, aggregated = key.partition("?")
+        match path.split("/")[1:]:
+            case ["api"] if aggregated:
+                return self._aggregate([""], aggregated)
+            case ["apis"] if aggregated:
+                return self._aggregate([group for group in self._groups if group], aggregated)
+            case ["api"]:
+                addresses = [meta_v1.ServerAddressByClientCIDR(client_cidr="0.0.0.0/0", server_address=self._address)]
+                versions = list(self._groups.get("", {}))
+                return Document(meta_v1.APIVersions(versions=versions, server_address_by_client_cidrs=addresses))
+            case ["apis"]:
+                listed = [self._group(group) for group in self._groups if group]
+                return Document(meta_v1.APIGroupList(groups=listed))
+            case ["apis", group] if group in self._groups and group:
+                return Document(self._group(group))
+            case ["api", version] if version in self._groups.get("", {}):
+                return Document(_resource_list(version, self._groups[""][version]))
+            case ["apis", group, version] if group and version in self._groups.get(group, {}):
+                return Document(_resource_list(f"{group}/{version}", self._groups[group][version]))
+            case _:
+                return None
+
+    def _group(self, group: str) -> meta_v1.APIGroup:
+        versions = [
+            meta_v1.GroupVersionForDiscovery(group_version=f"{group}/{version}", version=version)
+            for version in self._groups[group]
+        ]
+        return meta_v1.APIGroup(name=group, versions=versions, preferred_version=versions[0])
+
+    def _aggregate(self, groups: Iterable[str], version: str) -> Document:
+        items = [
+            _Group(
+                {"name": group, "creationTimestamp": None},
+                [
+                    _Version(version, [_aggregated(resource) for resource in sorted(found, key=_by_name)])
+                    for version, found in self._groups.get(group, {}).items()
+                ],
+            )
+            for group in groups
+        ]
+        value = {
+            "kind": "APIGroupDiscoveryList",
+            "apiVersion": f"apidiscovery.k8s.io/{version}",
+            "metadata": {},
+            "items": items,
+        }
+        return Document(value, f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+
+
+def _aggregation(accept: str) -> str:
+    """The version of the aggregated form that is preferred to the classic one; empty for the classic one."""
+    for clause in accept.split(","):
+        wanted = clause.replace(" ", "")
+        if match := _AGGREGATED.match(wanted):
+            return match[1]
+        if wanted.partition(";")[0] in ("application/json", "*/*", "application/*") and ";as=" not in wanted:
+            return ""
+    return ""
+
+
+def _by_name(resource: Resource[Any]) -> str:
+    return resource.name
+
+
+def _kind_of(resource: Resource[Any], subresource: Subresource) -> tuple[str, str, str]:
+    if not subresource.kind:
+        return resource.group, resource.version, resource.kind
+    group = resource.group if subresource.group is None else subresource.group
+    return group, subresource.version or resource.version, subresource.kind
+
+
+def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> meta_v1.APIResourceList:
+    listed = []
+    for resource in sorted(resources, key=_by_name):
+        listed.append(
+            meta_v1.APIResource(
+                name=resource.name,
+                singular_name=resource.singular,
+                namespaced=resource.namespaced,
+                kind=resource.kind,
+                verbs=list(resource.verbs),
+                short_names=list(resource.short_names),
+                categories=list(resource.categories),
+            )
+        )
+        for subresource in sorted(resource.subresources.values(), key=lambda each: each.name):
+            group, version, kind = _kind_of(resource, subresource)
+            foreign = (group, version) != (resource.group, resource.version)
+            listed.append(
+                meta_v1.APIResource(
+                    name=f"{resource.name}/{subresource.name}",
+                    namespaced=resource.namespaced,
+                    group=group if foreign else "",
+                    version=version if foreign else "",
+                    kind=kind,
+                    verbs=list(subresource.verbs),
+                )
+            )
+    return meta_v1.APIResourceList(group_version=group_version, resources=listed)
+
+
+def _aggregated(resource: Resource[Any]) -> _Resource:
+    return _Resource(
+        resource=resource.name,
+        response_kind=_Kind(resource.group, resource.version, resource.kind),
+        scope="Namespaced" if resource.namespaced else "Cluster",
+        singular_resource=resource.singular,
+        verbs=resource.verbs,
+        short_names=resource.short_names,
+        categories=resource.categories,
+        subresources=[
+            _Subresource(each.name, _Kind(*_kind_of(resource, each)), each.verbs)
+            for each in sorted(resource.subresources.values(), key=lambda each: each.name)
+        ],
+    )
