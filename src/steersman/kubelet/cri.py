@@ -8,7 +8,7 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from .cri_api import runtime_pb2 as cri
+from .cri_api import messages as cri
 from .runtime import RuntimeFailure, RuntimeNotFound, RuntimeUnavailable
 
 _RUNTIME = "/runtime.v1.RuntimeService/"
@@ -110,9 +110,7 @@ class CRIRuntime:
     async def stop_container(self, container_id: str, timeout: int) -> None:
         request = cri.StopContainerRequest(container_id=container_id, timeout=timeout)
         try:
-            await self._call(
-                _RUNTIME + "StopContainer", request, cri.StopContainerResponse, self._timeout + timeout
-            )
+            await self._call(_RUNTIME + "StopContainer", request, cri.StopContainerResponse, self._timeout + timeout)
         except RuntimeNotFound:
             return
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Protocol
 
-from .cri_api import runtime_pb2 as cri
+from .cri_api import messages as cri
 
 
 class RuntimeFailure(Exception):

@@ -1,5 +1,4 @@
-"""The messages of CRI v1, generated from ``proto/steersman/kubelet/cri_api/runtime.proto``; do not edit.
+"""The messages of CRI v1, from ``cri.proto`` beside this; ``messages.pyi`` tells type checkers about them.
 
-Regenerate with ``python -m grpc_tools.protoc -Iproto --python_out=src --pyi_out=src
-proto/steersman/kubelet/cri_api/runtime.proto``.
+The stub file comes from ``python -m grpc_tools.protoc -I. --pyi_out=. cri.proto``; nothing at run time needs it.
 """

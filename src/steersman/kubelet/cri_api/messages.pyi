@@ -42,6 +42,7 @@ class ContainerState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     CONTAINER_RUNNING: _ClassVar[ContainerState]
     CONTAINER_EXITED: _ClassVar[ContainerState]
     CONTAINER_UNKNOWN: _ClassVar[ContainerState]
+
 TCP: Protocol
 UDP: Protocol
 SCTP: Protocol
@@ -77,7 +78,13 @@ class VersionResponse(_message.Message):
     runtime_name: str
     runtime_version: str
     runtime_api_version: str
-    def __init__(self, version: _Optional[str] = ..., runtime_name: _Optional[str] = ..., runtime_version: _Optional[str] = ..., runtime_api_version: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        version: _Optional[str] = ...,
+        runtime_name: _Optional[str] = ...,
+        runtime_version: _Optional[str] = ...,
+        runtime_api_version: _Optional[str] = ...,
+    ) -> None: ...
 
 class DNSConfig(_message.Message):
     __slots__ = ("servers", "searches", "options")
@@ -87,7 +94,12 @@ class DNSConfig(_message.Message):
     servers: _containers.RepeatedScalarFieldContainer[str]
     searches: _containers.RepeatedScalarFieldContainer[str]
     options: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, servers: _Optional[_Iterable[str]] = ..., searches: _Optional[_Iterable[str]] = ..., options: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        servers: _Optional[_Iterable[str]] = ...,
+        searches: _Optional[_Iterable[str]] = ...,
+        options: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class PortMapping(_message.Message):
     __slots__ = ("protocol", "container_port", "host_port", "host_ip")
@@ -99,7 +111,13 @@ class PortMapping(_message.Message):
     container_port: int
     host_port: int
     host_ip: str
-    def __init__(self, protocol: _Optional[_Union[Protocol, str]] = ..., container_port: _Optional[int] = ..., host_port: _Optional[int] = ..., host_ip: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        protocol: _Optional[_Union[Protocol, str]] = ...,
+        container_port: _Optional[int] = ...,
+        host_port: _Optional[int] = ...,
+        host_ip: _Optional[str] = ...,
+    ) -> None: ...
 
 class Mount(_message.Message):
     __slots__ = ("container_path", "host_path", "readonly", "selinux_relabel", "propagation", "recursive_read_only")
@@ -115,7 +133,15 @@ class Mount(_message.Message):
     selinux_relabel: bool
     propagation: MountPropagation
     recursive_read_only: bool
-    def __init__(self, container_path: _Optional[str] = ..., host_path: _Optional[str] = ..., readonly: _Optional[bool] = ..., selinux_relabel: _Optional[bool] = ..., propagation: _Optional[_Union[MountPropagation, str]] = ..., recursive_read_only: _Optional[bool] = ...) -> None: ...
+    def __init__(
+        self,
+        container_path: _Optional[str] = ...,
+        host_path: _Optional[str] = ...,
+        readonly: _Optional[bool] = ...,
+        selinux_relabel: _Optional[bool] = ...,
+        propagation: _Optional[_Union[MountPropagation, str]] = ...,
+        recursive_read_only: _Optional[bool] = ...,
+    ) -> None: ...
 
 class NamespaceOption(_message.Message):
     __slots__ = ("network", "pid", "ipc", "target_id")
@@ -127,7 +153,13 @@ class NamespaceOption(_message.Message):
     pid: NamespaceMode
     ipc: NamespaceMode
     target_id: str
-    def __init__(self, network: _Optional[_Union[NamespaceMode, str]] = ..., pid: _Optional[_Union[NamespaceMode, str]] = ..., ipc: _Optional[_Union[NamespaceMode, str]] = ..., target_id: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        network: _Optional[_Union[NamespaceMode, str]] = ...,
+        pid: _Optional[_Union[NamespaceMode, str]] = ...,
+        ipc: _Optional[_Union[NamespaceMode, str]] = ...,
+        target_id: _Optional[str] = ...,
+    ) -> None: ...
 
 class Int64Value(_message.Message):
     __slots__ = ("value",)
@@ -148,6 +180,7 @@ class SecurityProfile(_message.Message):
         RuntimeDefault: _ClassVar[SecurityProfile.ProfileType]
         Unconfined: _ClassVar[SecurityProfile.ProfileType]
         Localhost: _ClassVar[SecurityProfile.ProfileType]
+
     RuntimeDefault: SecurityProfile.ProfileType
     Unconfined: SecurityProfile.ProfileType
     Localhost: SecurityProfile.ProfileType
@@ -155,10 +188,24 @@ class SecurityProfile(_message.Message):
     LOCALHOST_REF_FIELD_NUMBER: _ClassVar[int]
     profile_type: SecurityProfile.ProfileType
     localhost_ref: str
-    def __init__(self, profile_type: _Optional[_Union[SecurityProfile.ProfileType, str]] = ..., localhost_ref: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        profile_type: _Optional[_Union[SecurityProfile.ProfileType, str]] = ...,
+        localhost_ref: _Optional[str] = ...,
+    ) -> None: ...
 
 class LinuxSandboxSecurityContext(_message.Message):
-    __slots__ = ("namespace_options", "run_as_user", "readonly_rootfs", "supplemental_groups", "privileged", "run_as_group", "seccomp", "apparmor", "supplemental_groups_policy")
+    __slots__ = (
+        "namespace_options",
+        "run_as_user",
+        "readonly_rootfs",
+        "supplemental_groups",
+        "privileged",
+        "run_as_group",
+        "seccomp",
+        "apparmor",
+        "supplemental_groups_policy",
+    )
     NAMESPACE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     RUN_AS_USER_FIELD_NUMBER: _ClassVar[int]
     READONLY_ROOTFS_FIELD_NUMBER: _ClassVar[int]
@@ -177,7 +224,18 @@ class LinuxSandboxSecurityContext(_message.Message):
     seccomp: SecurityProfile
     apparmor: SecurityProfile
     supplemental_groups_policy: SupplementalGroupsPolicy
-    def __init__(self, namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ..., run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ..., readonly_rootfs: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., privileged: _Optional[bool] = ..., run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ..., seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ..., apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ..., supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ...,
+        run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        readonly_rootfs: _Optional[bool] = ...,
+        supplemental_groups: _Optional[_Iterable[int]] = ...,
+        privileged: _Optional[bool] = ...,
+        run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
+    ) -> None: ...
 
 class LinuxPodSandboxConfig(_message.Message):
     __slots__ = ("cgroup_parent", "security_context", "sysctls", "overhead", "resources")
@@ -188,6 +246,7 @@ class LinuxPodSandboxConfig(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     CGROUP_PARENT_FIELD_NUMBER: _ClassVar[int]
     SECURITY_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     SYSCTLS_FIELD_NUMBER: _ClassVar[int]
@@ -198,7 +257,14 @@ class LinuxPodSandboxConfig(_message.Message):
     sysctls: _containers.ScalarMap[str, str]
     overhead: LinuxContainerResources
     resources: LinuxContainerResources
-    def __init__(self, cgroup_parent: _Optional[str] = ..., security_context: _Optional[_Union[LinuxSandboxSecurityContext, _Mapping]] = ..., sysctls: _Optional[_Mapping[str, str]] = ..., overhead: _Optional[_Union[LinuxContainerResources, _Mapping]] = ..., resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        cgroup_parent: _Optional[str] = ...,
+        security_context: _Optional[_Union[LinuxSandboxSecurityContext, _Mapping]] = ...,
+        sysctls: _Optional[_Mapping[str, str]] = ...,
+        overhead: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
+        resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
+    ) -> None: ...
 
 class PodSandboxMetadata(_message.Message):
     __slots__ = ("name", "uid", "namespace", "attempt")
@@ -210,10 +276,25 @@ class PodSandboxMetadata(_message.Message):
     uid: str
     namespace: str
     attempt: int
-    def __init__(self, name: _Optional[str] = ..., uid: _Optional[str] = ..., namespace: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        name: _Optional[str] = ...,
+        uid: _Optional[str] = ...,
+        namespace: _Optional[str] = ...,
+        attempt: _Optional[int] = ...,
+    ) -> None: ...
 
 class PodSandboxConfig(_message.Message):
-    __slots__ = ("metadata", "hostname", "log_directory", "dns_config", "port_mappings", "labels", "annotations", "linux")
+    __slots__ = (
+        "metadata",
+        "hostname",
+        "log_directory",
+        "dns_config",
+        "port_mappings",
+        "labels",
+        "annotations",
+        "linux",
+    )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -221,6 +302,7 @@ class PodSandboxConfig(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -228,6 +310,7 @@ class PodSandboxConfig(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     METADATA_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     LOG_DIRECTORY_FIELD_NUMBER: _ClassVar[int]
@@ -244,7 +327,17 @@ class PodSandboxConfig(_message.Message):
     labels: _containers.ScalarMap[str, str]
     annotations: _containers.ScalarMap[str, str]
     linux: LinuxPodSandboxConfig
-    def __init__(self, metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ..., hostname: _Optional[str] = ..., log_directory: _Optional[str] = ..., dns_config: _Optional[_Union[DNSConfig, _Mapping]] = ..., port_mappings: _Optional[_Iterable[_Union[PortMapping, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., linux: _Optional[_Union[LinuxPodSandboxConfig, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        hostname: _Optional[str] = ...,
+        log_directory: _Optional[str] = ...,
+        dns_config: _Optional[_Union[DNSConfig, _Mapping]] = ...,
+        port_mappings: _Optional[_Iterable[_Union[PortMapping, _Mapping]]] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        linux: _Optional[_Union[LinuxPodSandboxConfig, _Mapping]] = ...,
+    ) -> None: ...
 
 class RunPodSandboxRequest(_message.Message):
     __slots__ = ("config", "runtime_handler")
@@ -252,7 +345,9 @@ class RunPodSandboxRequest(_message.Message):
     RUNTIME_HANDLER_FIELD_NUMBER: _ClassVar[int]
     config: PodSandboxConfig
     runtime_handler: str
-    def __init__(self, config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ..., runtime_handler: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self, config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ..., runtime_handler: _Optional[str] = ...
+    ) -> None: ...
 
 class RunPodSandboxResponse(_message.Message):
     __slots__ = ("pod_sandbox_id",)
@@ -300,7 +395,9 @@ class PodSandboxNetworkStatus(_message.Message):
     ADDITIONAL_IPS_FIELD_NUMBER: _ClassVar[int]
     ip: str
     additional_ips: _containers.RepeatedCompositeFieldContainer[PodIP]
-    def __init__(self, ip: _Optional[str] = ..., additional_ips: _Optional[_Iterable[_Union[PodIP, _Mapping]]] = ...) -> None: ...
+    def __init__(
+        self, ip: _Optional[str] = ..., additional_ips: _Optional[_Iterable[_Union[PodIP, _Mapping]]] = ...
+    ) -> None: ...
 
 class PodSandboxStatus(_message.Message):
     __slots__ = ("id", "metadata", "state", "created_at", "network", "labels", "annotations", "runtime_handler")
@@ -311,6 +408,7 @@ class PodSandboxStatus(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -318,6 +416,7 @@ class PodSandboxStatus(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -334,7 +433,17 @@ class PodSandboxStatus(_message.Message):
     labels: _containers.ScalarMap[str, str]
     annotations: _containers.ScalarMap[str, str]
     runtime_handler: str
-    def __init__(self, id: _Optional[str] = ..., metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ..., state: _Optional[_Union[PodSandboxState, str]] = ..., created_at: _Optional[int] = ..., network: _Optional[_Union[PodSandboxNetworkStatus, _Mapping]] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., runtime_handler: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        state: _Optional[_Union[PodSandboxState, str]] = ...,
+        created_at: _Optional[int] = ...,
+        network: _Optional[_Union[PodSandboxNetworkStatus, _Mapping]] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        runtime_handler: _Optional[str] = ...,
+    ) -> None: ...
 
 class PodSandboxStatusResponse(_message.Message):
     __slots__ = ("status", "info")
@@ -345,11 +454,14 @@ class PodSandboxStatusResponse(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     status: PodSandboxStatus
     info: _containers.ScalarMap[str, str]
-    def __init__(self, status: _Optional[_Union[PodSandboxStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(
+        self, status: _Optional[_Union[PodSandboxStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+    ) -> None: ...
 
 class PodSandboxStateValue(_message.Message):
     __slots__ = ("state",)
@@ -366,13 +478,19 @@ class PodSandboxFilter(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     LABEL_SELECTOR_FIELD_NUMBER: _ClassVar[int]
     id: str
     state: PodSandboxStateValue
     label_selector: _containers.ScalarMap[str, str]
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[PodSandboxStateValue, _Mapping]] = ..., label_selector: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        state: _Optional[_Union[PodSandboxStateValue, _Mapping]] = ...,
+        label_selector: _Optional[_Mapping[str, str]] = ...,
+    ) -> None: ...
 
 class ListPodSandboxRequest(_message.Message):
     __slots__ = ("filter",)
@@ -389,6 +507,7 @@ class PodSandbox(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -396,6 +515,7 @@ class PodSandbox(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -410,7 +530,16 @@ class PodSandbox(_message.Message):
     labels: _containers.ScalarMap[str, str]
     annotations: _containers.ScalarMap[str, str]
     runtime_handler: str
-    def __init__(self, id: _Optional[str] = ..., metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ..., state: _Optional[_Union[PodSandboxState, str]] = ..., created_at: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., runtime_handler: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        state: _Optional[_Union[PodSandboxState, str]] = ...,
+        created_at: _Optional[int] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        runtime_handler: _Optional[str] = ...,
+    ) -> None: ...
 
 class ListPodSandboxResponse(_message.Message):
     __slots__ = ("items",)
@@ -427,6 +556,7 @@ class ImageSpec(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
     USER_SPECIFIED_IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -435,7 +565,13 @@ class ImageSpec(_message.Message):
     annotations: _containers.ScalarMap[str, str]
     user_specified_image: str
     runtime_handler: str
-    def __init__(self, image: _Optional[str] = ..., annotations: _Optional[_Mapping[str, str]] = ..., user_specified_image: _Optional[str] = ..., runtime_handler: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        image: _Optional[str] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        user_specified_image: _Optional[str] = ...,
+        runtime_handler: _Optional[str] = ...,
+    ) -> None: ...
 
 class KeyValue(_message.Message):
     __slots__ = ("key", "value")
@@ -454,7 +590,18 @@ class HugepageLimit(_message.Message):
     def __init__(self, page_size: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
 
 class LinuxContainerResources(_message.Message):
-    __slots__ = ("cpu_period", "cpu_quota", "cpu_shares", "memory_limit_in_bytes", "oom_score_adj", "cpuset_cpus", "cpuset_mems", "hugepage_limits", "unified", "memory_swap_limit_in_bytes")
+    __slots__ = (
+        "cpu_period",
+        "cpu_quota",
+        "cpu_shares",
+        "memory_limit_in_bytes",
+        "oom_score_adj",
+        "cpuset_cpus",
+        "cpuset_mems",
+        "hugepage_limits",
+        "unified",
+        "memory_swap_limit_in_bytes",
+    )
     class UnifiedEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -462,6 +609,7 @@ class LinuxContainerResources(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     CPU_PERIOD_FIELD_NUMBER: _ClassVar[int]
     CPU_QUOTA_FIELD_NUMBER: _ClassVar[int]
     CPU_SHARES_FIELD_NUMBER: _ClassVar[int]
@@ -482,7 +630,19 @@ class LinuxContainerResources(_message.Message):
     hugepage_limits: _containers.RepeatedCompositeFieldContainer[HugepageLimit]
     unified: _containers.ScalarMap[str, str]
     memory_swap_limit_in_bytes: int
-    def __init__(self, cpu_period: _Optional[int] = ..., cpu_quota: _Optional[int] = ..., cpu_shares: _Optional[int] = ..., memory_limit_in_bytes: _Optional[int] = ..., oom_score_adj: _Optional[int] = ..., cpuset_cpus: _Optional[str] = ..., cpuset_mems: _Optional[str] = ..., hugepage_limits: _Optional[_Iterable[_Union[HugepageLimit, _Mapping]]] = ..., unified: _Optional[_Mapping[str, str]] = ..., memory_swap_limit_in_bytes: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self,
+        cpu_period: _Optional[int] = ...,
+        cpu_quota: _Optional[int] = ...,
+        cpu_shares: _Optional[int] = ...,
+        memory_limit_in_bytes: _Optional[int] = ...,
+        oom_score_adj: _Optional[int] = ...,
+        cpuset_cpus: _Optional[str] = ...,
+        cpuset_mems: _Optional[str] = ...,
+        hugepage_limits: _Optional[_Iterable[_Union[HugepageLimit, _Mapping]]] = ...,
+        unified: _Optional[_Mapping[str, str]] = ...,
+        memory_swap_limit_in_bytes: _Optional[int] = ...,
+    ) -> None: ...
 
 class Capability(_message.Message):
     __slots__ = ("add_capabilities", "drop_capabilities", "add_ambient_capabilities")
@@ -492,10 +652,30 @@ class Capability(_message.Message):
     add_capabilities: _containers.RepeatedScalarFieldContainer[str]
     drop_capabilities: _containers.RepeatedScalarFieldContainer[str]
     add_ambient_capabilities: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, add_capabilities: _Optional[_Iterable[str]] = ..., drop_capabilities: _Optional[_Iterable[str]] = ..., add_ambient_capabilities: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(
+        self,
+        add_capabilities: _Optional[_Iterable[str]] = ...,
+        drop_capabilities: _Optional[_Iterable[str]] = ...,
+        add_ambient_capabilities: _Optional[_Iterable[str]] = ...,
+    ) -> None: ...
 
 class LinuxContainerSecurityContext(_message.Message):
-    __slots__ = ("capabilities", "privileged", "namespace_options", "run_as_user", "run_as_username", "readonly_rootfs", "supplemental_groups", "no_new_privs", "run_as_group", "masked_paths", "readonly_paths", "seccomp", "apparmor", "supplemental_groups_policy")
+    __slots__ = (
+        "capabilities",
+        "privileged",
+        "namespace_options",
+        "run_as_user",
+        "run_as_username",
+        "readonly_rootfs",
+        "supplemental_groups",
+        "no_new_privs",
+        "run_as_group",
+        "masked_paths",
+        "readonly_paths",
+        "seccomp",
+        "apparmor",
+        "supplemental_groups_policy",
+    )
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     PRIVILEGED_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -524,7 +704,23 @@ class LinuxContainerSecurityContext(_message.Message):
     seccomp: SecurityProfile
     apparmor: SecurityProfile
     supplemental_groups_policy: SupplementalGroupsPolicy
-    def __init__(self, capabilities: _Optional[_Union[Capability, _Mapping]] = ..., privileged: _Optional[bool] = ..., namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ..., run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ..., run_as_username: _Optional[str] = ..., readonly_rootfs: _Optional[bool] = ..., supplemental_groups: _Optional[_Iterable[int]] = ..., no_new_privs: _Optional[bool] = ..., run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ..., masked_paths: _Optional[_Iterable[str]] = ..., readonly_paths: _Optional[_Iterable[str]] = ..., seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ..., apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ..., supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        capabilities: _Optional[_Union[Capability, _Mapping]] = ...,
+        privileged: _Optional[bool] = ...,
+        namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ...,
+        run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        run_as_username: _Optional[str] = ...,
+        readonly_rootfs: _Optional[bool] = ...,
+        supplemental_groups: _Optional[_Iterable[int]] = ...,
+        no_new_privs: _Optional[bool] = ...,
+        run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        masked_paths: _Optional[_Iterable[str]] = ...,
+        readonly_paths: _Optional[_Iterable[str]] = ...,
+        seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
+    ) -> None: ...
 
 class LinuxContainerConfig(_message.Message):
     __slots__ = ("resources", "security_context")
@@ -532,7 +728,11 @@ class LinuxContainerConfig(_message.Message):
     SECURITY_CONTEXT_FIELD_NUMBER: _ClassVar[int]
     resources: LinuxContainerResources
     security_context: LinuxContainerSecurityContext
-    def __init__(self, resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ..., security_context: _Optional[_Union[LinuxContainerSecurityContext, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
+        security_context: _Optional[_Union[LinuxContainerSecurityContext, _Mapping]] = ...,
+    ) -> None: ...
 
 class LinuxContainerUser(_message.Message):
     __slots__ = ("uid", "gid", "supplemental_groups")
@@ -542,7 +742,9 @@ class LinuxContainerUser(_message.Message):
     uid: int
     gid: int
     supplemental_groups: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, uid: _Optional[int] = ..., gid: _Optional[int] = ..., supplemental_groups: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(
+        self, uid: _Optional[int] = ..., gid: _Optional[int] = ..., supplemental_groups: _Optional[_Iterable[int]] = ...
+    ) -> None: ...
 
 class ContainerUser(_message.Message):
     __slots__ = ("linux",)
@@ -566,10 +768,28 @@ class Device(_message.Message):
     container_path: str
     host_path: str
     permissions: str
-    def __init__(self, container_path: _Optional[str] = ..., host_path: _Optional[str] = ..., permissions: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self, container_path: _Optional[str] = ..., host_path: _Optional[str] = ..., permissions: _Optional[str] = ...
+    ) -> None: ...
 
 class ContainerConfig(_message.Message):
-    __slots__ = ("metadata", "image", "command", "args", "working_dir", "envs", "mounts", "devices", "labels", "annotations", "log_path", "stdin", "stdin_once", "tty", "linux")
+    __slots__ = (
+        "metadata",
+        "image",
+        "command",
+        "args",
+        "working_dir",
+        "envs",
+        "mounts",
+        "devices",
+        "labels",
+        "annotations",
+        "log_path",
+        "stdin",
+        "stdin_once",
+        "tty",
+        "linux",
+    )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -577,6 +797,7 @@ class ContainerConfig(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -584,6 +805,7 @@ class ContainerConfig(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     METADATA_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
@@ -614,7 +836,24 @@ class ContainerConfig(_message.Message):
     stdin_once: bool
     tty: bool
     linux: LinuxContainerConfig
-    def __init__(self, metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ..., image: _Optional[_Union[ImageSpec, _Mapping]] = ..., command: _Optional[_Iterable[str]] = ..., args: _Optional[_Iterable[str]] = ..., working_dir: _Optional[str] = ..., envs: _Optional[_Iterable[_Union[KeyValue, _Mapping]]] = ..., mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ..., devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., log_path: _Optional[str] = ..., stdin: _Optional[bool] = ..., stdin_once: _Optional[bool] = ..., tty: _Optional[bool] = ..., linux: _Optional[_Union[LinuxContainerConfig, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        command: _Optional[_Iterable[str]] = ...,
+        args: _Optional[_Iterable[str]] = ...,
+        working_dir: _Optional[str] = ...,
+        envs: _Optional[_Iterable[_Union[KeyValue, _Mapping]]] = ...,
+        mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ...,
+        devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        log_path: _Optional[str] = ...,
+        stdin: _Optional[bool] = ...,
+        stdin_once: _Optional[bool] = ...,
+        tty: _Optional[bool] = ...,
+        linux: _Optional[_Union[LinuxContainerConfig, _Mapping]] = ...,
+    ) -> None: ...
 
 class CreateContainerRequest(_message.Message):
     __slots__ = ("pod_sandbox_id", "config", "sandbox_config")
@@ -624,7 +863,12 @@ class CreateContainerRequest(_message.Message):
     pod_sandbox_id: str
     config: ContainerConfig
     sandbox_config: PodSandboxConfig
-    def __init__(self, pod_sandbox_id: _Optional[str] = ..., config: _Optional[_Union[ContainerConfig, _Mapping]] = ..., sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        pod_sandbox_id: _Optional[str] = ...,
+        config: _Optional[_Union[ContainerConfig, _Mapping]] = ...,
+        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...,
+    ) -> None: ...
 
 class CreateContainerResponse(_message.Message):
     __slots__ = ("container_id",)
@@ -679,6 +923,7 @@ class ContainerFilter(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
@@ -687,7 +932,13 @@ class ContainerFilter(_message.Message):
     state: ContainerStateValue
     pod_sandbox_id: str
     label_selector: _containers.ScalarMap[str, str]
-    def __init__(self, id: _Optional[str] = ..., state: _Optional[_Union[ContainerStateValue, _Mapping]] = ..., pod_sandbox_id: _Optional[str] = ..., label_selector: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        state: _Optional[_Union[ContainerStateValue, _Mapping]] = ...,
+        pod_sandbox_id: _Optional[str] = ...,
+        label_selector: _Optional[_Mapping[str, str]] = ...,
+    ) -> None: ...
 
 class ListContainersRequest(_message.Message):
     __slots__ = ("filter",)
@@ -696,7 +947,18 @@ class ListContainersRequest(_message.Message):
     def __init__(self, filter: _Optional[_Union[ContainerFilter, _Mapping]] = ...) -> None: ...
 
 class Container(_message.Message):
-    __slots__ = ("id", "pod_sandbox_id", "metadata", "image", "image_ref", "state", "created_at", "labels", "annotations", "image_id")
+    __slots__ = (
+        "id",
+        "pod_sandbox_id",
+        "metadata",
+        "image",
+        "image_ref",
+        "state",
+        "created_at",
+        "labels",
+        "annotations",
+        "image_id",
+    )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -704,6 +966,7 @@ class Container(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -711,6 +974,7 @@ class Container(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
@@ -731,7 +995,19 @@ class Container(_message.Message):
     labels: _containers.ScalarMap[str, str]
     annotations: _containers.ScalarMap[str, str]
     image_id: str
-    def __init__(self, id: _Optional[str] = ..., pod_sandbox_id: _Optional[str] = ..., metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ..., image: _Optional[_Union[ImageSpec, _Mapping]] = ..., image_ref: _Optional[str] = ..., state: _Optional[_Union[ContainerState, str]] = ..., created_at: _Optional[int] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., image_id: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        pod_sandbox_id: _Optional[str] = ...,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        image_ref: _Optional[str] = ...,
+        state: _Optional[_Union[ContainerState, str]] = ...,
+        created_at: _Optional[int] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        image_id: _Optional[str] = ...,
+    ) -> None: ...
 
 class ListContainersResponse(_message.Message):
     __slots__ = ("containers",)
@@ -748,7 +1024,26 @@ class ContainerStatusRequest(_message.Message):
     def __init__(self, container_id: _Optional[str] = ..., verbose: _Optional[bool] = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
-    __slots__ = ("id", "metadata", "state", "created_at", "started_at", "finished_at", "exit_code", "image", "image_ref", "reason", "message", "labels", "annotations", "mounts", "log_path", "resources", "image_id", "user")
+    __slots__ = (
+        "id",
+        "metadata",
+        "state",
+        "created_at",
+        "started_at",
+        "finished_at",
+        "exit_code",
+        "image",
+        "image_ref",
+        "reason",
+        "message",
+        "labels",
+        "annotations",
+        "mounts",
+        "log_path",
+        "resources",
+        "image_id",
+        "user",
+    )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -756,6 +1051,7 @@ class ContainerStatus(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -763,6 +1059,7 @@ class ContainerStatus(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -799,7 +1096,27 @@ class ContainerStatus(_message.Message):
     resources: ContainerResources
     image_id: str
     user: ContainerUser
-    def __init__(self, id: _Optional[str] = ..., metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ..., state: _Optional[_Union[ContainerState, str]] = ..., created_at: _Optional[int] = ..., started_at: _Optional[int] = ..., finished_at: _Optional[int] = ..., exit_code: _Optional[int] = ..., image: _Optional[_Union[ImageSpec, _Mapping]] = ..., image_ref: _Optional[str] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., annotations: _Optional[_Mapping[str, str]] = ..., mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ..., log_path: _Optional[str] = ..., resources: _Optional[_Union[ContainerResources, _Mapping]] = ..., image_id: _Optional[str] = ..., user: _Optional[_Union[ContainerUser, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
+        state: _Optional[_Union[ContainerState, str]] = ...,
+        created_at: _Optional[int] = ...,
+        started_at: _Optional[int] = ...,
+        finished_at: _Optional[int] = ...,
+        exit_code: _Optional[int] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        image_ref: _Optional[str] = ...,
+        reason: _Optional[str] = ...,
+        message: _Optional[str] = ...,
+        labels: _Optional[_Mapping[str, str]] = ...,
+        annotations: _Optional[_Mapping[str, str]] = ...,
+        mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ...,
+        log_path: _Optional[str] = ...,
+        resources: _Optional[_Union[ContainerResources, _Mapping]] = ...,
+        image_id: _Optional[str] = ...,
+        user: _Optional[_Union[ContainerUser, _Mapping]] = ...,
+    ) -> None: ...
 
 class ContainerResources(_message.Message):
     __slots__ = ("linux",)
@@ -816,11 +1133,14 @@ class ContainerStatusResponse(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     status: ContainerStatus
     info: _containers.ScalarMap[str, str]
-    def __init__(self, status: _Optional[_Union[ContainerStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(
+        self, status: _Optional[_Union[ContainerStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+    ) -> None: ...
 
 class ExecSyncRequest(_message.Message):
     __slots__ = ("container_id", "cmd", "timeout")
@@ -830,7 +1150,9 @@ class ExecSyncRequest(_message.Message):
     container_id: str
     cmd: _containers.RepeatedScalarFieldContainer[str]
     timeout: int
-    def __init__(self, container_id: _Optional[str] = ..., cmd: _Optional[_Iterable[str]] = ..., timeout: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self, container_id: _Optional[str] = ..., cmd: _Optional[_Iterable[str]] = ..., timeout: _Optional[int] = ...
+    ) -> None: ...
 
 class ExecSyncResponse(_message.Message):
     __slots__ = ("stdout", "stderr", "exit_code")
@@ -840,7 +1162,9 @@ class ExecSyncResponse(_message.Message):
     stdout: bytes
     stderr: bytes
     exit_code: int
-    def __init__(self, stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ...) -> None: ...
+    def __init__(
+        self, stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ...
+    ) -> None: ...
 
 class ExecRequest(_message.Message):
     __slots__ = ("container_id", "cmd", "tty", "stdin", "stdout", "stderr")
@@ -856,7 +1180,15 @@ class ExecRequest(_message.Message):
     stdin: bool
     stdout: bool
     stderr: bool
-    def __init__(self, container_id: _Optional[str] = ..., cmd: _Optional[_Iterable[str]] = ..., tty: _Optional[bool] = ..., stdin: _Optional[bool] = ..., stdout: _Optional[bool] = ..., stderr: _Optional[bool] = ...) -> None: ...
+    def __init__(
+        self,
+        container_id: _Optional[str] = ...,
+        cmd: _Optional[_Iterable[str]] = ...,
+        tty: _Optional[bool] = ...,
+        stdin: _Optional[bool] = ...,
+        stdout: _Optional[bool] = ...,
+        stderr: _Optional[bool] = ...,
+    ) -> None: ...
 
 class ExecResponse(_message.Message):
     __slots__ = ("url",)
@@ -876,7 +1208,14 @@ class AttachRequest(_message.Message):
     tty: bool
     stdout: bool
     stderr: bool
-    def __init__(self, container_id: _Optional[str] = ..., stdin: _Optional[bool] = ..., tty: _Optional[bool] = ..., stdout: _Optional[bool] = ..., stderr: _Optional[bool] = ...) -> None: ...
+    def __init__(
+        self,
+        container_id: _Optional[str] = ...,
+        stdin: _Optional[bool] = ...,
+        tty: _Optional[bool] = ...,
+        stdout: _Optional[bool] = ...,
+        stderr: _Optional[bool] = ...,
+    ) -> None: ...
 
 class AttachResponse(_message.Message):
     __slots__ = ("url",)
@@ -928,7 +1267,17 @@ class Image(_message.Message):
     username: str
     spec: ImageSpec
     pinned: bool
-    def __init__(self, id: _Optional[str] = ..., repo_tags: _Optional[_Iterable[str]] = ..., repo_digests: _Optional[_Iterable[str]] = ..., size: _Optional[int] = ..., uid: _Optional[_Union[Int64Value, _Mapping]] = ..., username: _Optional[str] = ..., spec: _Optional[_Union[ImageSpec, _Mapping]] = ..., pinned: _Optional[bool] = ...) -> None: ...
+    def __init__(
+        self,
+        id: _Optional[str] = ...,
+        repo_tags: _Optional[_Iterable[str]] = ...,
+        repo_digests: _Optional[_Iterable[str]] = ...,
+        size: _Optional[int] = ...,
+        uid: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        username: _Optional[str] = ...,
+        spec: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        pinned: _Optional[bool] = ...,
+    ) -> None: ...
 
 class ListImagesResponse(_message.Message):
     __slots__ = ("images",)
@@ -953,11 +1302,14 @@ class ImageStatusResponse(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     image: Image
     info: _containers.ScalarMap[str, str]
-    def __init__(self, image: _Optional[_Union[Image, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(
+        self, image: _Optional[_Union[Image, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+    ) -> None: ...
 
 class AuthConfig(_message.Message):
     __slots__ = ("username", "password", "auth", "server_address", "identity_token", "registry_token")
@@ -973,7 +1325,15 @@ class AuthConfig(_message.Message):
     server_address: str
     identity_token: str
     registry_token: str
-    def __init__(self, username: _Optional[str] = ..., password: _Optional[str] = ..., auth: _Optional[str] = ..., server_address: _Optional[str] = ..., identity_token: _Optional[str] = ..., registry_token: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        username: _Optional[str] = ...,
+        password: _Optional[str] = ...,
+        auth: _Optional[str] = ...,
+        server_address: _Optional[str] = ...,
+        identity_token: _Optional[str] = ...,
+        registry_token: _Optional[str] = ...,
+    ) -> None: ...
 
 class PullImageRequest(_message.Message):
     __slots__ = ("image", "auth", "sandbox_config")
@@ -983,7 +1343,12 @@ class PullImageRequest(_message.Message):
     image: ImageSpec
     auth: AuthConfig
     sandbox_config: PodSandboxConfig
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping]] = ..., auth: _Optional[_Union[AuthConfig, _Mapping]] = ..., sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        auth: _Optional[_Union[AuthConfig, _Mapping]] = ...,
+        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...,
+    ) -> None: ...
 
 class PullImageResponse(_message.Message):
     __slots__ = ("image_ref",)
@@ -1011,7 +1376,13 @@ class RuntimeCondition(_message.Message):
     status: bool
     reason: str
     message: str
-    def __init__(self, type: _Optional[str] = ..., status: _Optional[bool] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    def __init__(
+        self,
+        type: _Optional[str] = ...,
+        status: _Optional[bool] = ...,
+        reason: _Optional[str] = ...,
+        message: _Optional[str] = ...,
+    ) -> None: ...
 
 class RuntimeStatus(_message.Message):
     __slots__ = ("conditions",)
@@ -1031,7 +1402,9 @@ class RuntimeHandlerFeatures(_message.Message):
     USER_NAMESPACES_FIELD_NUMBER: _ClassVar[int]
     recursive_read_only_mounts: bool
     user_namespaces: bool
-    def __init__(self, recursive_read_only_mounts: _Optional[bool] = ..., user_namespaces: _Optional[bool] = ...) -> None: ...
+    def __init__(
+        self, recursive_read_only_mounts: _Optional[bool] = ..., user_namespaces: _Optional[bool] = ...
+    ) -> None: ...
 
 class RuntimeHandler(_message.Message):
     __slots__ = ("name", "features")
@@ -1039,7 +1412,9 @@ class RuntimeHandler(_message.Message):
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     name: str
     features: RuntimeHandlerFeatures
-    def __init__(self, name: _Optional[str] = ..., features: _Optional[_Union[RuntimeHandlerFeatures, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self, name: _Optional[str] = ..., features: _Optional[_Union[RuntimeHandlerFeatures, _Mapping]] = ...
+    ) -> None: ...
 
 class RuntimeFeatures(_message.Message):
     __slots__ = ("supplemental_groups_policy",)
@@ -1056,6 +1431,7 @@ class StatusResponse(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_HANDLERS_FIELD_NUMBER: _ClassVar[int]
@@ -1064,7 +1440,13 @@ class StatusResponse(_message.Message):
     info: _containers.ScalarMap[str, str]
     runtime_handlers: _containers.RepeatedCompositeFieldContainer[RuntimeHandler]
     features: RuntimeFeatures
-    def __init__(self, status: _Optional[_Union[RuntimeStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ..., runtime_handlers: _Optional[_Iterable[_Union[RuntimeHandler, _Mapping]]] = ..., features: _Optional[_Union[RuntimeFeatures, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        status: _Optional[_Union[RuntimeStatus, _Mapping]] = ...,
+        info: _Optional[_Mapping[str, str]] = ...,
+        runtime_handlers: _Optional[_Iterable[_Union[RuntimeHandler, _Mapping]]] = ...,
+        features: _Optional[_Union[RuntimeFeatures, _Mapping]] = ...,
+    ) -> None: ...
 
 class ImageFsInfoRequest(_message.Message):
     __slots__ = ()
@@ -1086,7 +1468,13 @@ class FilesystemUsage(_message.Message):
     fs_id: FilesystemIdentifier
     used_bytes: UInt64Value
     inodes_used: UInt64Value
-    def __init__(self, timestamp: _Optional[int] = ..., fs_id: _Optional[_Union[FilesystemIdentifier, _Mapping]] = ..., used_bytes: _Optional[_Union[UInt64Value, _Mapping]] = ..., inodes_used: _Optional[_Union[UInt64Value, _Mapping]] = ...) -> None: ...
+    def __init__(
+        self,
+        timestamp: _Optional[int] = ...,
+        fs_id: _Optional[_Union[FilesystemIdentifier, _Mapping]] = ...,
+        used_bytes: _Optional[_Union[UInt64Value, _Mapping]] = ...,
+        inodes_used: _Optional[_Union[UInt64Value, _Mapping]] = ...,
+    ) -> None: ...
 
 class ImageFsInfoResponse(_message.Message):
     __slots__ = ("image_filesystems",)

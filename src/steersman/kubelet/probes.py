@@ -1,0 +1,200 @@
+"""Probes and lifecycle handlers: asking a container whether it is well, and telling it what happens."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from steersman.api.types.core_v1 import Container, HTTPGetAction, LifecycleHandler, Probe
+
+from .runtime import Executor, RuntimeFailure
+
+Kind = Literal["Startup", "Readiness", "Liveness"]
+
+MAX_BODY = 10 << 10
+MAX_OUTPUT = 10 << 10
+
+
+class ProbeResult(msgspec.Struct, frozen=True):
+    """An answer: success or not, and what was said."""
+
+    success: bool
+    output: str = ""
+
+
+class HandlerFailure(Exception):
+    """A lifecycle handler failed."""
+
+
+def resolve_port(port: int | str, container: Container) -> int:
+    """A port by number or by the name it has in the container; raises ValueError."""
+    if isinstance(port, int):
+        return port
+    for each in container.ports:
+        if each.name == port:
+            return each.container_port
+    if port.isdigit():
+        return int(port)
+    raise ValueError(f"couldn't find port: {port!r}")
+
+
+async def probe(spec: Probe, container: Container, container_id: str, pod_ip: str, executor: Executor) -> ProbeResult:
+    """Run a probe once.  Never raises for a container that is not well."""
+    timeout = float(spec.timeout_seconds or 1)
+    try:
+        async with asyncio.timeout(timeout + (2 if spec.exec is not None else 0)):
+            if spec.exec is not None:
+                return await _exec(spec.exec.command, container_id, executor, timeout)
+            if spec.http_get is not None:
+                return await _http(spec.http_get, container, pod_ip)
+            if spec.tcp_socket is not None:
+                host = spec.tcp_socket.host or pod_ip
+                return await _tcp(host, resolve_port(spec.tcp_socket.port, container))
+            if spec.grpc is not None:
+                return await _grpc(pod_ip, spec.grpc.port, spec.grpc.service, timeout)
+    except TimeoutError:
+        return ProbeResult(False, _timeout_text(spec, container, pod_ip))
+    except ValueError as error:
+        return ProbeResult(False, str(error))
+    return ProbeResult(True)
+
+
+def _timeout_text(spec: Probe, container: Container, pod_ip: str) -> str:
+    if spec.http_get is not None:
+        url = _url(spec.http_get, container, pod_ip)
+        return f'Get "{url}": context deadline exceeded (Client.Timeout exceeded while awaiting headers)'
+    if spec.tcp_socket is not None:
+        host = spec.tcp_socket.host or pod_ip
+        return f"dial tcp {_host(host)}:{resolve_port(spec.tcp_socket.port, container)}: i/o timeout"
+    if spec.exec is not None:
+        return f"command timed out: {' '.join(spec.exec.command)!r} timed out after {spec.timeout_seconds or 1}s"
+    return "timeout: health rpc did not complete within its deadline"
+
+
+async def _exec(command: Sequence[str], container_id: str, executor: Executor, timeout: float) -> ProbeResult:
+    try:
+        response = await executor.exec_sync(container_id, command, timeout)
+    except RuntimeFailure as error:
+        if error.code == "DeadlineExceeded":
+            raise TimeoutError from error
+        return ProbeResult(False, str(error))
+    output = (response.stdout + response.stderr)[:MAX_OUTPUT].decode(errors="replace")
+    return ProbeResult(response.exit_code == 0, output)
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _url(action: HTTPGetAction, container: Container, pod_ip: str) -> str:
+    scheme = (action.scheme or "HTTP").lower()
+    path = action.path if action.path.startswith("/") else f"/{action.path}"
+    return f"{scheme}://{_host(action.host or pod_ip)}:{resolve_port(action.port, container)}{path}"
+
+
+def _refused(error: OSError) -> str:
+    if isinstance(error, ConnectionRefusedError):
+        return "connect: connection refused"
+    return f"connect: {error.strerror or error}"
+
+
+async def http_get(action: HTTPGetAction, container: Container, pod_ip: str) -> tuple[int, str]:
+    """GET what an action says; status and beginning of the body.  Certificates are not verified.
+
+    Raises OSError or ValueError.
+    """
+    port = resolve_port(action.port, container)
+    host = action.host or pod_ip
+    context: ssl.SSLContext | None = None
+    if action.scheme == "HTTPS":
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    headers = {header.name.title(): header.value for header in action.http_headers}
+    headers.setdefault("Host", f"{_host(host)}:{port}")
+    headers.setdefault("User-Agent", "kube-probe/1.35")
+    headers.setdefault("Accept", "*/*")
+    headers["Connection"] = "close"
+    path = action.path if action.path.startswith("/") else f"/{action.path}"
+    reader, writer = await asyncio.open_connection(host, port, ssl=context)
+    try:
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items() if value)]
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        status_line = (await reader.readline()).decode("latin-1").split(" ", 2)
+        if len(status_line) < 2 or not status_line[0].startswith("HTTP/"):
+            raise ValueError("malformed HTTP response")
+        while (await reader.readline()).strip():
+            continue
+        status = int(status_line[1])
+        body = b"" if 200 <= status < 400 else await reader.read(MAX_BODY)
+        return status, body.decode(errors="replace")
+    finally:
+        writer.close()
+
+
+async def _http(action: HTTPGetAction, container: Container, pod_ip: str) -> ProbeResult:
+    url = _url(action, container, pod_ip)
+    try:
+        status, _ = await http_get(action, container, pod_ip)
+    except OSError as error:
+        address = f"{_host(action.host or pod_ip)}:{resolve_port(action.port, container)}"
+        return ProbeResult(False, f'Get "{url}": dial tcp {address}: {_refused(error)}')
+    except (ValueError, EOFError) as error:
+        return ProbeResult(False, f'Get "{url}": {error or "EOF"}')
+    if 200 <= status < 400:
+        return ProbeResult(True)
+    return ProbeResult(False, f"HTTP probe failed with statuscode: {status}")
+
+
+async def _tcp(host: str, port: int) -> ProbeResult:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError as error:
+        return ProbeResult(False, f"dial tcp {_host(host)}:{port}: {_refused(error)}")
+    writer.close()
+    return ProbeResult(True)
+
+
+async def _grpc(host: str, port: int, service: str, timeout: float) -> ProbeResult:
+    import grpc.aio
+
+    name = service.encode()
+    request = b"\x0a" + bytes([len(name)]) + name if name else b""
+    async with grpc.aio.insecure_channel(f"{_host(host)}:{port}") as channel:
+        call = channel.unary_unary("/grpc.health.v1.Health/Check")
+        try:
+            answer = await call(request, timeout=timeout)
+        except grpc.aio.AioRpcError as error:
+            return ProbeResult(False, f"service unhealthy (responded with {error.code().name}): {error.details()}")
+    if answer == b"\x08\x01":
+        return ProbeResult(True)
+    return ProbeResult(False, 'service unhealthy (responded with "NOT_SERVING")')
+
+
+async def run_handler(
+    handler: LifecycleHandler, container: Container, container_id: str, pod_ip: str, executor: Executor
+) -> None:
+    """Run a postStart or preStop handler; raises HandlerFailure."""
+    if handler.sleep is not None:
+        await asyncio.sleep(handler.sleep.seconds)
+    elif handler.exec is not None:
+        try:
+            response = await executor.exec_sync(container_id, handler.exec.command, 0)
+        except RuntimeFailure as error:
+            raise HandlerFailure(str(error)) from error
+        if response.exit_code:
+            output = (response.stdout + response.stderr)[:MAX_OUTPUT].decode(errors="replace")
+            raise HandlerFailure(
+                f"command '{' '.join(handler.exec.command)}' exited with {response.exit_code}: {output}"
+            )
+    elif handler.http_get is not None:
+        try:
+            await http_get(handler.http_get, container, pod_ip)
+        except (OSError, ValueError) as error:
+            raise HandlerFailure(str(error)) from error
+    elif handler.tcp_socket is not None:
+        raise HandlerFailure("invalid handler: tcpSocket is not supported in lifecycle hooks")
