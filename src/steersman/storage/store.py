@@ -130,6 +130,18 @@ class Watch(Protocol):
     async def aclose(self) -> None: ...
 
 
+class Follower(Protocol):
+    """A running :meth:`Store.follow`."""
+
+    def cancel(self) -> None:
+        """Call back no more."""
+        ...
+
+    async def ended(self) -> None:
+        """Wait until the store closed; raises StoreError when following broke off (Compacted when it cannot go on)."""
+        ...
+
+
 class Store(Protocol):
     """A multi-version key-value store.  Keys are text, compared as UTF-8 bytes.
 
@@ -162,6 +174,27 @@ class Store(Protocol):
         """
         ...
 
+    async def follow(self, prefix: str, start_revision: int, callback: Callable[[EventBatch], None]) -> Follower:
+        """Call back with every change below the prefix from ``start_revision`` (inclusive) on, in whole commits.
+
+        What :meth:`watch` is made of.  History up to ``current_revision`` has been delivered when this returns.
+        After that the callback runs on the loop, and ``current_revision`` moves when all followers have been called.
+        A commit has been delivered when :meth:`commit` returns, so writers read their own writes.  Raises Compacted.
+        """
+        ...
+
+    @property
+    def current_revision(self) -> int:
+        """Every change up to this revision has been delivered to the followers.
+
+        An embedded store has acknowledged nothing beyond it; another may lag behind :meth:`revision`.
+        """
+        ...
+
+    async def wait_revision(self, revision: int) -> None:
+        """Wait until ``current_revision`` has reached a revision."""
+        ...
+
     async def request_progress(self) -> None:
         """Ask that every open watch delivers a batch that reaches at least the current revision, soon."""
         ...
@@ -171,7 +204,10 @@ class Store(Protocol):
         ...
 
     async def compact(self, revision: int) -> None:
-        """Forget what was overwritten or deleted before ``revision``."""
+        """Forget what was overwritten or deleted before ``revision``, which itself can still be read.
+
+        Raises Compacted when that has been done, FutureRevision when there is no such revision yet.
+        """
         ...
 
     async def size(self) -> int:
@@ -180,37 +216,4 @@ class Store(Protocol):
 
     async def close(self) -> None:
         """Release everything; open watches end."""
-        ...
-
-
-class Follower(Protocol):
-    """A running :meth:`EmbeddedStore.follow`."""
-
-    def cancel(self) -> None:
-        """Call back no more."""
-        ...
-
-    async def ended(self) -> None:
-        """Wait until the store closed."""
-        ...
-
-
-class EmbeddedStore(Store, Protocol):
-    """A store that lives on the caller's event loop, whose followers never lag behind what it acknowledged."""
-
-    @property
-    def current_revision(self) -> int:
-        """The revision of the last commit that has been delivered; no commit beyond it has been acknowledged."""
-        ...
-
-    async def follow(self, prefix: str, start_revision: int, callback: Callable[[EventBatch], None]) -> Follower:
-        """Call back with every change below the prefix from ``start_revision`` (inclusive) on.
-
-        History has been delivered when this returns.  After that each commit is delivered on the loop before it is
-        acknowledged to its writer, so that the writer reads its own write.  Raises Compacted.
-        """
-        ...
-
-    async def wait_revision(self, revision: int) -> None:
-        """Wait until ``current_revision`` has reached a revision."""
         ...

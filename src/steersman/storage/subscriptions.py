@@ -1,7 +1,7 @@
-"""Who is told about a change: the subscribers of one watch cache, indexed so that a change touches only those it concerns.
+"""Who is told about a change: the subscribers of one cache, indexed so that a change touches only those it concerns.
 
-A change that concerns many is delivered in slices, so that the loop stays responsive; later changes then wait behind it,
-and every subscriber sees one order.
+A change that concerns many is delivered in slices, so that the loop stays responsive; later changes then wait behind
+it, and every subscriber sees one order.
 """
 
 from __future__ import annotations
@@ -43,6 +43,10 @@ class Subscription:
         self.active = True
         self._callback = callback
         self._on_end = on_end
+
+    def covers(self, key: str) -> bool:
+        """Whether a key lies below the prefix, or is the one key."""
+        return key.startswith(self.prefix) if self.prefix[-1] == "/" else key == self.prefix
 
     def deliver(self, event: CacheEvent | int) -> None:
         """Hand over a change, or progress to a revision."""

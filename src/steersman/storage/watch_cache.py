@@ -4,10 +4,10 @@ Reads are answered from here as the bytes that were encoded when the object was 
 
 The cache starts a little in the past (``history`` revisions) and lets the store replay what happened since, so that
 watchers that were connected before a restart resume instead of listing again.  When the store's connection breaks the
-cache keeps its state and resumes; when the store has compacted what it missed, it ends all subscriptions (they list again)
-and reads everything anew.
+cache keeps its state and resumes; when the store has compacted what it missed, it ends all subscriptions (their
+clients list again) and reads everything anew.
 
-Everything but ``run``, ``consistent`` and ``wait_until`` is synchronous: what is called between two awaits sees one state.
+What is called between two awaits sees one state: reading and subscribing are plain functions.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ import logging
 import time
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError
@@ -136,7 +137,6 @@ class WatchCache(Generic[T]):
         self.ready = asyncio.Event()
         """Set when the state has been read and has caught up with the store."""
         self._store = store
-        self._embedded: Any = store if hasattr(store, "follow") else None
         self._decode = decode
         self._indexes = dict(indexes or {})
         self._history = history
@@ -152,9 +152,8 @@ class WatchCache(Generic[T]):
         self._times: deque[float] = deque()
         self._oldest = 0  # states at this revision and later can be reconstructed
         self._revision = 0  # everything up to here has been applied
-        self._live = False  # following an embedded store: applied whatever it has delivered
+        self._live = False  # following the store: applied whatever it has delivered
         self._target = 0
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
         self._subscriptions = Subscriptions(prefix)
 
     # -- feeding -------------------------------------------------------------------------------------------------
@@ -171,7 +170,7 @@ class WatchCache(Generic[T]):
                         await self._load()
                         loaded = True
                     await self._follow()
-                    return  # the store closed
+                    break  # the store closed
                 except Compacted as error:
                     log.warning("watch cache of %s fell behind and lists again: %s", self.prefix, error)
                     loaded = False
@@ -213,50 +212,35 @@ class WatchCache(Generic[T]):
         self._entries = entries
         self._keys = sorted(entries)
         self._indexed = {}
-        for entry in entries.values():
-            self._index(entry, add=True)
+        if self._indexes:
+            for count, (key, entry) in enumerate(entries.items(), 1):
+                self._reindex(key, None, entry)
+                if count % 500 == 0:
+                    await asyncio.sleep(0)
         self._events.clear()
         self._times.clear()
         self._oldest = self._revision = revision
 
     async def _follow(self) -> None:
         """Apply changes until the store closes or fails."""
-        if self._embedded is not None:
-            follower = await self._embedded.follow(self.prefix, self._revision + 1, self._apply)
-            try:
-                self._live = True
-                self.ready.set()
-                self._wake()
-                await follower.ended()
-            finally:
-                self._live = False
-                follower.cancel()
-            return
-        watch = await self._store.watch(self.prefix, start_revision=self._revision + 1)
+        follower = await self._store.follow(self.prefix, self._revision + 1, self._apply)
         try:
-            if self._revision >= self._target:
-                self.ready.set()
-            else:
-                await self._store.request_progress()
-            async for batch in watch:
-                self._apply(batch)
-                if not self.ready.is_set() and self._revision >= self._target:
-                    self.ready.set()
+            await self._store.wait_revision(self._target)
+            self._live = True
+            self.ready.set()
+            await follower.ended()
         finally:
-            await watch.aclose()
+            self._revision = self.revision
+            self._live = False
+            follower.cancel()
 
     def _apply(self, batch: EventBatch) -> None:
         for change in batch.events:
-            if change.revision <= self._revision and not self._is_same_commit(change.revision):
-                continue
-            self._change(change.key, change.revision, change.current)
+            try:
+                self._change(change.key, change.revision, change.current)
+            except ValueError as error:
+                log.error("ignored what is stored as %s at revision %d: %s", change.key, change.revision, error)
         self._revision = max(self._revision, batch.revision)
-        if self._waiters:
-            self._wake()
-
-    def _is_same_commit(self, revision: int) -> bool:
-        """Whether the event last applied is of this revision: a commit may change several keys."""
-        return bool(self._events) and self._events[-1].revision == revision
 
     def _change(self, key: str, revision: int, current: KeyValue | None) -> None:
         previous = self._entries.get(key)
@@ -266,23 +250,35 @@ class WatchCache(Generic[T]):
             entry = Entry(key, revision, respliced(previous.raw, revision), self._decode)
             del self._entries[key]
             del self._keys[bisect_left(self._keys, key)]
-            self._index(previous, add=False)
             event = CacheEvent("DELETED", revision, entry, previous)
         else:
             entry = self.entry(current)
             self._entries[key] = entry
             if previous is None:
                 insort(self._keys, key)
-                event = CacheEvent("ADDED", revision, entry, None)
-            else:
-                self._index(previous, add=False)
-                event = CacheEvent("MODIFIED", revision, entry, previous)
-            self._index(entry, add=True)
+            event = CacheEvent("ADDED" if previous is None else "MODIFIED", revision, entry, previous)
+        places = self._reindex(key, previous, None if current is None else entry) if self._indexes else ()
         self._revision = revision
         self._events.append(event)
         self._times.append(self._clock())
         self._trim()
-        self._subscriptions.dispatch(event, key, self._index_values(event))
+        self._subscriptions.dispatch(event, key, places)
+
+    def _reindex(self, key: str, old: Entry[T] | None, new: Entry[T] | None) -> set[tuple[str, str]]:
+        """Move a key from the places where it was found to those where it is found now; return both."""
+        before = self._places(old)
+        after = self._places(new)
+        for place in before - after:
+            keys = self._indexed[place]
+            keys.discard(key)
+            if not keys:
+                del self._indexed[place]
+        for place in after - before:
+            self._indexed.setdefault(place, set()).add(key)
+        return before | after
+
+    def _places(self, entry: Entry[T] | None) -> set[tuple[str, str]]:
+        return set() if entry is None else {(name, function(entry)) for name, function in self._indexes.items()}
 
     def _trim(self) -> None:
         horizon = self._clock() - self._window_seconds
@@ -291,25 +287,6 @@ class WatchCache(Generic[T]):
             self._oldest = self._events.popleft().revision
             self._times.popleft()
 
-    def _index(self, entry: Entry[T], *, add: bool) -> None:
-        for name, function in self._indexes.items():
-            place = (name, function(entry))
-            if add:
-                self._indexed.setdefault(place, set()).add(entry.key)
-            elif (keys := self._indexed.get(place)) is not None:
-                keys.discard(entry.key)
-                if not keys:
-                    del self._indexed[place]
-
-    def _index_values(self, event: CacheEvent) -> Iterable[tuple[str, str]]:
-        """Where subscriptions by index look: where the object is, and where it was."""
-        if not self._indexes:
-            return ()
-        places = {(name, function(event.entry)) for name, function in self._indexes.items()}
-        if event.type == "MODIFIED" and event.previous is not None:
-            places.update((name, function(event.previous)) for name, function in self._indexes.items())
-        return places
-
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(self._progress_seconds)
@@ -317,22 +294,12 @@ class WatchCache(Generic[T]):
             if self.ready.is_set():
                 self._subscriptions.progress(self.revision)
 
-    def _wake(self) -> None:
-        reached = self.revision
-        waiting = []
-        for revision, future in self._waiters:
-            if revision > reached:
-                waiting.append((revision, future))
-            elif not future.done():
-                future.set_result(None)
-        self._waiters = waiting
-
     # -- reading -------------------------------------------------------------------------------------------------
 
     @property
     def revision(self) -> int:
         """Everything up to this revision of the store is visible here."""
-        return max(self._revision, self._embedded.current_revision) if self._live else self._revision
+        return max(self._revision, self._store.current_revision) if self._live else self._revision
 
     @property
     def oldest_revision(self) -> int:
@@ -355,37 +322,19 @@ class WatchCache(Generic[T]):
 
         Over an embedded store this returns at once.  Raises RevisionTimeout, and StoreError when the store is away.
         """
-        if self._live:
-            return self.revision
-        if self._embedded is not None:
-            await self._wait_ready(timeout, 0)
-            return self.revision
         revision = await self._store.revision()
-        await self.wait_until(revision, timeout)
-        return revision
+        if not self._live or self.revision < revision:
+            await self.wait_until(revision, timeout)
+        return max(revision, self.revision)
 
     async def wait_until(self, revision: int, timeout: float = 3.0) -> None:
         """Wait until the cache has reached a revision; raises RevisionTimeout."""
-        if not self.ready.is_set():
-            await self._wait_ready(timeout, revision)
-        if self.revision >= revision:
-            return
-        try:
-            async with asyncio.timeout(timeout):
-                if self._embedded is not None:
-                    await self._embedded.wait_revision(revision)
-                    return
-                future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-                self._waiters.append((revision, future))
-                await self._store.request_progress()
-                await future
-        except TimeoutError:
-            raise RevisionTimeout(revision, self.revision) from None
-
-    async def _wait_ready(self, timeout: float, revision: int) -> None:
         try:
             async with asyncio.timeout(timeout):
                 await self.ready.wait()
+                if self.revision < revision:
+                    await self._store.request_progress()
+                    await self._store.wait_revision(revision)
         except TimeoutError:
             raise RevisionTimeout(revision, self.revision) from None
 
@@ -440,7 +389,7 @@ class WatchCache(Generic[T]):
         return past
 
     async def list_past(self, prefix: str = "", *, start: str = "", limit: int = 0, revision: int) -> Listing[T]:
-        """Like :meth:`list` at a revision, asking the store when the window no longer reaches back; raises Compacted."""
+        """Like :meth:`list` at a revision, from the store when the window does not reach back; raises Compacted."""
         if revision >= self._oldest:
             return self.list(prefix, start=start, limit=limit, revision=revision)
         page = await self._store.range(prefix or self.prefix, start=start, limit=limit, revision=revision)
@@ -463,32 +412,29 @@ class WatchCache(Generic[T]):
         ``prefix`` ending in ``/`` covers what is below it, any other is one key.  With ``index`` (name, value), only
         changes of objects that are or were found there come.  What the window holds is delivered before this
         returns.  Callbacks run on the loop, in order, and must not block; one that raises ends its subscription.
-        ``on_progress(revision)``: all up to it has been delivered.  ``on_end(error)``: nothing more will come; Compacted
-        means list again, None that the cache stopped.
+        ``on_progress(revision)``: all up to it has been delivered.  ``on_end(error)``: nothing more will come;
+        Compacted means list again, None that the cache stopped.
 
         Raises Compacted when ``since_revision`` is older than the window.
         """
         if since_revision < self._oldest:
             raise Compacted(self._oldest)
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
-        whole = prefix.endswith("/")
         for event in self._since(since_revision):
-            key = event.entry.key
-            if not (key.startswith(prefix) if whole else key == prefix):
+            if not subscription.covers(event.entry.key):
                 continue
-            if index is None or index in self._index_values(event):
+            if index is None or index in self._places(event.entry) | self._places(event.previous):
                 subscription.deliver(event)
         self._subscriptions.add(subscription)
         return subscription
 
-    def _since(self, revision: int) -> list[CacheEvent]:
-        events: list[CacheEvent] = []
+    def _since(self, revision: int) -> Iterator[CacheEvent]:
+        count = 0
         for event in reversed(self._events):
             if event.revision <= revision:
                 break
-            events.append(event)
-        events.reverse()
-        return events
+            count += 1
+        return islice(self._events, len(self._events) - count, None)
 
 
 def _overlaid(past: dict[str, Entry[T] | None], present: dict[str, Entry[T]]) -> Callable[[str], Entry[T] | None]:

@@ -1,0 +1,103 @@
+"""The store that forgets when its process ends: for tests, and for clusters meant to be thrown away."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Callable
+
+from .embedded import EmbeddedStore, Row
+from .followers import prefix_end
+from .store import KeyValue, StoreError
+
+
+class MemoryStore(EmbeddedStore):
+    """Every version of every key in lists, until compacted.  Made inside a running event loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._log: list[Row] = []
+        self._versions: dict[str, list[Row]] = {}
+        self._keys: list[str] = []
+        self._size = 0
+
+    def _write(self, rows: list[Row], done: Callable[[StoreError | None], None]) -> None:
+        for row in rows:
+            versions = self._versions.get(row.key)
+            if versions is None:
+                versions = self._versions[row.key] = []
+                insort(self._keys, row.key)
+            versions.append(row)
+            self._log.append(row)
+            self._size += len(row.key) + len(row.value or b"")
+        done(None)
+
+    def _at(self, key: str, revision: int) -> KeyValue | None:
+        for row in reversed(self._versions.get(key, ())):
+            if row.revision <= revision:
+                return _key_value(row)
+        return None
+
+    async def _read(self, key: str) -> KeyValue | None:
+        return self._at(key, self.current_revision)
+
+    def _interval(self, first: str, end: str) -> list[str]:
+        return self._keys[bisect_left(self._keys, first) : bisect_left(self._keys, end)]
+
+    async def _read_range(self, first: str, end: str, limit: int, revision: int) -> list[KeyValue]:
+        items: list[KeyValue] = []
+        for key in self._interval(first, end):
+            if (item := self._at(key, revision)) is not None:
+                items.append(item)
+                if len(items) == limit:
+                    break
+        return items
+
+    async def _count_range(self, first: str, end: str, revision: int) -> int:
+        return sum(self._at(key, revision) is not None for key in self._interval(first, end))
+
+    async def _read_history(self, prefix: str, first: int, last: int, limit: int) -> list[Row]:
+        start = bisect_left(self._log, first, key=lambda row: row.revision)
+        stop = bisect_right(self._log, last, key=lambda row: row.revision)
+        end = prefix_end(prefix)
+        found: list[Row] = []
+        for index in range(start, stop):
+            row = self._log[index]
+            if prefix <= row.key < end:
+                found.append(row)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def _forget(self, revision: int) -> None:
+        kept: list[Row] = []
+        for row in self._log:
+            if row.revision >= revision or self._is_needed(row, revision):
+                kept.append(row)
+            else:
+                self._size -= len(row.key) + len(row.value or b"")
+                versions = self._versions[row.key]
+                versions.remove(row)
+                if not versions:
+                    del self._versions[row.key]
+                    del self._keys[bisect_left(self._keys, row.key)]
+        self._log = kept
+
+    def _is_needed(self, row: Row, revision: int) -> bool:
+        """Whether this is the value that a key has at the revision."""
+        if row.value is None:
+            return False
+        following = bisect_right(self._versions[row.key], row.revision, key=lambda version: version.revision)
+        versions = self._versions[row.key]
+        return following == len(versions) or versions[following].revision > revision
+
+    async def size(self) -> int:
+        """The bytes of all keys and values held."""
+        return self._size
+
+    async def close(self) -> None:
+        """End the watches."""
+        await self._quiesce()
+
+
+def _key_value(row: Row) -> KeyValue | None:
+    return None if row.value is None else KeyValue(row.key, row.value, row.create_revision, row.revision)
