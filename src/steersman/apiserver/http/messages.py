@@ -8,13 +8,15 @@ from typing import Protocol
 from urllib.parse import parse_qs
 
 from steersman.api.user import ANONYMOUS, User
+from steersman.client.streaming import Connection
 
 
 class Request:
     """One request, its body read whole.
 
     ``path`` is percent-decoded, ``raw_path`` is not; header names are lower-case; ``peer_certificate`` is the
-    verified client certificate in DER form; ``user`` is set by authentication.
+    verified client certificate in DER form; ``user`` is set by authentication.  Repeated headers are joined
+    by commas; ``repeated`` holds the single values of those.
     """
 
     __slots__ = (
@@ -27,6 +29,7 @@ class Request:
         "query_string",
         "raw_path",
         "remote",
+        "repeated",
         "user",
         "warnings",
     )
@@ -42,6 +45,7 @@ class Request:
         *,
         peer_certificate: bytes | None = None,
         remote: tuple[str, int] = ("", 0),
+        repeated: Mapping[str, list[str]] | None = None,
     ) -> None:
         self.method = method
         self.raw_path = raw_path
@@ -51,6 +55,7 @@ class Request:
         self.body = body
         self.peer_certificate = peer_certificate
         self.remote = remote
+        self.repeated = repeated or {}
         self.user: User = ANONYMOUS
         self.warnings: list[str] = []
         self._query: dict[str, list[str]] | None = None
@@ -61,6 +66,12 @@ class Request:
         if self._query is None:
             self._query = parse_qs(self.query_string, keep_blank_values=True) if self.query_string else {}
         return self._query
+
+    def header_values(self, name: str) -> list[str]:
+        """Every value of a header that may be repeated."""
+        if name in self.repeated:
+            return self.repeated[name]
+        return [self.headers[name]] if name in self.headers else []
 
     def parameter(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
@@ -86,11 +97,20 @@ class Response:
         self.headers = headers or {}
 
 
+def chunk(data: bytes) -> bytes:
+    """Bytes as one chunk of the chunked transfer coding."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
 class StreamWriter(Protocol):
     """The open body of a streamed response; chunk framing is done beneath."""
 
     def write(self, data: bytes) -> None:
         """Send at once, without waiting; the buffer grows where the peer does not read."""
+        ...
+
+    def write_framed(self, chunk: bytes) -> None:
+        """Like ``write``, for bytes that :func:`chunk` has framed already: many connections can share them."""
         ...
 
     @property
@@ -124,20 +144,6 @@ class Stream:
         self.content_type = content_type
         self.status = status
         self.headers = headers or {}
-
-
-class Connection(Protocol):
-    """A raw byte stream: the connection after an upgrade was accepted."""
-
-    async def read(self) -> bytes:
-        """Whatever came in; empty at the end."""
-        ...
-
-    def write(self, data: bytes) -> None: ...
-
-    async def drain(self) -> None: ...
-
-    def close(self) -> None: ...
 
 
 class Upgrade:

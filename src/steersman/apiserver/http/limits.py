@@ -1,0 +1,18 @@
+"""What one server and one connection may use."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Times in seconds, sizes in bytes; the numbers are upstream's where it has one."""
+
+    header_bytes: int = 1 << 20
+    body_bytes: int = 3 * 1024 * 1024
+    header_timeout: float = 32
+    idle_timeout: float = 90
+    request_timeout: float = 60
+    gzip_threshold: int = 128 * 1024
+    pipeline: int = 16
+    stop_timeout: float = 0.8

@@ -1,0 +1,92 @@
+"""Listening, the set of open connections, time-outs, and stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from .limits import Limits
+from .messages import Handler, Request, Response
+from .protocol import HTTPProtocol
+from .writing import Clock
+
+
+def tls_context(certificate: Path, key: Path, client_authorities: Sequence[Path]) -> ssl.SSLContext:
+    """TLS 1.2 or newer, ALPN ``http/1.1``; a client certificate is optional, and verified where there is one."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(certificate, key)
+    context.set_alpn_protocols(["http/1.1"])
+    for authority in client_authorities:
+        context.load_verify_locations(authority)
+    if client_authorities:
+        context.verify_mode = ssl.CERT_OPTIONAL
+    return context
+
+
+class HTTPServer:
+    """Serves a handler.  ``timeout_answer`` and ``too_large_answer`` word what the protocol itself must refuse."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        timeout_answer: Callable[[Request], Response],
+        too_large_answer: Callable[[], Response],
+        limits: Limits | None = None,
+    ) -> None:
+        self.handler = handler
+        self.limits = limits or Limits()
+        self.timeout_answer = timeout_answer
+        self.too_large_answer = too_large_answer
+        self.connections: set[HTTPProtocol] = set()
+        self.clock = Clock()
+        self.stopping = False
+        self.loop: asyncio.AbstractEventLoop
+        self._servers: list[asyncio.AbstractServer] = []
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        """The clock of the time-outs."""
+        return self.loop.time()
+
+    async def start(self, host: str, port: int, tls: ssl.SSLContext | None) -> int:
+        """Listen; returns the port (chosen by the system where it is 0).  Raises OSError."""
+        self.loop = asyncio.get_running_loop()
+        server = await self.loop.create_server(
+            lambda: HTTPProtocol(self), host or None, port, ssl=tls, backlog=1024, reuse_address=True
+        )
+        self._servers.append(server)
+        bound: socket.socket = server.sockets[0]
+        for listening in server.sockets:
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._schedule()
+        return int(bound.getsockname()[1])
+
+    def _schedule(self) -> None:
+        self._sweeper = self.loop.call_later(1.0, self._sweep)
+
+    def _sweep(self) -> None:
+        now = self.now()
+        for connection in list(self.connections):
+            connection.sweep(now)
+        self._schedule()
+
+    async def stop(self) -> None:
+        """Close idle connections and streams at once, let requests under way finish shortly, then abort."""
+        self.stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for server in self._servers:
+            server.close()
+        for connection in list(self.connections):
+            connection.stop()
+        deadline = self.now() + self.limits.stop_timeout
+        while self.connections and self.now() < deadline:
+            await asyncio.sleep(0.01)
+        for connection in list(self.connections):
+            connection.abort()
+        await asyncio.sleep(0)
