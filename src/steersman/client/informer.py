@@ -67,13 +67,13 @@ class Lister(Generic[T]):
         """The object of an :func:`object_key`, or None."""
         return self._objects.get(key)
 
+    def by_index(self, index: str, value: str) -> list[T]:
+        """The objects for which an index function yielded this value."""
+        return [*self._indexes[index].get(value, {}).values()]
+
     def list(self, namespace: str = "") -> list[T]:
         """All objects, or those of one namespace; a new list in no order."""
         return self.by_index("namespace", namespace) if namespace else [*self._objects.values()]
-
-    def by_index(self, index: str, value: str) -> list[T]:  # type: ignore[valid-type]
-        """The objects for which an index function yielded this value."""
-        return [*self._indexes[index].get(value, {}).values()]
 
     def add_index(self, name: str, function: IndexFunction[T]) -> None:
         """Index all objects, present and future, by what the function yields; the same name again is ignored."""

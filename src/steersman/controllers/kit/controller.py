@@ -1,0 +1,142 @@
+"""Informers → keys → queue → workers → ``reconcile(key)``."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
+
+from steersman.api.errors import StatusError, is_already_exists, is_conflict
+from steersman.api.scheme import Object
+from steersman.api.time import now
+from steersman.client.client import Client, Which
+from steersman.client.events import EventRecorder
+from steersman.client.informer import Informer, InformerFactory, Registration
+from steersman.client.workqueue import ShutDown, WorkQueue
+from steersman.controllers.config import ControllerManagerConfig
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", bound=Object)
+
+
+class ControllerContext:
+    """What controllers share: the client, the informers, the settings, the clock."""
+
+    def __init__(
+        self,
+        client: Client,
+        informers: InformerFactory,
+        config: ControllerManagerConfig | None = None,
+        *,
+        clock: Callable[[], datetime] = now,
+    ) -> None:
+        self.config = config or ControllerManagerConfig()
+        self.client = client
+        self.informers = informers
+        self.clock = clock
+
+
+class Controller:
+    """A control loop.  An instance is run once; after a failure a new one takes over."""
+
+    name: ClassVar[str]
+    """Upstream's name of the controller."""
+
+    component: ClassVar[str] = ""
+    """Who its events say they come from; the name where empty."""
+
+    workers: ClassVar[int] = 5
+    """How many keys are worked on at a time."""
+
+    def __init__(self, context: ControllerContext) -> None:
+        self.context = context
+        self.client = context.client
+        self.queue: WorkQueue[str] = WorkQueue(self.name)
+        self.recorder = EventRecorder(context.client, self.component or self.name)
+        self.errors = 0
+        """How often ``reconcile`` raised."""
+        self._watched: list[Informer[Any]] = []
+        self._registrations: list[Registration] = []
+
+    def watch(self, which: Which[T], keys: Callable[[T], Iterable[str]] | None = None) -> Informer[T]:
+        """Share an informer; each changed object (its old state too) adds its ``keys`` to the queue."""
+        informer = self.context.informers.informer(which)
+        if keys is None:
+            return self.listen(informer)
+
+        def changed(obj: T) -> None:
+            for key in keys(obj):
+                self.queue.add(key)
+
+        def updated(old: T, new: T) -> None:
+            for key in {*keys(old), *keys(new)}:
+                self.queue.add(key)
+
+        return self.listen(informer, changed, updated, changed)
+
+    def listen(
+        self,
+        informer: Informer[T],
+        on_add: Callable[[T], None] | None = None,
+        on_update: Callable[[T, T], None] | None = None,
+        on_delete: Callable[[T], None] | None = None,
+    ) -> Informer[T]:
+        """Depend on an informer, with handlers that last as long as this controller."""
+        self._watched.append(informer)
+        self._registrations.append(informer.add_handler(on_add, on_update, on_delete))
+        return informer
+
+    async def reconcile(self, key: str) -> float | None:
+        """Bring the world one step closer to what is wanted; after how many seconds to look again, if at all."""
+        raise NotImplementedError
+
+    async def background(self) -> None:
+        """Work beside the workers, for controllers that look at everything from time to time."""
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.recorder.run(), name=f"{self.name} events")
+                for informer in self._watched:
+                    await informer.synced()
+                for number in range(self.workers):
+                    group.create_task(self._work(), name=f"{self.name} worker {number}")
+                group.create_task(self.background(), name=f"{self.name} background")
+        finally:
+            self.queue.shut_down()
+            for registration in self._registrations:
+                registration.remove()
+
+    async def _work(self) -> None:
+        while True:
+            try:
+                key = await self.queue.get()
+            except ShutDown:
+                return
+            try:
+                again = await self.reconcile(key)
+            except Exception as error:  # whatever it is: this key is tried again, the others go on
+                self.errors += 1
+                self._report(key, error)
+                self.queue.add_rate_limited(key)
+            else:
+                self.queue.forget(key)
+                if again is not None:
+                    self.queue.add_after(key, again)
+            finally:
+                self.queue.done(key)
+
+    def _report(self, key: str, error: Exception) -> None:
+        if is_conflict(error) or is_already_exists(error):
+            log.debug("%s: %s: %s", self.name, key, error)
+        elif isinstance(error, StatusError):
+            log.warning("%s: %s: %s", self.name, key, error)
+        elif isinstance(error, ExceptionGroup):
+            for nested in error.exceptions:
+                self._report(key, nested)
+        else:
+            log.error("%s: %s failed", self.name, key, exc_info=error)

@@ -1,0 +1,116 @@
+"""Owner references: who controls an object, and adopting and releasing by selector."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from steersman.api.errors import StatusError, is_not_found
+from steersman.api.scheme import Object
+from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
+from steersman.client.client import Client, Patch
+
+T = TypeVar("T", bound=Object)
+
+
+class Selector(Protocol):
+    """Anything that chooses by labels."""
+
+    def matches(self, labels: Mapping[str, str], /) -> bool:
+        """Whether an object with these labels is chosen."""
+        ...
+
+
+def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
+    """The reference to the one owner that manages the object, or None."""
+    return next((owner for owner in metadata.owner_references if owner.controller), None)
+
+
+def controller_reference(owner: Object) -> OwnerReference:
+    """The reference by which an object says that ``owner`` manages it."""
+    return OwnerReference(
+        api_version=owner.api_version,
+        kind=owner.kind,
+        name=owner.metadata.name,
+        uid=owner.metadata.uid,
+        controller=True,
+        block_owner_deletion=True,
+    )
+
+
+def controlled_by(obj: Object, owner: Object) -> bool:
+    """Whether ``owner`` manages the object."""
+    reference = controller_of(obj.metadata)
+    return reference is not None and reference.uid == owner.metadata.uid
+
+
+async def claim(
+    client: Client,
+    owner: T,
+    candidates: Iterable[Any],
+    selector: Selector,
+    adoptable: Callable[[Any], bool] = lambda obj: True,
+) -> list[Any]:
+    """The objects that ``owner`` manages: matching orphans are adopted, what matches no more is released.
+
+    Before the first adoption the owner is read afresh, so that one that was deleted and recreated under its
+    name adopts nothing for its predecessor.
+    """
+    claimed = []
+    fresh: bool | None = None
+    deleting = owner.metadata.deletion_timestamp is not None
+    for obj in candidates:
+        metadata = obj.metadata
+        reference = controller_of(metadata)
+        if reference is not None:
+            if reference.uid != owner.metadata.uid:
+                continue
+            if selector.matches(metadata.labels):
+                claimed.append(obj)
+            elif not deleting:
+                await _release(client, owner, obj)
+            continue
+        if deleting or metadata.deletion_timestamp is not None or not selector.matches(metadata.labels):
+            continue
+        if not adoptable(obj):
+            continue
+        if fresh is None:
+            current = await client.get(type(owner), owner.metadata.name, owner.metadata.namespace)
+            fresh = current.metadata.uid == owner.metadata.uid and current.metadata.deletion_timestamp is None
+        if fresh and await _adopt(client, owner, obj):
+            claimed.append(obj)
+    return claimed
+
+
+async def _adopt(client: Client, owner: Object, obj: Any) -> bool:
+    body = {
+        "metadata": {
+            "uid": obj.metadata.uid,
+            "ownerReferences": [msgspec.to_builtins(controller_reference(owner))],
+        }
+    }
+    return await _patch(client, obj, body)
+
+
+async def _release(client: Client, owner: Object, obj: Any) -> None:
+    body = {
+        "metadata": {
+            "uid": obj.metadata.uid,
+            "ownerReferences": [{"$patch": "delete", "uid": owner.metadata.uid}],
+        }
+    }
+    await _patch(client, obj, body)
+
+
+async def _patch(client: Client, obj: Any, body: dict[str, Any]) -> bool:
+    patch = Patch("application/strategic-merge-patch+json", msgspec.json.encode(body))
+    try:
+        await client.patch(type(obj), obj.metadata.name, patch, obj.metadata.namespace)
+    except StatusError as error:
+        # Gone, or another object has the name (the uid in the patch does not fit): not ours any more.
+        if is_not_found(error) or error.code == 422:
+            return False
+        raise
+    return True

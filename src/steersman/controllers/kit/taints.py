@@ -1,0 +1,63 @@
+"""Taints and tolerations, as the controllers of nodes read and write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from steersman.api.types.core_v1 import Node, Taint, Toleration
+from steersman.client.client import Client, Patch
+
+
+def tolerates(toleration: Toleration, taint: Taint) -> bool:
+    """Whether a toleration matches a taint."""
+    if toleration.effect and toleration.effect != taint.effect:
+        return False
+    if toleration.key and toleration.key != taint.key:
+        return False
+    match toleration.operator:
+        case "" | "Equal":
+            return bool(toleration.key) and toleration.value == taint.value
+        case "Exists":
+            return True
+        case "Lt" | "Gt":
+            try:
+                limit, value = int(toleration.value), int(taint.value)
+            except ValueError:
+                return False
+            return value < limit if toleration.operator == "Lt" else value > limit
+    return False
+
+
+def tolerated_seconds(taints: Iterable[Taint], tolerations: Sequence[Toleration]) -> float | None:
+    """How long a pod may stay under all these taints: 0 for not at all, None for ever."""
+    shortest: float | None = None
+    for taint in taints:
+        matching = [item for item in tolerations if tolerates(item, taint)]
+        if not matching:
+            return 0.0
+        for item in matching:
+            if item.toleration_seconds is not None:
+                seconds = max(float(item.toleration_seconds), 0.0)
+                shortest = seconds if shortest is None else min(shortest, seconds)
+    return shortest
+
+
+def merged(present: Sequence[Taint], wanted: Sequence[Taint], managed: Iterable[tuple[str, str]]) -> list[Taint]:
+    """The taints with those of ``managed`` (key and effect) replaced by the wanted ones; what is there stays as is."""
+    managed = set(managed)
+    names = {(item.key, item.effect) for item in wanted}
+    kept = [item for item in present if (item.key, item.effect) not in managed or (item.key, item.effect) in names]
+    there = {(item.key, item.effect) for item in kept}
+    return kept + [item for item in wanted if (item.key, item.effect) not in there]
+
+
+async def write_taints(client: Client, node: Node, taints: list[Taint]) -> None:
+    """Replace the taints of a node, unless it was changed since it was read (Conflict)."""
+    body = {
+        "metadata": {"resourceVersion": node.metadata.resource_version},
+        "spec": {"taints": msgspec.to_builtins(taints, builtin_types=()) or None},
+    }
+    patch = Patch("application/merge-patch+json", msgspec.json.encode(body))
+    await client.patch(Node, node.metadata.name, patch)

@@ -1,0 +1,83 @@
+"""Runs the controllers of the table."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import socket
+
+from steersman.client.client import Client
+from steersman.client.informer import InformerFactory
+from steersman.client.leader_election import LeaderElection
+
+from .config import ControllerManagerConfig
+from .kit import Controller, ControllerContext
+from .table import TABLE
+
+__all__ = ["ControllerManager", "ControllerManagerConfig"]
+
+log = logging.getLogger(__name__)
+
+LEASE = "kube-controller-manager"
+MAX_BACKOFF = 30.0
+
+
+def enabled(name: str, choice: tuple[str, ...]) -> bool:
+    """Whether a list such as ``("*", "-ttl-controller")`` chooses a controller; a name counts before ``*``."""
+    if name in choice:
+        return True
+    return "*" in choice and f"-{name}" not in choice
+
+
+class ControllerManager:
+    """The controllers as one component.  ``ready`` is set once the informers of all have synced."""
+
+    def __init__(self, config: ControllerManagerConfig, client: Client) -> None:
+        self.config = config
+        self.ready = asyncio.Event()
+        self._client = client
+
+    async def run(self) -> None:
+        """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
+        if not self.config.leader_elect:
+            await self._run()
+            return
+        identity = self.config.identity or f"{socket.gethostname()}_{secrets.token_hex(8)}"
+        while True:
+            async with LeaderElection(self._client, LEASE, identity) as leadership:
+                work = asyncio.create_task(self._run(), name="controllers")
+                lost = asyncio.create_task(leadership.lost(), name="leadership lost")
+                try:
+                    await asyncio.wait((work, lost), return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    for task in (work, lost):
+                        task.cancel()
+                    await asyncio.gather(work, lost, return_exceptions=True)
+                    self.ready.clear()
+
+    async def _run(self) -> None:
+        informers = InformerFactory(self._client)
+        context = ControllerContext(self._client, informers, self.config)
+        async with asyncio.TaskGroup() as group:
+            for kind in TABLE:
+                if enabled(kind.name, self.config.controllers):
+                    group.create_task(self._supervise(kind, context), name=kind.name)
+            await asyncio.sleep(0)  # the controllers ask for their informers
+            group.create_task(informers.run(), name="informers")
+            await informers.synced()
+            self.ready.set()
+
+    async def _supervise(self, kind: type[Controller], context: ControllerContext) -> None:
+        """Run a controller; when it fails as a whole, run a new one after a while."""
+        backoff = 1.0
+        loop = asyncio.get_running_loop()
+        while True:
+            started = loop.time()
+            try:
+                await kind(context).run()
+                log.error("%s ended", kind.name)
+            except Exception:
+                log.exception("%s failed", kind.name)
+            backoff = 1.0 if loop.time() - started > 2 * MAX_BACKOFF else min(backoff * 2, MAX_BACKOFF)
+            await asyncio.sleep(backoff)

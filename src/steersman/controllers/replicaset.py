@@ -1,0 +1,263 @@
+"""Keeps as many pods as a replica set asks for.
+
+The pods are those the selector chooses and the replica set controls; matching orphans are adopted.  Creation
+starts slowly (1, 2, 4, …) so that a template that quota refuses costs one request, not five hundred.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+import msgspec
+
+from steersman.api import selectors
+from steersman.api.errors import StatusError, is_not_found
+from steersman.api.types.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
+from steersman.api.types.core_v1 import Pod
+from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
+from steersman.client.informer import Informer, object_key
+
+from .bootstrap import harmless
+from .kit import Controller, ControllerContext, Expectations, claim, controller_of
+from .kit.pods import available_in, condition, deletion_order, from_template, is_active, is_ready, is_terminal
+
+BURST = 500
+SLOW_START = 1
+
+
+def by_controller(obj: Pod | ReplicaSet) -> tuple[str, ...]:
+    """Index function: the uid of the controller, or ``namespace/`` for an orphan."""
+    reference = controller_of(obj.metadata)
+    return (reference.uid,) if reference is not None else (f"{obj.metadata.namespace}/",)
+
+
+def compute_status(
+    replica_set: ReplicaSet, pods: Iterable[Pod], failure: tuple[str, str] | None, instant: datetime
+) -> tuple[ReplicaSetStatus, float | None]:
+    """The status that the pods amount to, and after how many seconds the next pod becomes available by itself.
+
+    ``failure`` is the reason and the message of what went wrong just now, None where all went well.
+    """
+    spec = replica_set.spec
+    template_labels = spec.template.metadata.labels.items()
+    replicas = labeled = ready = available = terminating = 0
+    wait: float | None = None
+    for pod in pods:
+        if is_terminal(pod):
+            continue
+        if pod.metadata.deletion_timestamp is not None:
+            terminating += 1
+            continue
+        replicas += 1
+        labeled += template_labels <= pod.metadata.labels.items()
+        if is_ready(pod):
+            ready += 1
+            remaining = available_in(pod, spec.min_ready_seconds or 0, instant)
+            if remaining == 0:
+                available += 1
+            elif remaining is not None:
+                wait = remaining if wait is None else min(wait, remaining)
+    conditions = [item for item in replica_set.status.conditions if item.type != "ReplicaFailure"]
+    if failure is not None:
+        present = condition(replica_set.status.conditions, "ReplicaFailure")
+        wanted = ReplicaSetCondition(
+            type="ReplicaFailure", status="True", reason=failure[0], message=failure[1], last_transition_time=instant
+        )
+        if present is not None and present.reason == wanted.reason:
+            wanted.last_transition_time = present.last_transition_time
+        conditions.append(wanted)
+    status = ReplicaSetStatus(
+        replicas=replicas,
+        fully_labeled_replicas=labeled or None,
+        ready_replicas=ready or None,
+        available_replicas=available or None,
+        terminating_replicas=terminating,
+        observed_generation=replica_set.metadata.generation,
+        conditions=conditions,
+    )
+    return status, wait
+
+
+async def slow_start(count: int, create: Callable[[], Awaitable[None]]) -> int:
+    """Call ``create`` up to ``count`` times in batches that double; how often it succeeded.
+
+    A batch in which one failed is the last; its first error is raised with ``completed`` calls noted on it.
+    """
+    completed, batch = 0, SLOW_START
+    while completed < count:
+        size = min(batch, count - completed)
+        results = await asyncio.gather(*(create() for _ in range(size)), return_exceptions=True)
+        failures = [result for result in results if isinstance(result, BaseException)]
+        completed += size - len(failures)
+        if failures:
+            raise PartialSuccess(completed) from failures[0]
+        batch *= 2
+    return completed
+
+
+class PartialSuccess(Exception):
+    """Some of many calls failed; the first error is the cause."""
+
+    def __init__(self, completed: int) -> None:
+        super().__init__(f"{completed} succeeded")
+        self.completed = completed
+
+
+class ReplicaSetController(Controller):
+    """Keys are replica sets."""
+
+    name = "replicaset-controller"
+
+    def __init__(self, context: ControllerContext) -> None:
+        super().__init__(context)
+        self.expectations = Expectations()
+        self.replica_sets: Informer[ReplicaSet] = self.watch(ReplicaSet, lambda obj: [object_key(obj)])
+        self.pods: Informer[Pod] = context.informers.informer(Pod)
+        self.pods.lister.add_index("controller", by_controller)
+        self.listen(self.pods, self._pod_added, self._pod_updated, self._pod_deleted)
+
+    def _owner(self, pod: Pod) -> str | None:
+        """The key of the replica set that controls a pod."""
+        reference = controller_of(pod.metadata)
+        if reference is None or reference.kind != "ReplicaSet":
+            return None
+        owner = self.replica_sets.lister.get(reference.name, pod.metadata.namespace)
+        if owner is not None and owner.metadata.uid != reference.uid:
+            return None
+        return f"{pod.metadata.namespace}/{reference.name}"
+
+    def _orphaned(self, pod: Pod) -> None:
+        for candidate in self.replica_sets.lister.list(pod.metadata.namespace):
+            selector = selectors.from_label_selector(candidate.spec.selector)
+            if not selector.empty and selector.matches(pod.metadata.labels):
+                self.queue.add(object_key(candidate))
+
+    def _pod_added(self, pod: Pod) -> None:
+        if pod.metadata.deletion_timestamp is not None:
+            self._pod_deleted(pod)
+        elif (key := self._owner(pod)) is not None:
+            self.expectations.creation_observed(key)
+            self.queue.add(key)
+        elif controller_of(pod.metadata) is None:
+            self._orphaned(pod)
+
+    def _pod_updated(self, old: Pod, new: Pod) -> None:
+        if new.metadata.deletion_timestamp is not None:
+            # For the purpose of replacing it, a pod is gone when its deletion begins.
+            self._pod_deleted(new)
+            return
+        old_key, key = self._owner(old), self._owner(new)
+        if old_key is not None and old_key != key:
+            self.queue.add(old_key)
+        if key is not None:
+            self.queue.add(key)
+        elif controller_of(new.metadata) is None and (
+            old_key is not None or old.metadata.labels != new.metadata.labels
+        ):
+            self._orphaned(new)
+
+    def _pod_deleted(self, pod: Pod) -> None:
+        if (key := self._owner(pod)) is not None:
+            self.expectations.deletion_observed(key, pod.metadata.uid)
+            self.queue.add(key)
+
+    async def reconcile(self, key: str) -> float | None:
+        replica_set = self.replica_sets.lister.by_key(key)
+        if replica_set is None:
+            self.expectations.forget(key)
+            return None
+        satisfied = self.expectations.satisfied(key)
+        selector = selectors.from_label_selector(replica_set.spec.selector)
+        lister = self.pods.lister
+        candidates = [
+            *lister.by_index("controller", replica_set.metadata.uid),
+            *(pod for pod in lister.by_index("controller", f"{replica_set.metadata.namespace}/") if is_active(pod)),
+        ]
+        pods: list[Pod] = await claim(self.client, replica_set, candidates, selector)
+        failure: tuple[str, str] | None = None
+        error: BaseException | None = None
+        if satisfied and replica_set.metadata.deletion_timestamp is None:
+            active = [pod for pod in pods if is_active(pod)]
+            difference = (1 if replica_set.spec.replicas is None else replica_set.spec.replicas) - len(active)
+            try:
+                if difference > 0:
+                    await self._create(key, replica_set, min(difference, BURST))
+                elif difference < 0:
+                    await self._delete(key, replica_set, active, min(-difference, BURST))
+            except PartialSuccess as partial:
+                error = partial.__cause__
+                if isinstance(error, StatusError) and harmless(error):
+                    error = None
+                if error is not None:
+                    failure = ("FailedCreate" if difference > 0 else "FailedDelete", str(error))
+        elif (present := condition(replica_set.status.conditions, "ReplicaFailure")) is not None:
+            failure = (present.reason, present.message)
+        status, wait = compute_status(replica_set, pods, failure, self.context.clock())
+        if status != replica_set.status:
+            await self.client.update(msgspec.structs.replace(replica_set, status=status), subresource="status")
+        if error is not None:
+            raise error
+        return wait
+
+    async def _create(self, key: str, replica_set: ReplicaSet, count: int) -> None:
+        self.expectations.expect_creations(key, count)
+        attempted = 0
+
+        async def create() -> None:
+            nonlocal attempted
+            attempted += 1
+            try:
+                pod = await self.client.create(from_template(replica_set.spec.template, replica_set))
+            except StatusError as error:
+                self.expectations.creation_observed(key)
+                if not harmless(error):
+                    self.recorder.event(replica_set, "Warning", "FailedCreate", f"Error creating: {error}")
+                raise
+            except BaseException:
+                self.expectations.creation_observed(key)
+                raise
+            message = f"Created pod: {pod.metadata.name}"
+            self.recorder.event(replica_set, "Normal", "SuccessfulCreate", message)
+
+        try:
+            await slow_start(count, create)
+        finally:
+            self.expectations.creation_observed(key, count - attempted)
+
+    async def _delete(self, key: str, replica_set: ReplicaSet, active: list[Pod], count: int) -> None:
+        doomed = deletion_order(active, self._related(replica_set, active), self.context.clock())[:count]
+        self.expectations.expect_deletions(key, [pod.metadata.uid for pod in doomed])
+
+        async def delete(pod: Pod) -> None:
+            metadata = pod.metadata
+            options = DeleteOptions(preconditions=Preconditions(uid=metadata.uid))
+            try:
+                await self.client.delete(Pod, metadata.name, metadata.namespace, options=options)
+            except StatusError as error:
+                self.expectations.deletion_observed(key, metadata.uid)
+                if is_not_found(error) or error.reason == "Conflict":
+                    return
+                self.recorder.event(replica_set, "Warning", "FailedDelete", f"Error deleting: {error}")
+                raise
+            except BaseException:
+                self.expectations.deletion_observed(key, metadata.uid)
+                raise
+            self.recorder.event(replica_set, "Normal", "SuccessfulDelete", f"Deleted pod: {metadata.name}")
+
+        results = await asyncio.gather(*(delete(pod) for pod in doomed), return_exceptions=True)
+        if failures := [result for result in results if isinstance(result, BaseException)]:
+            raise PartialSuccess(len(results) - len(failures)) from failures[0]
+
+    def _related(self, replica_set: ReplicaSet, active: list[Pod]) -> list[Pod]:
+        """The pods of all replica sets of the same owner: they tell which nodes are crowded."""
+        reference = controller_of(replica_set.metadata)
+        if reference is None:
+            return active
+        related: list[Pod] = []
+        for sibling in self.replica_sets.lister.list(replica_set.metadata.namespace):
+            owner = controller_of(sibling.metadata)
+            if owner is not None and owner.uid == reference.uid:
+                related += filter(is_active, self.pods.lister.by_index("controller", sibling.metadata.uid))
+        return related
