@@ -1,0 +1,91 @@
+"""What a cluster makes on the machine outside its data directory, so that a test can see that all of it is gone."""
+
+import json
+import subprocess
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+OTHERS_CGROUPS = {"system.slice", "user.slice", "init.scope"}
+"""Where the services of the machine itself come and go."""
+
+
+def processes(data_dir: Path) -> set[str]:
+    """The processes whose command line names a directory, and those whose root or mounts lie in it."""
+    found = set()
+    for directory in Path("/proc").iterdir():
+        if not directory.name.isdigit():
+            continue
+        try:
+            command = (directory / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            mounts = (directory / "mountinfo").read_text()
+        except (OSError, ProcessLookupError):
+            continue
+        if command and str(data_dir) in command and "pytest" not in command:
+            found.add(f"process {directory.name}: {command[:200]}")
+        elif command and f"{data_dir}/" in mounts and not _same_mount_namespace(directory):
+            found.add(f"process {directory.name} in a container: {command[:200]}")
+    return found
+
+
+def _same_mount_namespace(process: Path) -> bool:
+    try:
+        return (process / "ns/mnt").readlink() == Path("/proc/self/ns/mnt").readlink()
+    except OSError:
+        return True
+
+
+def mounts(data_dir: Path) -> set[str]:
+    """The mounts below a directory, and the network namespaces that are bound somewhere."""
+    points = {line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()}
+    return {
+        f"mount {point}" for point in points if point.startswith((f"{data_dir}/", "/run/netns/", "/var/run/netns/"))
+    }
+
+
+def interfaces() -> set[str]:
+    """The network interfaces."""
+    return {f"interface {path.name}" for path in Path("/sys/class/net").iterdir()}
+
+
+IPTABLES = {"filter", "nat", "mangle", "raw", "security"}
+"""The tables of iptables, which stay when empty; their rules are what counts."""
+
+
+def nft_tables() -> set[str]:
+    """The tables of nftables."""
+    result = subprocess.run(["nft", "-j", "list", "tables"], capture_output=True, text=True, check=False)
+    if result.returncode != 0:
+        return set()
+    items = json.loads(result.stdout or '{"nftables": []}')["nftables"]
+    return {
+        f"nft table {item['table']['family']} {item['table']['name']}"
+        for item in items
+        if "table" in item and item["table"]["name"] not in IPTABLES
+    }
+
+
+def nat_rules() -> set[str]:
+    """The NAT rules of iptables, with which CNI plugins masquerade and forward ports."""
+    result = subprocess.run(["iptables-save", "-t", "nat"], capture_output=True, text=True, check=False)
+    return {f"iptables nat {line}" for line in result.stdout.splitlines() if line.startswith("-A")}
+
+
+def cgroups() -> set[str]:
+    """The control groups, of every hierarchy."""
+    return {f"cgroup {path}" for path in _directories(CGROUPS)}
+
+
+def _directories(root: Path) -> list[Path]:
+    found = []
+    try:
+        for path in root.iterdir():
+            if path.is_dir() and not path.is_symlink() and path.name not in OTHERS_CGROUPS:
+                found += [path, *_directories(path)]
+    except OSError:  # a group that ends while we look
+        pass
+    return found
+
+
+def snapshot(data_dir: Path) -> set[str]:
+    """Everything, as lines for people."""
+    return processes(data_dir) | mounts(data_dir) | interfaces() | nft_tables() | nat_rules() | cgroups()
