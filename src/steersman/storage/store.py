@@ -169,8 +169,8 @@ class Store(Protocol):
     async def watch(self, prefix: str, *, start_revision: int) -> Watch:
         """Deliver every change below the prefix from ``start_revision`` (inclusive) on: ordered, gap-free, once.
 
-        Raises Compacted.  Progress batches come at least when the revision moved and the prefix did not,
-        within a second or upon :meth:`request_progress`.
+        Raises Compacted when a change may be missing.  Progress batches come at least when the revision moved and the
+        prefix did not, within a second or upon :meth:`request_progress`.
         """
         ...
 

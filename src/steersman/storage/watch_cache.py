@@ -154,6 +154,7 @@ class WatchCache(Generic[T]):
         self._revision = 0  # everything up to here has been applied
         self._live = False  # following the store: applied whatever it has delivered
         self._target = 0
+        self._retry_delay = 0.1
         self._subscriptions = Subscriptions(prefix)
 
     # -- feeding -------------------------------------------------------------------------------------------------
@@ -161,7 +162,6 @@ class WatchCache(Generic[T]):
     async def run(self) -> None:
         """Feed the cache until cancelled; then every subscription ends."""
         progress = asyncio.create_task(self._report_progress(), name=f"progress {self.prefix}")
-        delay = 0.1
         loaded = False
         try:
             while True:
@@ -175,15 +175,13 @@ class WatchCache(Generic[T]):
                     log.warning("watch cache of %s fell behind and lists again: %s", self.prefix, error)
                     loaded = False
                     self.ready.clear()
-                    self._subscriptions.end(error)
                 except StoreError as error:
+                    delay = self._retry_delay
                     log.warning(
                         "watch cache of %s lost the store, tries again in %.1f s: %s", self.prefix, delay, error
                     )
                     await asyncio.sleep(delay)
-                    delay = min(delay * 2, 5.0)
-                else:
-                    delay = 0.1
+                    self._retry_delay = min(delay * 2, 5.0)
         finally:
             self._live = False
             progress.cancel()
@@ -209,6 +207,7 @@ class WatchCache(Generic[T]):
             if not page.more:
                 break
             start = page.items[-1].key + "\0"
+        self._subscriptions.end(Compacted(revision))  # what happened before was missed
         self._entries = entries
         self._keys = sorted(entries)
         self._indexed = {}
@@ -227,6 +226,7 @@ class WatchCache(Generic[T]):
         try:
             await self._store.wait_revision(self._target)
             self._live = True
+            self._retry_delay = 0.1
             self.ready.set()
             await follower.ended()
         finally:
