@@ -1,0 +1,217 @@
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from steersman.api.errors import StatusError, not_found
+from steersman.api.resources import builtin_scheme
+from steersman.api.types.core_v1 import Pod, ServiceAccount
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.user import ANONYMOUS, User
+from steersman.apiserver.authn.chain import Authentication
+from steersman.apiserver.authn.impersonation import impersonated
+from steersman.apiserver.authn.request_header import RequestHeaders
+from steersman.apiserver.authn.service_account import WARN_ONLY_EXPIRATION, InvalidToken, ServiceAccountTokens
+from steersman.apiserver.authn.x509 import CertificateAuthority
+from steersman.apiserver.http.messages import Request
+from steersman.apiserver.registry.seams import Attributes, Decision, TokenClaims
+from steersman.pki.certificates import Subject, issue, new_authority, new_key, private_pem, public_pem
+
+ISSUER = "https://kubernetes.default.svc.cluster.local"
+
+
+class World:
+    """The objects that tokens are bound to, read as from the registry."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str, str], Any] = {}
+
+    def put(self, obj: Any) -> None:
+        self.objects[obj.kind, obj.metadata.namespace, obj.metadata.name] = obj
+
+    def handler(self, resource: Any) -> Any:
+        world = self
+
+        class Handler:
+            async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Any:
+                obj = world.objects.get((resource.kind, namespace, name))
+                if obj is None:
+                    raise not_found(resource.name, name)
+                return type("Entry", (), {"object": obj})
+
+        return Handler()
+
+
+@pytest.fixture
+def world() -> World:
+    result = World()
+    result.put(ServiceAccount(metadata=ObjectMeta(namespace="ns", name="sa", uid="u1")))
+    result.put(Pod(metadata=ObjectMeta(namespace="ns", name="p", uid="p1")))
+    return result
+
+
+class Clock:
+    now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def tokens(world: World, clock: Clock) -> ServiceAccountTokens:
+    key = new_key()
+    return ServiceAccountTokens(
+        builtin_scheme(),
+        world.handler,
+        signing_key=private_pem(key),
+        public_keys=[public_pem(key.public_key())],
+        issuer=ISSUER,
+        clock=clock,
+    )
+
+
+CLAIMS = TokenClaims("ns", "sa", "u1", expiration_seconds=600, pod="p", pod_uid="p1", node="n", node_uid="n1")
+
+
+async def test_a_token_names_its_account_and_what_it_is_bound_to(tokens: ServiceAccountTokens) -> None:
+    found = await tokens.authenticate_token(tokens.issue(CLAIMS).token)
+    assert found is not None
+    user, audiences = found
+    assert (user.name, user.uid, audiences) == ("system:serviceaccount:ns:sa", "u1", [ISSUER])
+    assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:ns")
+    assert user.extra["authentication.kubernetes.io/pod-name"] == ["p"]
+    assert user.extra["authentication.kubernetes.io/node-uid"] == ["n1"]
+    assert user.extra["authentication.kubernetes.io/credential-id"][0].startswith("JTI=")
+
+
+async def test_a_token_ends_with_what_it_is_bound_to(tokens: ServiceAccountTokens, world: World) -> None:
+    token = tokens.issue(CLAIMS).token
+    assert await tokens.authenticate_token(token)
+    world.put(Pod(metadata=ObjectMeta(namespace="ns", name="p", uid="another")))
+    with pytest.raises(InvalidToken, match="does not match the UID in token"):
+        await tokens.authenticate_token(token)
+    del world.objects["Pod", "ns", "p"]
+    with pytest.raises(InvalidToken, match="not found"):
+        await tokens.authenticate_token(token)
+
+
+async def test_a_token_expires_and_is_for_its_audience_alone(tokens: ServiceAccountTokens, clock: Clock) -> None:
+    issued = tokens.issue(TokenClaims("ns", "sa", "u1", audiences=("vault",), expiration_seconds=600))
+    with pytest.raises(InvalidToken, match="audiences"):
+        await tokens.authenticate_token(issued.token)
+    assert await tokens.authenticate_token(issued.token, ["vault", "other"])
+    clock.now += 700
+    with pytest.raises(InvalidToken, match="expired"):
+        await tokens.authenticate_token(issued.token, ["vault"])
+
+
+async def test_the_token_that_every_pod_gets_lives_longer_than_it_says(
+    tokens: ServiceAccountTokens, clock: Clock
+) -> None:
+    issued = tokens.issue(TokenClaims("ns", "sa", "u1", pod="p", pod_uid="p1", expiration_seconds=WARN_ONLY_EXPIRATION))
+    assert issued.expires.timestamp() == clock.now + WARN_ONLY_EXPIRATION
+    clock.now += 24 * 3600
+    assert await tokens.authenticate_token(issued.token)
+
+
+async def test_foreign_and_forged_tokens(tokens: ServiceAccountTokens, world: World) -> None:
+    assert await tokens.authenticate_token("garbage") is None
+    assert await tokens.authenticate_token("a.b.c") is None
+    other = new_key()
+    forger = ServiceAccountTokens(
+        builtin_scheme(),
+        world.handler,
+        signing_key=private_pem(other),
+        public_keys=[public_pem(other.public_key())],
+        issuer=ISSUER,
+    )
+    with pytest.raises(InvalidToken, match="invalid bearer token"):
+        await tokens.authenticate_token(forger.issue(CLAIMS).token)
+
+
+def request(headers: Mapping[str, str] | None = None, certificate: bytes | None = None, path: str = "/api") -> Request:
+    return Request("GET", path, path, "", headers or {}, peer_certificate=certificate)
+
+
+class Authorities:
+    def __init__(self) -> None:
+        self.ca, self.proxy_ca = new_authority("kubernetes"), new_authority("front-proxy-ca")
+        self.chain = Authentication(
+            authority=CertificateAuthority(self.ca.certificate_pem),
+            front_proxy=RequestHeaders(
+                CertificateAuthority(self.proxy_ca.certificate_pem), frozenset({"front-proxy-client"})
+            ),
+        )
+
+    def certificate(self, name: str, *groups: str, proxy: bool = False) -> bytes:
+        authority = self.proxy_ca if proxy else self.ca
+        return issue(authority, Subject(name, groups, client=True)).certificate.public_bytes(Encoding.DER)
+
+
+async def test_certificates_and_the_front_proxy() -> None:
+    authorities = Authorities()
+    user = await authorities.chain.authenticate(request(certificate=authorities.certificate("anne", "writers")))
+    assert (user.name, user.groups) == ("anne", ("writers", "system:authenticated"))
+    headers = {"x-remote-user": "bob", "x-remote-group": "g"}
+    proxy = authorities.certificate("front-proxy-client", proxy=True)
+    assert (await authorities.chain.authenticate(request(headers, proxy))).name == "bob"
+    # An ordinary client may not speak for others, nor is the front proxy's certificate a user's.
+    assert (await authorities.chain.authenticate(request(headers, authorities.certificate("anne")))).name == "anne"
+    for stranger in (authorities.certificate("mallory", proxy=True), None):
+        with pytest.raises(StatusError, match="Unauthorized"):
+            await authorities.chain.authenticate(request(headers, stranger))
+
+
+async def test_nobody_is_let_through_to_health_alone_and_never_with_a_wrong_token() -> None:
+    chain = Authorities().chain
+    assert await chain.authenticate(request(path="/readyz")) is ANONYMOUS
+    assert await chain.authenticate(request(path="/livez/ping")) is ANONYMOUS
+    for path in ("/api", "/readyzz", "/version"):
+        with pytest.raises(StatusError) as caught:
+            await chain.authenticate(request(path=path))
+        assert caught.value.code == 401
+    with pytest.raises(StatusError):
+        await chain.authenticate(request({"authorization": "Bearer nonsense"}, path="/readyz"))
+
+
+class Allow:
+    def __init__(self, *allowed: tuple[str, str]) -> None:
+        self.allowed = allowed
+
+    async def authorize(self, attributes: Attributes) -> Decision:
+        return Decision((attributes.resource, attributes.name) in self.allowed)
+
+    def rules(self, user: User, namespace: str) -> Any:
+        raise NotImplementedError
+
+
+async def test_impersonation_needs_every_permission() -> None:
+    caller = User("anne", ("system:authenticated",))
+    asked = request({"impersonate-user": "bob", "impersonate-group": "g"})
+    user = await impersonated(asked, caller, Allow(("users", "bob"), ("groups", "g")))
+    assert (user.name, user.groups) == ("bob", ("g", "system:authenticated"))
+    with pytest.raises(StatusError, match='User "anne" cannot impersonate resource "groups"'):
+        await impersonated(asked, caller, Allow(("users", "bob")))
+    with pytest.raises(StatusError, match="without impersonating a user"):
+        await impersonated(request({"impersonate-group": "g"}), caller, Allow())
+    assert await impersonated(request(), caller, Allow()) is caller
+
+
+async def test_an_impersonated_service_account_has_its_groups() -> None:
+    name = "system:serviceaccount:ns:sa"
+    user = await impersonated(request({"impersonate-user": name}), User("anne"), Allow(("serviceaccounts", "sa")))
+    assert user.groups == ("system:serviceaccounts", "system:serviceaccounts:ns", "system:authenticated")
+
+
+def test_keys_are_published_without_their_private_part(tokens: ServiceAccountTokens, tmp_path: Path) -> None:
+    (key,) = tokens.keys["keys"]
+    assert key["alg"] == "ES256"
+    assert key["kid"]
+    assert "d" not in key
