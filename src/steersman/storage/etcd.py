@@ -133,6 +133,7 @@ class EtcdStore:
                         await asyncio.sleep(0.2)
                 store._begin_at(max(1, revision - recent))
                 store._trunk = asyncio.create_task(store._run_trunk(), name="etcd watch")
+                await store._connected.wait()
                 await store._catch_up(revision)
         except TimeoutError:
             await store.close()
