@@ -93,7 +93,7 @@ class Document:
 
 
 def version_rank(version: str) -> tuple[int, int, int, str]:
-    """Sorts versions as upstream prefers them: ``v2``, ``v1``, ``v1beta2``, ``v1beta1``, ``v1alpha1``, others by name."""
+    """Sorts versions as upstream prefers them: ``v2``, ``v1``, ``v1beta1``, ``v1alpha1``, then others by name."""
     match = _VERSION.fullmatch(version)
     if match is None:
         return 3, 0, 0, version

@@ -1,0 +1,140 @@
+"""What every object has in common: names, labels, annotations, owners, finalizers; and label selectors."""
+
+from __future__ import annotations
+
+from steersman.api import errors
+from steersman.api.types import meta_v1
+
+from . import names
+from .faults import Faults, Grammar
+
+ANNOTATIONS_LIMIT = 256 * 1024
+STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
+_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
+
+
+def object_meta(
+    faults: Faults, meta: meta_v1.ObjectMeta, namespaced: bool, grammar: Grammar, path: str = "metadata"
+) -> None:
+    """Metadata of an object that is created or updated."""
+    if meta.generate_name:
+        # What will follow the prefix is alphanumeric: a trailing dash is fine.
+        prefix = meta.generate_name
+        checked = prefix[:-1] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
+        for fault in grammar(checked):
+            faults.invalid(f"{path}.generateName", prefix, fault)
+    if not meta.name:
+        faults.append(errors.required(f"{path}.name", "name or generateName is required"))
+    else:
+        faults.grammar(f"{path}.name", meta.name, grammar)
+    if namespaced:
+        if faults.required(f"{path}.namespace", meta.namespace):
+            faults.grammar(f"{path}.namespace", meta.namespace, names.dns1123_label)
+    elif meta.namespace:
+        faults.forbidden(f"{path}.namespace", "not allowed on this type")
+    faults.natural(f"{path}.generation", meta.generation)
+    common(faults, meta, path)
+
+
+def common(faults: Faults, meta: meta_v1.ObjectMeta, path: str = "metadata") -> None:
+    """What also applies to the metadata of templates, which have no name."""
+    faults.labels(f"{path}.labels", meta.labels)
+    annotation_rules(faults, meta, f"{path}.annotations")
+    _owners(faults, meta, f"{path}.ownerReferences")
+    _finalizers(faults, meta, f"{path}.finalizers")
+
+
+def annotation_rules(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
+    """Keys are qualified names in any case; the whole is limited."""
+    size = 0
+    for key, value in meta.annotations.items():
+        for fault in names.qualified_name(key.lower()):
+            faults.invalid(path, key, fault)
+        size += len(key.encode()) + len(value.encode())
+    if size > ANNOTATIONS_LIMIT:
+        faults.append(errors.too_long(path, ANNOTATIONS_LIMIT))
+
+
+def _owners(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
+    controller = ""
+    for index, owner in enumerate(meta.owner_references):
+        place = f"{path}[{index}]"
+        group, _, version = owner.api_version.rpartition("/")
+        if not version:
+            faults.invalid(f"{place}.apiVersion", owner.api_version, "version must not be empty")
+        for member in ("kind", "name", "uid"):
+            if not getattr(owner, member):
+                faults.invalid(f"{place}.{member}", "", f"{member} must not be empty")
+        if owner.kind == "Event" and group in ("", "events.k8s.io"):
+            faults.invalid(place, owner, f"{owner.api_version}, Kind=Event is disallowed from being an owner")
+        if owner.controller:
+            if controller:
+                faults.invalid(
+                    path,
+                    meta.owner_references,
+                    'Only one reference can have Controller set to true. Found "true" in references for '
+                    f"{controller} and {owner.name}",
+                )
+            else:
+                controller = owner.name
+
+
+def _finalizers(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
+    for finalizer in meta.finalizers:
+        faults.grammar(path, finalizer, names.qualified_name)
+        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+            faults.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+    if {"orphan", "foregroundDeletion"} <= set(meta.finalizers):
+        faults.invalid(path, meta.finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+
+
+def object_meta_update(
+    faults: Faults, new: meta_v1.ObjectMeta, old: meta_v1.ObjectMeta, path: str = "metadata"
+) -> None:
+    """What may not change, ever."""
+    if (new.generation or 0) < (old.generation or 0):
+        faults.invalid(f"{path}.generation", new.generation or 0, "must not be decremented")
+    for attribute, name in (
+        ("name", "name"),
+        ("namespace", "namespace"),
+        ("uid", "uid"),
+        ("creation_timestamp", "creationTimestamp"),
+        ("deletion_timestamp", "deletionTimestamp"),
+        ("deletion_grace_period_seconds", "deletionGracePeriodSeconds"),
+    ):
+        faults.immutable(f"{path}.{name}", getattr(new, attribute), getattr(old, attribute))
+    if old.deletion_timestamp is not None and (added := set(new.finalizers) - set(old.finalizers)):
+        faults.forbidden(
+            f"{path}.finalizers",
+            "no new finalizers can be added if the object is being deleted, found new finalizers "
+            f"[]string{{{', '.join(errors.go_value(name) for name in sorted(added))}}}",
+        )
+
+
+def label_selector(faults: Faults, selector: meta_v1.LabelSelector | None, path: str) -> None:
+    """The selector of a spec."""
+    if selector is None:
+        return
+    faults.labels(f"{path}.matchLabels", selector.match_labels)
+    for index, expression in enumerate(selector.match_expressions):
+        place = f"{path}.matchExpressions[{index}]"
+        if expression.operator in ("In", "NotIn"):
+            if not expression.values:
+                faults.append(
+                    errors.required(f"{place}.values", "must be specified when `operator` is 'In' or 'NotIn'")
+                )
+        elif expression.operator in ("Exists", "DoesNotExist"):
+            if expression.values:
+                faults.forbidden(
+                    f"{place}.values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+                )
+        else:
+            faults.invalid(f"{place}.operator", expression.operator, "not a valid selector operator")
+        faults.grammar(f"{place}.key", expression.key, names.qualified_name)
+        for number, value in enumerate(expression.values):
+            faults.grammar(f"{place}.values[{number}]", value, names.label_value)
+
+
+def empty_selector(selector: meta_v1.LabelSelector | None) -> bool:
+    """Whether a selector would match everything, or is missing."""
+    return selector is None or not (selector.match_labels or selector.match_expressions)
