@@ -208,12 +208,19 @@ def import_(data_dir: Path, archives: tuple[Path, ...]) -> None:
 @click.argument("archive", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--file", "files", multiple=True, metavar="SOURCE:TARGET", help="A file of this machine, and its place.")
 @click.option("--link", "links", multiple=True, metavar="TARGET:NAME", help="A symbolic link in the image.")
+@click.option(
+    "--busybox",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A static busybox, and a link for each of its commands.",
+)
 @click.option("--command", metavar="COMMAND", help="What the image runs, split at blanks.")
-def build(tag: str, archive: Path, files: tuple[str, ...], links: tuple[str, ...], command: str | None) -> None:
+def build(
+    tag: str, archive: Path, files: tuple[str, ...], links: tuple[str, ...], busybox: Path | None, command: str | None
+) -> None:
     """Make an image archive out of files of this machine, without a network."""
     from steersman.cluster import images as building
 
-    building.build_archive(tag, archive, files, links, command)
+    building.build_archive(tag, archive, files, links, busybox, command)
 
 
 if __name__ == "__main__":

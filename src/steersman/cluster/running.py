@@ -1,0 +1,38 @@
+"""What every long-running process of a cluster does alike: its loop, its log, its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import uvloop
+
+from . import preflight
+
+
+def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
+    """Run a process until it ends or SIGTERM or SIGINT cancels it; logs go to stderr."""
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(levelname).1s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        stream=sys.stderr,
+    )
+    for name in ("asyncio", "aiohttp", "grpc"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    preflight.raise_file_limit()
+    uvloop.run(_until_signalled(main()))
+
+
+async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(main, name="main")
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, task.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
