@@ -1,0 +1,132 @@
+"""Bytes of answers: objects, lists joined from cached bytes, Status, tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from steersman.api import codecs, tables
+from steersman.api.meta import PartialObjectMetadata, PartialObjectMetadataList
+from steersman.api.scheme import Resource
+from steersman.api.types.meta_v1 import ListMeta, Status
+from steersman.apiserver.http.messages import Request, Response
+from steersman.apiserver.registry.contract import Page
+from steersman.storage.watch_cache import Entry
+
+from .representation import PLAIN, Form, to_yaml
+
+NO_CACHE = {"Cache-Control": "no-cache, private"}
+
+
+def raw_response(data: bytes, request: Request, form: Form = PLAIN, status: int = 200) -> Response:
+    """JSON as it is, or pretty-printed or in YAML where that is asked for."""
+    if form.yaml:
+        return Response(to_yaml(msgspec.json.decode(data)), status, form.content_type, NO_CACHE)
+    if request.query_string and _wants_pretty(request):
+        data = msgspec.json.format(data, indent=2) + b"\n"
+    return Response(data, status, "application/json", NO_CACHE)
+
+
+def _wants_pretty(request: Request) -> bool:
+    return request.parameter("pretty", "0").lower() in ("1", "true", "t", "") and "pretty" in request.query
+
+
+def object_response(obj: Any, request: Request, form: Form = PLAIN, status: int = 200) -> Response:
+    """Any API object."""
+    return raw_response(codecs.encode(obj), request, form, status)
+
+
+def status_response(status: Status, request: Request | None = None) -> Response:
+    """A Status under its own code."""
+    headers: dict[str, str] = dict(NO_CACHE)
+    if status.details is not None and status.details.retry_after_seconds:
+        headers["Retry-After"] = str(status.details.retry_after_seconds)
+    data = codecs.encode(status)
+    return Response(data, status.code or 200, "application/json", headers)
+
+
+def entry_response(
+    resource: Resource[Any], entry: Entry[Any], request: Request, form: Form, status: int = 200
+) -> Response:
+    """One stored object."""
+    if not form.shape:
+        return raw_response(served(resource, entry.raw), request, form, status)
+    if form.shape == "PartialObjectMetadata":
+        return object_response(partial(entry.object, form), request, form, status)
+    table = tables.table(
+        resource,
+        (entry.object,),
+        metadata=ListMeta(resource_version=entry.object.metadata.resource_version),
+        include_object=request.parameter("includeObject"),
+    )
+    table.api_version = f"meta.k8s.io/{form.version}"
+    return object_response(table, request, form, status)
+
+
+def partial(obj: Any, form: Form) -> PartialObjectMetadata:
+    """The metadata of an object."""
+    return PartialObjectMetadata(api_version=f"meta.k8s.io/{form.version}", metadata=obj.metadata)
+
+
+def header_of(resource: Resource[Any]) -> bytes:
+    """What the stored JSON of a resource begins with."""
+    return b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.storage_version.encode())
+
+
+def served(resource: Resource[Any], raw: bytes) -> bytes:
+    """Stored JSON under the version that is served."""
+    if resource.storage_version == resource.group_version:
+        return raw
+    stored = header_of(resource)
+    if raw.startswith(stored):
+        wanted = b'{"kind":"%b","apiVersion":"%b",' % (resource.kind.encode(), resource.group_version.encode())
+        return wanted + raw[len(stored) :]
+    return raw
+
+
+def list_response(resource: Resource[Any], page: Page, request: Request, form: Form) -> Response:
+    """A collection.  As JSON it is joined from the items' bytes, without the kind and version of each."""
+    metadata = ListMeta(
+        resource_version=page.resource_version,
+        continue_=page.continue_,
+        remaining_item_count=page.remaining_item_count,
+    )
+    if form.shape == "Table":
+        table = tables.table(
+            resource,
+            [entry.object for entry in page.entries],
+            metadata=metadata,
+            include_object=request.parameter("includeObject"),
+        )
+        table.api_version = f"meta.k8s.io/{form.version}"
+        return object_response(table, request, form)
+    if form.shape:
+        partials = PartialObjectMetadataList(
+            api_version=f"meta.k8s.io/{form.version}",
+            metadata=metadata,
+            items=[partial(entry.object, form) for entry in page.entries],
+        )
+        return object_response(partials, request, form)
+    data = join_list(resource, page.entries, metadata)
+    if form.yaml or (request.query_string and _wants_pretty(request)):
+        return raw_response(data, request, form)
+    return Response(data, 200, "application/json", NO_CACHE)
+
+
+def join_list(resource: Resource[Any], entries: Sequence[Entry[Any]], metadata: ListMeta) -> bytes:
+    """The JSON of a list, from bytes that exist already."""
+    stored = header_of(resource)
+    cut = len(stored)
+    start = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
+        resource.list_kind.encode(),
+        resource.group_version.encode(),
+        msgspec.json.encode(metadata),
+    )
+    if not entries:
+        return start + b"]}\n"
+    if entries[0].raw.startswith(stored) and entries[-1].raw.startswith(stored):
+        items = [entry.raw[cut:] if entry.raw.startswith(stored) else entry.raw[1:] for entry in entries]
+        return start + b"{" + b",{".join(items) + b"]}\n"
+    return start + b",".join([entry.raw for entry in entries]) + b"]}\n"

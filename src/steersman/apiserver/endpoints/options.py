@@ -1,0 +1,126 @@
+"""Query parameters of the verbs, read and checked."""
+
+from __future__ import annotations
+
+import re
+
+from steersman.api import codecs
+from steersman.api.errors import (
+    FieldError,
+    bad_request,
+    forbidden_field,
+    invalid,
+    invalid_value,
+    not_supported,
+    required,
+)
+from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
+from steersman.apiserver.http.messages import Request
+from steersman.apiserver.registry.contract import Context, ListOptions
+
+GROUP = "meta.k8s.io"
+_PROPAGATION = ("Background", "Foreground", "Orphan")
+_INTEGER = re.compile(r"[+-]?[0-9]+")
+
+
+def _boolean(text: str) -> bool:
+    """Go's reading of a query parameter: everything but ``false`` and ``0`` is true, even nothing."""
+    return text.lower() not in ("false", "0")
+
+
+def _integer(request: Request, name: str) -> int | None:
+    text = request.parameter(name)
+    if not text:
+        return None
+    if not _INTEGER.fullmatch(text):
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
+    return int(text)
+
+
+_NO_OPTIONS = ListOptions()
+
+
+def list_options(request: Request) -> ListOptions:
+    """The parameters of a list, a watch or a collection's deletion."""
+    if not request.query_string:
+        return _NO_OPTIONS
+    query = request.query
+    return ListOptions(
+        label_selector=request.parameter("labelSelector"),
+        field_selector=request.parameter("fieldSelector"),
+        limit=_integer(request, "limit") or 0,
+        continue_=request.parameter("continue"),
+        resource_version=request.parameter("resourceVersion"),
+        resource_version_match=request.parameter("resourceVersionMatch"),
+        allow_watch_bookmarks="allowWatchBookmarks" in query and _boolean(request.parameter("allowWatchBookmarks")),
+        send_initial_events=_boolean(request.parameter("sendInitialEvents")) if "sendInitialEvents" in query else None,
+        timeout_seconds=_integer(request, "timeoutSeconds"),
+    )
+
+
+def wants_watch(request: Request) -> bool:
+    """Whether a list shall be followed by its changes."""
+    return bool(request.query_string) and "watch" in request.query and _boolean(request.parameter("watch"))
+
+
+def write_context(request: Request, kind: str, *, apply: bool = False) -> Context:
+    """On whose behalf and how to write; ``kind`` is that of the options, for messages (``CreateOptions``)."""
+    agent = request.headers.get("user-agent", "")
+    if not request.query_string:
+        if apply:
+            raise invalid(kind, "", [required("fieldManager", "is required for apply patch")], GROUP)
+        manager = agent.split("/", 1)[0][:128]
+        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings)
+    faults: list[FieldError] = []
+    dry_run = request.query.get("dryRun", [])
+    faults += [not_supported("dryRun", dry_run, ["All"])] if any(value != "All" for value in dry_run) else []
+    validation = request.parameter("fieldValidation")
+    if validation not in ("", "Ignore", "Strict", "Warn"):
+        faults.append(not_supported("fieldValidation", validation, ["Ignore", "Strict", "Warn"]))
+    manager = request.parameter("fieldManager")
+    if len(manager) > 128:
+        faults.append(FieldError("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
+    if kind == "PatchOptions":
+        if apply and not manager:
+            faults.append(required("fieldManager", "is required for apply patch"))
+        if not apply and "force" in request.query:
+            faults.append(forbidden_field("force", "may not be specified for non-apply patch"))
+    if faults:
+        raise invalid(kind, "", faults, GROUP)
+    return Context(
+        request.user,
+        dry_run=bool(dry_run),
+        field_manager=manager or agent.split("/", 1)[0][:128],
+        field_validation=validation,
+        user_agent=agent,
+        warnings=request.warnings,
+    )
+
+
+def delete_options(request: Request) -> DeleteOptions:
+    """The options of a deletion: the body, or where there is none the query."""
+    if request.body.strip():
+        options, _ = codecs.decode_body(DeleteOptions, request.body, request.headers.get("content-type", ""), "Ignore")
+        assert isinstance(options, DeleteOptions)
+    else:
+        options = DeleteOptions(
+            dry_run=request.query.get("dryRun", []),
+            grace_period_seconds=_integer(request, "gracePeriodSeconds"),
+            propagation_policy=request.parameter("propagationPolicy"),
+        )
+        if "orphanDependents" in request.query:
+            options.orphan_dependents = _boolean(request.parameter("orphanDependents"))
+        uid, version = request.parameter("preconditions.uid"), request.parameter("preconditions.resourceVersion")
+        if uid or version:
+            options.preconditions = Preconditions(uid=uid, resource_version=version)
+    faults: list[FieldError] = []
+    if any(value != "All" for value in options.dry_run):
+        faults.append(not_supported("dryRun", options.dry_run, ["All"]))
+    if options.propagation_policy and options.orphan_dependents is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        faults.append(invalid_value("propagationPolicy", options.propagation_policy, detail))
+    if options.propagation_policy not in ("", *_PROPAGATION):
+        faults.append(not_supported("propagationPolicy", options.propagation_policy, [*_PROPAGATION, "nil"]))
+    if faults:
+        raise invalid("DeleteOptions", "", faults, GROUP)
+    return options

@@ -1,0 +1,198 @@
+"""The outermost handler: from a bare request to an answered one.
+
+In order: audit id, who, as whom, limits, whether they may, what.  Every exception becomes a Status here and is
+logged here, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from steersman.api.errors import StatusError, internal_error, service_unavailable, too_large, too_many_requests
+from steersman.api.types.meta_v1 import Status, StatusDetails
+from steersman.apiserver.authn.chain import AuthenticatorChain
+from steersman.apiserver.authn.impersonation import impersonate, refusal
+from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
+from steersman.apiserver.registry.seams import Attributes, Authorizer
+from steersman.client.streaming import Connection
+from steersman.storage.store import StoreError
+
+from .answers import status_response
+from .metrics import Metrics, is_long_running
+from .request_info import RequestInfo, request_info
+from .resources import Resources, no_route
+
+logger = logging.getLogger(__name__)
+
+ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
+_READ = frozenset({"get", "list", "watch", "head"})
+
+Responder = Callable[[Request], Response | None]
+AsyncResponder = Callable[[Request], Awaitable[Response | None]]
+
+
+def timeout_answer(request: Request) -> Response:
+    """504 for a request that took too long."""
+    return status_response(
+        Status(
+            status="Failure",
+            code=504,
+            reason="Timeout",
+            message="Timeout: request did not complete within the allotted timeout",
+            details=StatusDetails(),
+        )
+    )
+
+
+def too_large_answer(limit: int) -> Response:
+    """413 for a body beyond the limit."""
+    return status_response(too_large(f"Request entity too large: limit is {limit}").status)
+
+
+class Pipeline:
+    """See the module.  ``plain`` and ``asynchronous`` answer the paths that are no resources, in order."""
+
+    def __init__(
+        self,
+        authenticator: AuthenticatorChain,
+        authorizer: Authorizer,
+        resources: Resources,
+        metrics: Metrics,
+        *,
+        plain: Sequence[Responder] = (),
+        asynchronous: Sequence[AsyncResponder] = (),
+        max_read_only: int = 400,
+        max_mutating: int = 200,
+    ) -> None:
+        self._authenticator = authenticator
+        self._authorizer = authorizer
+        self._resources = resources
+        self._metrics = metrics
+        self._plain = plain
+        self._asynchronous = asynchronous
+        self._limits = {False: max_read_only, True: max_mutating}
+        self._inflight = {False: 0, True: 0}
+
+    async def handle(self, request: Request) -> Answer:
+        """Answer; never raises but for cancellation."""
+        started = time.perf_counter()
+        info = request_info(request)
+        audit_id = request.headers.get("audit-id") or os.urandom(16).hex()
+        audit_id = audit_id[:64] if "audit-id" in request.headers else _uuid(audit_id)
+        answer: Answer
+        try:
+            answer = await self._admit(request, info)
+        except StatusError as error:
+            answer = status_response(error.status)
+        except StoreError as error:
+            logger.warning("%s %s: the store failed: %s (audit-id %s)", request.method, request.path, error, audit_id)
+            answer = status_response(service_unavailable(str(error)).status)
+        except asyncio.CancelledError:
+            self._metrics.observe(info, 504, time.perf_counter() - started)
+            raise
+        except Exception:
+            logger.exception("%s %s panicked (audit-id %s)", request.method, request.path, audit_id)
+            failure = internal_error(f"this request caused apiserver to panic, audit-id {audit_id}: see its log")
+            answer = status_response(failure.status)
+        answer.headers = {"Audit-Id": audit_id, **answer.headers}
+        code = 101 if isinstance(answer, Upgrade) else answer.status
+        if logger.isEnabledFor(logging.DEBUG):
+            logger.debug(
+                "%s %s?%s %d %.1f ms user=%s agent=%s audit-id=%s",
+                request.method,
+                request.path,
+                request.query_string,
+                code,
+                (time.perf_counter() - started) * 1000,
+                request.user.name,
+                request.headers.get("user-agent", ""),
+                audit_id,
+            )
+        self._metrics.observe(info, code, time.perf_counter() - started)
+        if isinstance(answer, Stream):
+            answer.run = self._counted(info, answer.run)
+        elif isinstance(answer, Upgrade):
+            answer.run = self._counted_upgrade(info, answer.run)
+        return answer
+
+    async def _admit(self, request: Request, info: RequestInfo) -> Answer:
+        request.user = await self._authenticator.authenticate(request)
+        if any(name.startswith("impersonate-") for name in request.headers):
+            request.user = await impersonate(request, self._authorizer)
+        if is_long_running(info):
+            return await self._authorized(request, info)
+        mutating = info.verb not in _READ
+        if self._inflight[mutating] >= self._limits[mutating] and "system:masters" not in request.user.groups:
+            self._metrics.refused(info, 429)
+            raise too_many_requests("Too many requests, please try again later.")
+        self._inflight[mutating] += 1
+        gauge = self._metrics.inflight[mutating]
+        gauge.inc()
+        try:
+            return await self._authorized(request, info)
+        finally:
+            self._inflight[mutating] -= 1
+            gauge.dec()
+
+    async def _authorized(self, request: Request, info: RequestInfo) -> Answer:
+        if info.is_resource:
+            attributes = Attributes(
+                request.user,
+                info.verb,
+                info.group,
+                info.version,
+                info.resource,
+                info.subresource,
+                info.namespace,
+                info.name,
+                info.path,
+            )
+        else:
+            attributes = Attributes(request.user, info.verb, path=info.path)
+        if info.path not in ALWAYS_ALLOWED:
+            decision = await self._authorizer.authorize(attributes)
+            if decision.denied or not decision.allowed:
+                raise refusal(attributes, decision.error)
+        if info.is_resource:
+            return await self._resources.handle(request, info)
+        for responder in self._plain:
+            if (answer := responder(request)) is not None:
+                return answer
+        for asynchronous in self._asynchronous:
+            if (answer := await asynchronous(request)) is not None:
+                return answer
+        raise no_route()
+
+    def _counted(
+        self, info: RequestInfo, run: Callable[[StreamWriter], Awaitable[None]]
+    ) -> Callable[[StreamWriter], Awaitable[None]]:
+        async def counted(writer: StreamWriter) -> None:
+            gauge = self._metrics.long_running(info)
+            gauge.inc()
+            try:
+                await run(writer)
+            finally:
+                gauge.dec()
+
+        return counted
+
+    def _counted_upgrade(
+        self, info: RequestInfo, run: Callable[[Connection], Awaitable[None]]
+    ) -> Callable[[Connection], Awaitable[None]]:
+        async def counted(connection: Connection) -> None:
+            gauge = self._metrics.long_running(info)
+            gauge.inc()
+            try:
+                await run(connection)
+            finally:
+                gauge.dec()
+
+        return counted
+
+
+def _uuid(text: str) -> str:
+    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"

@@ -1,0 +1,343 @@
+"""The REST verbs of all resources: one generic path from a request to a handler of the registry and back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from steersman.api import codecs
+from steersman.api.errors import StatusError, bad_request, unsupported_media_type
+from steersman.api.scheme import Resource, Scheme, Subresource
+from steersman.api.types.meta_v1 import Status, StatusDetails
+from steersman.apiserver.http.messages import Answer, Request
+from steersman.apiserver.registry.contract import Context, ResourceHandler
+from steersman.apiserver.registry.store import patched
+from steersman.client.client import Patch
+from steersman.storage.watch_cache import Entry
+
+from .answers import entry_response, list_response, object_response, status_response
+from .options import delete_options, list_options, wants_watch, write_context
+from .representation import PLAIN, Form, negotiate
+from .request_info import RequestInfo
+from .watching import Frames, open_watch
+
+PATCH_TYPES = (
+    "application/json-patch+json",
+    "application/merge-patch+json",
+    "application/strategic-merge-patch+json",
+    "application/apply-patch+yaml",
+)
+
+
+class Connector(Protocol):
+    """Serves the subresources that lead to a node: logs, exec, attach, port forwarding, proxying."""
+
+    def serves(self, resource: Resource[Any], subresource: str) -> bool:
+        """Whether a subresource is one of them."""
+        ...
+
+    async def connect(self, request: Request, info: RequestInfo) -> Answer: ...
+
+
+def no_route() -> StatusError:
+    """404: no such path."""
+    return StatusError(
+        Status(
+            status="Failure",
+            code=404,
+            reason="NotFound",
+            message="the server could not find the requested resource",
+            details=StatusDetails(),
+        )
+    )
+
+
+def no_method() -> StatusError:
+    """405: the path exists, the method does not."""
+    return StatusError(
+        Status(
+            status="Failure",
+            code=405,
+            reason="MethodNotAllowed",
+            message="the server does not allow this method on the requested resource",
+            details=StatusDetails(),
+        )
+    )
+
+
+class Resources:
+    """All resources of a scheme.  ``handler`` finds the registry's handler of a resource, None where it has none."""
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        handler: Callable[[Resource[Any]], ResourceHandler | None],
+        *,
+        is_served: Callable[[Resource[Any]], bool] = lambda resource: resource.served,
+        connector: Connector | None = None,
+    ) -> None:
+        self._scheme = scheme
+        self._handler = handler
+        self._is_served = is_served
+        self._connector = connector
+        self._frames: dict[Resource[Any], Frames] = {}
+
+    async def handle(self, request: Request, info: RequestInfo) -> Answer:
+        """Answer a request for a resource; raises StatusError."""
+        resource = self._scheme.by_name(info.group, info.version, info.resource)
+        if resource is None or not self._is_served(resource):
+            raise no_route()
+        namespace = info.namespace
+        if resource.name == "namespaces" and not resource.group:
+            namespace = ""
+        elif namespace and not resource.namespaced:
+            raise no_route()
+        handler = self._handler(resource)
+        if handler is None:
+            raise no_route()
+        name = info.parts[1] if len(info.parts) > 1 else ""
+        if name and resource.namespaced and not namespace:
+            raise no_route()
+        if not name:
+            return await self._collection(request, info, resource, handler, namespace)
+        if info.subresource:
+            return await self._subresource(request, info, resource, handler, namespace, name)
+        return await self._object(request, resource, handler, namespace, name, info)
+
+    # -- collections ---------------------------------------------------------------------------------------------
+
+    async def _collection(
+        self, request: Request, info: RequestInfo, resource: Resource[Any], handler: ResourceHandler, namespace: str
+    ) -> Answer:
+        form = negotiate(request)
+        method = request.method
+        if method in ("GET", "HEAD"):
+            if wants_watch(request) or info.verb == "watch":
+                _check_verb(resource, "watch")
+                return await self._watch(request, resource, handler, namespace, form)
+            _check_verb(resource, "list")
+            page = await handler.list(namespace, list_options(request))
+            return list_response(resource, page, request, form)
+        if resource.namespaced and not namespace:
+            raise no_method()
+        if method == "POST":
+            _check_verb(resource, "create")
+            context = write_context(request, "CreateOptions")
+            obj = _body(request, resource, context)
+            _match_namespace(obj, namespace, resource)
+            entry = await handler.create(context, namespace, obj)
+            return entry_response(resource, entry, request, form, 201)
+        if method == "DELETE":
+            _check_verb(resource, "deletecollection")
+            context = write_context(request, "DeleteOptions")
+            options = delete_options(request)
+            context.dry_run = context.dry_run or bool(options.dry_run)
+            page = await handler.delete_collection(context, namespace, list_options(request), options)
+            return list_response(resource, page, request, form)
+        raise no_method()
+
+    async def _watch(
+        self, request: Request, resource: Resource[Any], handler: ResourceHandler, namespace: str, form: Form
+    ) -> Answer:
+        if form.yaml:
+            form = PLAIN
+        if (frames := self._frames.get(resource)) is None:
+            frames = self._frames[resource] = Frames(resource)
+        return await open_watch(handler, resource, namespace, list_options(request), request, form, frames)
+
+    # -- objects -------------------------------------------------------------------------------------------------
+
+    async def _object(
+        self,
+        request: Request,
+        resource: Resource[Any],
+        handler: ResourceHandler,
+        namespace: str,
+        name: str,
+        info: RequestInfo,
+        subresource: str = "",
+    ) -> Answer:
+        form = negotiate(request)
+        method = request.method
+        if method in ("GET", "HEAD"):
+            if info.verb == "watch":
+                # The old way to watch one object: /watch/ before the resource.
+                request.query["fieldSelector"] = [f"metadata.name={name}"]
+                request.query_string = request.query_string or "watch=1"
+                _check_verb(resource, "watch")
+                return await self._watch(request, resource, handler, namespace, form)
+            if not subresource:
+                _check_verb(resource, "get")
+            version = request.parameter("resourceVersion") if request.query_string else ""
+            entry = await handler.get(namespace, name, resource_version=version)
+            return entry_response(resource, entry, request, form)
+        if method == "PUT":
+            if not subresource:
+                _check_verb(resource, "update")
+            context = write_context(request, "UpdateOptions")
+            obj = _body(request, resource, context)
+            _match_namespace(obj, namespace, resource)
+            _match_name(obj, name)
+            entry, created = await handler.update(context, namespace, name, obj, subresource=subresource)
+            return entry_response(resource, entry, request, form, 201 if created else 200)
+        if method == "PATCH":
+            if not subresource:
+                _check_verb(resource, "patch")
+            patch, context = _patch(request)
+            entry, created = await handler.patch(context, namespace, name, patch, subresource=subresource)
+            return entry_response(resource, entry, request, form, 201 if created else 200)
+        if method == "DELETE" and not subresource:
+            _check_verb(resource, "delete")
+            context = write_context(request, "DeleteOptions")
+            options = delete_options(request)
+            context.dry_run = context.dry_run or bool(options.dry_run)
+            result = await handler.delete(context, namespace, name, options)
+            if isinstance(result, Entry):
+                return entry_response(resource, result, request, form)
+            return status_response(result)
+        raise no_method()
+
+    # -- subresources --------------------------------------------------------------------------------------------
+
+    async def _subresource(
+        self,
+        request: Request,
+        info: RequestInfo,
+        resource: Resource[Any],
+        handler: ResourceHandler,
+        namespace: str,
+        name: str,
+    ) -> Answer:
+        found = resource.subresources.get(info.subresource)
+        if found is None:
+            raise no_route()
+        if self._connector is not None and self._connector.serves(resource, found.name):
+            return await self._connector.connect(request, info)
+        if len(info.parts) > 3:
+            raise no_route()
+        verb = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "POST": "create"}.get(request.method)
+        if verb not in found.verbs:
+            raise no_method()
+        if not found.kind:
+            return await self._object(request, resource, handler, namespace, name, info, found.name)
+        if verb == "create":
+            return await self._post(request, resource, handler, namespace, name, found)
+        if found.kind in ("NodeProxyOptions", "PodExecOptions", "ServiceProxyOptions", "PodProxyOptions"):
+            raise no_method()
+        return await self._foreign(request, resource, handler, namespace, name, found)
+
+    def _type(self, resource: Resource[Any], subresource: Subresource) -> Resource[Any]:
+        group = resource.group if subresource.group is None else subresource.group
+        version = subresource.version or resource.version
+        api_version = f"{group}/{version}" if group else version
+        found = self._scheme.by_kind(api_version, subresource.kind)
+        if found is not None:
+            return found
+        module = f"{(group or 'core').partition('.')[0]}_{version}"
+        return Resource(group, version, resource.name, subresource.kind, module=module, namespaced=True)
+
+    async def _post(
+        self,
+        request: Request,
+        resource: Resource[Any],
+        handler: ResourceHandler,
+        namespace: str,
+        name: str,
+        subresource: Subresource,
+    ) -> Answer:
+        form = negotiate(request)
+        context = write_context(request, "CreateOptions")
+        kind = self._type(resource, subresource)
+        body = _body(request, kind, context)
+        _match_namespace(body, namespace, resource)
+        if body.metadata.name and body.metadata.name != name:
+            raise bad_request(
+                f"the name of the object ({body.metadata.name}) does not match the name on the URL ({name})"
+            )
+        body.metadata.name = name
+        answer = await handler.create_subresource(context, namespace, name, subresource.name, body)
+        if isinstance(answer, Status):
+            answer.code = answer.code or 201
+            return status_response(answer)
+        if isinstance(answer, Entry):
+            return entry_response(resource, answer, request, form, 201)
+        return object_response(answer, request, form, 201)
+
+    async def _foreign(
+        self,
+        request: Request,
+        resource: Resource[Any],
+        handler: ResourceHandler,
+        namespace: str,
+        name: str,
+        subresource: Subresource,
+    ) -> Answer:
+        """Subresources with a kind of their own, such as ``scale``."""
+        form = negotiate(request)
+        if request.method in ("GET", "HEAD"):
+            return object_response(await handler.get_subresource(namespace, name, subresource.name), request, form)
+        transform: Callable[[Any], Any]
+        if request.method == "PUT":
+            context = write_context(request, "UpdateOptions")
+            wanted = _body(request, self._type(resource, subresource), context)
+            _match_namespace(wanted, namespace, resource)
+            _match_name(wanted, name)
+
+            def transform(present: Any) -> Any:
+                return wanted
+        else:
+            patch, context = _patch(request)
+
+            def transform(present: Any) -> Any:
+                return patched(codecs.to_builtins(present), patch, type(present), context)
+
+        result = await handler.update_subresource(context, namespace, name, subresource.name, transform)
+        return object_response(result, request, form)
+
+
+def _check_verb(resource: Resource[Any], verb: str) -> None:
+    if verb not in resource.verbs:
+        raise no_method()
+
+
+def _body(request: Request, resource: Resource[Any], context: Context) -> Any:
+    obj: Any
+    obj, problems = codecs.decode_body(
+        resource, request.body, request.headers.get("content-type", ""), context.field_validation
+    )
+    request.warnings += problems
+    return obj
+
+
+def _match_namespace(obj: Any, namespace: str, resource: Resource[Any]) -> None:
+    metadata = obj.metadata
+    if not resource.namespaced:
+        return
+    if metadata.namespace and metadata.namespace != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    metadata.namespace = namespace
+
+
+def _match_name(obj: Any, name: str) -> None:
+    found = obj.metadata.name
+    if not found:
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if found != name:
+        raise bad_request(f"the name of the object ({found}) does not match the name on the URL ({name})")
+
+
+def _patch(request: Request) -> tuple[Patch, Context]:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in PATCH_TYPES:
+        raise unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(PATCH_TYPES)
+        )
+    apply = media_type == "application/apply-patch+yaml"
+    context = write_context(request, "PatchOptions", apply=apply)
+    force = apply and request.parameter("force", "false") in ("true", "1", "")
+    patch = msgspec.convert(
+        {"type": media_type, "body": request.body, "field_manager": context.field_manager, "force": force}, Patch
+    )
+    return patch, context

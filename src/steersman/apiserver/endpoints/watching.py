@@ -1,0 +1,199 @@
+"""A watch as a stream: events framed once, written straight to the connections of all watchers.
+
+The frame of an event is made by the first watcher that needs it and kept beside the event for the others,
+as long as the event is young.  A watcher whose connection takes its bytes too slowly is closed and resumes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from steersman.api import codecs, tables
+from steersman.api.errors import StatusError
+from steersman.api.scheme import Resource
+from steersman.api.types.meta_v1 import Status
+from steersman.apiserver.http.messages import Request, Stream, StreamWriter, chunk
+from steersman.apiserver.registry import paging
+from steersman.apiserver.registry.contract import ListOptions, ResourceHandler
+from steersman.apiserver.registry.watching import Selection
+from steersman.storage.watch_cache import CacheEvent, Entry
+
+from .answers import NO_CACHE, partial, served
+from .representation import Form
+
+MAX_BUFFERED = 4 << 20
+"""How many bytes a watcher may be behind, above what its initial state took."""
+
+_KEPT = 128
+
+
+class Frames:
+    """Frames of recent events of one resource in its plain form, shared by its watchers."""
+
+    def __init__(self, resource: Resource[Any]) -> None:
+        self._resource = resource
+        self._recent: dict[tuple[int, str, str], tuple[Entry[Any], bytes]] = {}
+
+    def frame(self, event: CacheEvent) -> bytes:
+        """An event as one chunk."""
+        entry = event.entry
+        key = (event.revision, event.type, entry.key)
+        found = self._recent.get(key)
+        if found is not None and found[0] is entry:
+            return found[1]
+        body = served(self._resource, entry.raw)
+        framed = chunk(b'{"type":"%b","object":%b}\n' % (event.type.encode(), body))
+        self._recent[key] = (entry, framed)
+        if len(self._recent) > _KEPT:
+            del self._recent[next(iter(self._recent))]
+        return framed
+
+
+class Sink:
+    """One watcher; see :class:`steersman.apiserver.registry.contract.WatchSink`."""
+
+    def __init__(
+        self,
+        resource: Resource[Any],
+        writer: StreamWriter,
+        frames: Frames,
+        encode: Callable[[CacheEvent], bytes] | None,
+        bookmark: Callable[[int, bool], bytes],
+    ) -> None:
+        self._resource = resource
+        self._writer = writer
+        self._frames = frames
+        self._encode = encode
+        self._bookmark = bookmark
+        self._started = False
+        self.done = asyncio.Event()
+
+    def started(self) -> None:
+        """The initial state has been sent: from now on the bound on what is buffered holds."""
+        self._started = True
+
+    def event(self, event: CacheEvent) -> None:
+        if self.done.is_set():
+            return
+        if self._encode is None:
+            self._writer.write_framed(self._frames.frame(event))
+        else:
+            self._writer.write(self._encode(event))
+        if self._started and self._writer.buffered > MAX_BUFFERED:
+            self.done.set()
+
+    def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
+        if not self.done.is_set():
+            self._writer.write(self._bookmark(revision, initial_events_end))
+
+    def end(self, error: Status | None) -> None:
+        if error is not None and not self.done.is_set():
+            self._writer.write(b'{"type":"ERROR","object":%b}\n' % codecs.encode(error))
+        self.done.set()
+
+
+def _bookmarks(resource: Resource[Any], form: Form) -> Callable[[int, bool], bytes]:
+    kind, version = resource.kind, resource.group_version
+    if form.shape == "Table":
+        kind, version = "Table", f"meta.k8s.io/{form.version}"
+    elif form.shape:
+        kind, version = "PartialObjectMetadata", f"meta.k8s.io/{form.version}"
+
+    def encode(revision: int, initial_events_end: bool) -> bytes:
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
+        if form.shape != "Table":
+            metadata["creationTimestamp"] = None
+        if initial_events_end:
+            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+        obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": metadata}
+        if form.shape == "Table":
+            # The bookmark of a table is a row of no cells around the object that carries the version.
+            obj = {
+                **obj,
+                "columnDefinitions": [],
+                "rows": [],
+            }
+        return msgspec.json.encode({"type": "BOOKMARK", "object": obj}) + b"\n"
+
+    return encode
+
+
+def _shaped(resource: Resource[Any], form: Form, include_object: str) -> Callable[[CacheEvent], bytes] | None:
+    """How events in another shape than the stored one are written; None for the stored one."""
+    if not form.shape:
+        return None
+    if form.shape != "Table":
+
+        def encode_partial(event: CacheEvent) -> bytes:
+            return b'{"type":"%b","object":%b}\n' % (
+                event.type.encode(),
+                codecs.encode(partial(event.entry.object, form)),
+            )
+
+        return encode_partial
+    first = True
+
+    def encode_table(event: CacheEvent) -> bytes:
+        nonlocal first
+        obj = event.entry.object
+        table = tables.table(resource, (obj,), include_object=include_object)
+        table.api_version = f"meta.k8s.io/{form.version}"
+        table.metadata.resource_version = obj.metadata.resource_version
+        if not first:
+            table.column_definitions = []
+        first = False
+        return b'{"type":"%b","object":%b}\n' % (event.type.encode(), codecs.encode(table))
+
+    return encode_table
+
+
+async def open_watch(
+    handler: ResourceHandler,
+    resource: Resource[Any],
+    namespace: str,
+    options: ListOptions,
+    request: Request,
+    form: Form,
+    frames: Frames,
+) -> Stream:
+    """The stream of a watch.  It ends after the time that was asked for, or 30 to 60 minutes."""
+    # What is wrong with the parameters is said by the status code; what goes wrong later, by an ERROR event.
+    paging.check_watch(options)
+    paging.parse_version(options.resource_version)
+    Selection(resource, options.label_selector, options.field_selector)
+    limit = float(options.timeout_seconds or random.uniform(1800, 3600))
+    encode = _shaped(resource, form, request.parameter("includeObject"))
+
+    async def run(writer: StreamWriter) -> None:
+        sink = Sink(resource, writer, frames, encode, _bookmarks(resource, form))
+        try:
+            subscription = await handler.watch(namespace, options, sink)
+        except StatusError as error:
+            sink.end(error.status)
+            return
+        try:
+            await writer.drain()
+            sink.started()
+            await _first(sink.done, writer.closed, limit)
+        finally:
+            sink.done.set()
+            subscription.cancel()
+
+    return Stream(run, "application/json;stream=watch" if form.shape else "application/json", headers=NO_CACHE)
+
+
+async def _first(done: asyncio.Event, closed: asyncio.Event, limit: float) -> None:
+    """Wait for the end of a watch from either side, or its time.
+
+    ``closed`` need not be waited for: whoever sets it cancels the stream's task.
+    """
+    try:
+        async with asyncio.timeout(limit):
+            await done.wait()
+    except TimeoutError:
+        return
