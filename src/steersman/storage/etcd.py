@@ -293,7 +293,8 @@ class EtcdStore:
                         self._receive(reply.events)
                 raise StoreError("etcd ended the watch")
             except Compacted as error:
-                await self._begin_after_compaction(error)
+                self._begin_after_compaction(error)
+                continue
             except (grpc.aio.AioRpcError, StoreError) as error:
                 reason = self._translate(error) if isinstance(error, grpc.aio.AioRpcError) else error
                 log.log(
@@ -303,7 +304,7 @@ class EtcdStore:
             await asyncio.sleep(delay)
             delay = min(delay * 2, 2.0)
 
-    async def _begin_after_compaction(self, error: Compacted) -> None:
+    def _begin_after_compaction(self, error: Compacted) -> None:
         """Go on at the oldest revision there is, telling those who were following that they missed something."""
         initial = not self._connected.is_set() and not self._recent
         self._begin_at(error.compact_revision)

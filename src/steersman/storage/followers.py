@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from .store import Event, EventBatch, Follower, Store, StoreError
+
+log = logging.getLogger(__name__)
 
 Callback = Callable[[EventBatch], None]
 History = Callable[[str, int, int, Callback], Awaitable[None]]
@@ -50,8 +53,12 @@ class FollowerTask:
             return
         if self.backlog is not None:
             self.backlog.append(batch)
-        else:
+            return
+        try:
             self.callback(batch)
+        except Exception:  # writers and other followers must not suffer
+            log.exception("a follower of %s failed", self.prefix)
+            self.end(StoreError("the follower failed"))
 
 
 class Followers:

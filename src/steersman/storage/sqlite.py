@@ -97,7 +97,10 @@ class SqliteStore(EmbeddedStore):
         Raises StoreUnusableError when it is of an unknown version, in use by another process, or no store at all.
         """
         path = Path(path)
-        lock, writer, reader, index, revision, compacted = await asyncio.to_thread(_open, path, quota_bytes)
+        try:
+            lock, writer, reader, index, revision, compacted = await asyncio.to_thread(_open, path, quota_bytes)
+        except OSError as error:
+            raise StoreUnusableError(f"cannot open {path}: {error.strerror or error}") from error
         store = cls(path, lock, writer, reader)
         store._index = index
         store._followers.revision = revision
@@ -113,12 +116,12 @@ class SqliteStore(EmbeddedStore):
 
     def _write(self, rows: list[Row], done: Callable[[StoreError | None], None]) -> None:
         def job() -> None:
-            error = None
+            error: StoreError | None = None
             try:
                 _insert(self._writer, rows)
-            except apsw.Error as failure:
+            except Exception as failure:
                 error = self._translate(failure)
-            self._loop.call_soon_threadsafe(done, error)
+            self._report(done, error)
 
         self._jobs.put(job)
 
@@ -137,14 +140,18 @@ class SqliteStore(EmbeddedStore):
             result, error = None, None
             try:
                 result = function(self._writer)
-            except apsw.Error as failure:
+            except Exception as failure:
                 error = self._translate(failure)
-            self._loop.call_soon_threadsafe(finish, result, error)
+            self._report(finish, result, error)
 
         self._jobs.put(job)
         return await future
 
-    def _translate(self, error: apsw.Error) -> StoreError:
+    def _report(self, callback: Callable[..., None], *arguments: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is gone, and with it whoever asked
+            self._loop.call_soon_threadsafe(callback, *arguments)
+
+    def _translate(self, error: Exception) -> StoreError:
         if isinstance(error, apsw.FullError) or (isinstance(error, apsw.IOError) and self._is_disk_full()):
             return NoSpace(f"no space left for {self._path}")
         return StoreError(f"{self._path}: {error}")

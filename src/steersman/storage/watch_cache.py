@@ -127,7 +127,7 @@ class WatchCache(Generic[T]):
         decode: Callable[[bytes], T],
         *,
         indexes: Mapping[str, Index] | None = None,
-        history: int = 1000,
+        history: int = 500,
         window: int = 8192,
         window_seconds: float = 75.0,
         progress_seconds: float = 60.0,
@@ -278,7 +278,14 @@ class WatchCache(Generic[T]):
         return before | after
 
     def _places(self, entry: Entry[T] | None) -> set[tuple[str, str]]:
-        return set() if entry is None else {(name, function(entry)) for name, function in self._indexes.items()}
+        places = set()
+        if entry is not None:
+            for name, function in self._indexes.items():
+                try:
+                    places.add((name, function(entry)))
+                except Exception as error:
+                    log.error("cannot index %s by %s: %s", entry.key, name, error)
+        return places
 
     def _trim(self) -> None:
         horizon = self._clock() - self._window_seconds

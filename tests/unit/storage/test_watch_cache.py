@@ -292,3 +292,40 @@ async def test_cache_agrees_with_a_model(seed: int) -> None:
         for revision, expected in history.items():
             listing = cache.list(revision=revision)
             assert [(entry.key, entry.revision) for entry in listing.entries] == sorted(expected.items())
+
+
+async def test_a_cache_that_missed_something_ends_its_subscriptions_and_reads_anew() -> None:
+    store = MemoryStore()
+    async with running(store) as cache:
+        ends: list[Exception | None] = []
+        start = await store.commit([Put(PREFIX + "a/x", pod("1"))])
+        cache.subscribe(PREFIX, start, lambda event: None, on_end=ends.append)
+        await store.commit([Put(PREFIX + "a/y", pod("1"))])
+        last = await store.commit([Put(PREFIX + "a/x", pod("2"))])
+        await store.compact(last)
+        store._followers.end(Compacted(last))
+        async with asyncio.timeout(5):
+            while not ends:
+                await asyncio.sleep(0)
+            await cache.wait_until(last)
+        assert isinstance(ends[0], Compacted)
+        assert names(cache.list().entries) == ["a/x", "a/y"]
+        with pytest.raises(Compacted):
+            cache.subscribe(PREFIX, start, lambda event: None)
+        seen: list[CacheEvent] = []
+        cache.subscribe(PREFIX, last, seen.append)
+        await store.commit([Put(PREFIX + "a/x", pod("3"))])
+        assert len(seen) == 1
+
+
+async def test_a_cache_whose_store_closes_ends() -> None:
+    store = MemoryStore()
+    cache: WatchCache[Any] = WatchCache(store, PREFIX, json.loads)
+    ends: list[Exception | None] = []
+    task = asyncio.create_task(cache.run())
+    await cache.ready.wait()
+    cache.subscribe(PREFIX, cache.revision, lambda event: None, on_end=ends.append)
+    await store.close()
+    async with asyncio.timeout(5):
+        await task
+    assert ends == [None]
