@@ -1,0 +1,24 @@
+"""The table of what is measured.  Budgets and what each row means: docs/bench.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from . import api, node, starting
+from .result import Row
+from .setting import Setting
+
+
+class Group(NamedTuple):
+    """Rows that are measured together."""
+
+    names: tuple[str, ...]
+    measure: Callable[[Setting], Iterator[Row]]
+
+
+GROUPS = (
+    Group(starting.NAMES, starting.measure),
+    Group(api.NAMES, api.measure),
+    Group(node.NAMES, node.measure),
+)
