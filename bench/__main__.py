@@ -49,7 +49,7 @@ def main(rows: tuple[str, ...], json_file: Path | None) -> None:
                 try:
                     for row in group.measure(setting):
                         if row.name in wanted:
-                            found.append(row)
+                            found.append(row)  # noqa: PERF401 - those before a failure stay
                 except Unavailable as reason:
                     skipped += [Skipped(name, str(reason)) for name in names]
                 except RuntimeError as problem:

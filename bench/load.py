@@ -26,7 +26,7 @@ WARM_UP = 0.3
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What to do.  ``{n}`` in path and body becomes a number of eight digits, never the same twice.
 
-    ``rate``: every connection sends the next request when it has the response, for ``seconds`` or ``count`` times in all.
+    ``rate``: every connection sends the next request when it has the response, for ``seconds``, or ``count`` in all.
     ``fan-out``: every connection watches ``path``; then ``body`` is sent ``count`` times as a merge patch to
     ``target``, and the time until the last watcher has its event is taken each time.
     """
@@ -161,14 +161,19 @@ def tls(job: Job) -> ssl.SSLContext:
     return context
 
 
-def request_bytes(job: Job, number: int) -> bytes:
+def request_bytes(host: str, method: str, path: str, body: str = "", kind: str = "application/json") -> bytes:
     """One request."""
+    data = body.encode()
+    lines = [f"{method} {path} HTTP/1.1", f"Host: {host}", "Accept: application/json"]
+    if data:
+        lines += [f"Content-Type: {kind}", f"Content-Length: {len(data)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + data
+
+
+def numbered(job: Job, number: int) -> bytes:
+    """The request of a job with its number filled in."""
     text = f"{number:08d}"
-    body = job.body.replace("{n}", text).encode()
-    head = f"{job.method} {job.path.replace('{n}', text)} HTTP/1.1\r\nHost: {job.host}:{job.port}\r\nAccept: application/json\r\n"
-    if body:
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
-    return head.encode() + b"\r\n" + body
+    return request_bytes(job.host, job.method, job.path.replace("{n}", text), job.body.replace("{n}", text))
 
 
 async def rate(job: Job) -> Outcome:
@@ -178,7 +183,7 @@ async def rate(job: Job) -> Outcome:
     latencies: list[float] = []
     state = {"next": job.first, "open": job.connections, "errors": 0, "bytes": 0, "started": 0.0}
     first_error = ""
-    constant = request_bytes(job, 0) if "{n}" not in job.path + job.body else None
+    constant = numbered(job, 0) if "{n}" not in job.path + job.body else None
     ends = [float("inf")]
 
     def proceed(connection: Connection, status: int, size: int) -> None:
@@ -199,7 +204,7 @@ async def rate(job: Job) -> Outcome:
                 finished.set_result(None)
             return
         state["next"] += 1
-        connection.send(constant or request_bytes(job, int(state["next"]) - 1))
+        connection.send(constant or numbered(job, int(state["next"]) - 1))
 
     context = tls(job)
     connections = []
@@ -213,7 +218,7 @@ async def rate(job: Job) -> Outcome:
         ends[0] = state["started"] + job.seconds
     for connection in connections:
         state["next"] += 1
-        connection.send(constant or request_bytes(job, int(state["next"]) - 1))
+        connection.send(constant or numbered(job, int(state["next"]) - 1))
     await finished
     end = time.perf_counter()
     cpu = time.process_time() - cpu
@@ -236,7 +241,7 @@ async def fan_out(job: Job) -> Outcome:
             arrived.set()
 
     watchers: list[Watcher] = []
-    request = request_bytes(job, 0)
+    request = request_bytes(job.host, "GET", job.path)
     pending = asyncio.Semaphore(16)
 
     async def open_one() -> None:
@@ -269,9 +274,8 @@ async def fan_out(job: Job) -> Outcome:
         waiting.update(watchers)
         arrived.clear()
         answered.clear()
-        body = job.body.replace("{n}", f"{number:08d}").encode()
-        head = f"PATCH {job.target} HTTP/1.1\r\nHost: {job.host}\r\nContent-Type: application/merge-patch+json\r\n"
-        writer.send(head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        body = job.body.replace("{n}", f"{number:08d}")
+        writer.send(request_bytes(job.host, "PATCH", job.target, body, "application/merge-patch+json"))
         async with asyncio.timeout(10):
             await answered.wait()
             if error:

@@ -33,7 +33,7 @@ def measure(setting: Setting) -> Iterator[Row]:
     images.mkdir()
     image = "steersman.local/bench:1"
     busybox = shutil.which("busybox", path=paths)
-    _steersman("images", "build", image, str(images / "bench.tar"), "--file", f"{busybox}:/bin/busybox", "--busybox")
+    _steersman("images", "build", image, str(images / "bench.tar"), "--busybox", str(busybox))
     command = [
         STEERSMAN, "up", "--data-dir", str(data_dir), "--airgap-images", str(images),
         "--secure-port", str(free_port()), "--kubelet-port", str(free_port()), "--dns-port", str(free_port()),

@@ -59,7 +59,7 @@ class Cluster:
             archive = self.data_dir.parent / f"{tag.replace('/', '_').replace(':', '_')}.tar"
             if not archive.exists():
                 busybox = shutil.which("busybox") or "/bin/busybox"
-                steersman("images", "build", tag, str(archive), "--file", f"{busybox}:/bin/busybox", "--busybox",
+                steersman("images", "build", tag, str(archive), "--busybox", busybox,
                           "--command", "sleep 3600")  # fmt: skip
             archives.append(str(archive))
         steersman("images", "import", "--data-dir", str(self.data_dir), *archives)
