@@ -1,0 +1,218 @@
+"""Container logs in CRI's format: reading them as ``kubectl logs`` asks, and rotating them."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import os
+import shutil
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from steersman.api.time import parse_rfc3339
+
+CHUNK = 64 << 10
+POLL_SECONDS = 0.2
+
+
+class LogOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What of a log is wanted."""
+
+    follow: bool = False
+    timestamps: bool = False
+    tail_lines: int | None = None
+    limit_bytes: int | None = None
+    since: datetime | None = None
+    stream: str = "All"
+
+
+def options_from_query(query: dict[str, str], now: datetime) -> LogOptions:
+    """The options of a request; raises ValueError for values that are none."""
+    since = None
+    if seconds := query.get("sinceSeconds"):
+        since = now - timedelta(seconds=int(seconds))
+    elif instant := query.get("sinceTime"):
+        since = parse_rfc3339(instant)
+    return LogOptions(
+        follow=query.get("follow", "") in ("true", "1"),
+        timestamps=query.get("timestamps", "") in ("true", "1"),
+        tail_lines=int(query["tailLines"]) if query.get("tailLines") else None,
+        limit_bytes=int(query["limitBytes"]) if query.get("limitBytes") else None,
+        since=since,
+        stream=query.get("stream") or "All",
+    )
+
+
+class _Reader:
+    """Turns lines of a CRI log into what is sent.  Parts of one line (tag ``P``) carry one time stamp."""
+
+    def __init__(self, options: LogOptions) -> None:
+        self._options = options
+        self._continued: dict[bytes, bool] = {}
+        self._left = options.limit_bytes
+        since = options.since
+        self._since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode() if since is not None else b""
+
+    @property
+    def exhausted(self) -> bool:
+        return self._left is not None and self._left <= 0
+
+    def read(self, line: bytes) -> bytes:
+        parts = line.split(b" ", 3)
+        if len(parts) < 4:
+            return b""
+        stamp, stream, tag, text = parts
+        if self._options.stream not in ("All", "") and stream.decode().capitalize() != self._options.stream:
+            return b""
+        if self._since and stamp[:26].rstrip(b"Z") < self._since:
+            return b""
+        part = tag.startswith(b"P")
+        prefix = b"" if self._continued.get(stream) or not self._options.timestamps else stamp + b" "
+        self._continued[stream] = part
+        out = prefix + text.rstrip(b"\n") + (b"" if part else b"\n")
+        if self._left is not None:
+            out = out[: max(0, self._left)]
+            self._left -= len(out)
+        return out
+
+
+def files_of(path: Path) -> list[Path]:
+    """A log's files, oldest first: what rotation has set aside, then the log itself."""
+    rotated = sorted(each for each in path.parent.glob(path.name + ".*") if not each.name.endswith(".tmp"))
+    return [*rotated, path]
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    opener: Callable[[Path], object] = gzip.open if path.suffix == ".gz" else open
+    file = opener(path, "rb")  # type: ignore[call-arg]
+    with file:  # type: ignore[attr-defined]
+        yield from file  # type: ignore[attr-defined]
+
+
+def _seek_tail(path: Path, lines: int) -> int:
+    """Where the last ``lines`` complete lines of a file begin; partial lines count with what they belong to."""
+    with path.open("rb") as file:
+        position = file.seek(0, os.SEEK_END)
+        if lines == 0:
+            return position
+        buffer, count = b"", 0
+        while position > 0:
+            step = min(CHUNK, position)
+            position -= step
+            file.seek(position)
+            buffer = file.read(step) + buffer
+            count = buffer.count(b"\n")
+            if count > lines:
+                break
+        if count <= lines:
+            return position if count < lines or position == 0 else position
+        pieces = buffer.split(b"\n")
+        kept = b"\n".join(pieces[-(lines + 1) :])
+        return position + len(buffer) - len(kept)
+
+
+def tail(path: Path, lines: int, limit: int) -> str:
+    """The last lines of a log, as text: for termination messages."""
+    try:
+        start = _seek_tail(path, lines)
+    except OSError:
+        return ""
+    reader, out = _Reader(LogOptions()), bytearray()
+    with path.open("rb") as file:
+        file.seek(start)
+        for line in file:
+            out += reader.read(line)
+    return bytes(out[-limit:]).decode(errors="replace")
+
+
+async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """A log's content, in pieces.
+
+    Following ends when the container has ended (``alive``) and all was read; a rotated file is read to its end
+    before the new one.  Raises FileNotFoundError where there is no log.
+    """
+    reader = _Reader(options)
+    start = 0
+    if options.tail_lines is not None:
+        start = await asyncio.to_thread(_seek_tail, path, options.tail_lines)
+    else:
+        for old in files_of(path)[:-1]:
+            pending = bytearray()
+            for line in await asyncio.to_thread(lambda old=old: list(_lines(old))):
+                pending += reader.read(line)
+            if pending:
+                yield bytes(pending)
+            if reader.exhausted:
+                return
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        file.seek(start)
+        rest = b""
+        while True:
+            running = alive()  # MUST be asked before reading, or the last lines could be missed
+            data = await asyncio.to_thread(file.read, CHUNK)
+            if data:
+                lines = (rest + data).split(b"\n")
+                rest = lines.pop()
+                out = b"".join(reader.read(line + b"\n") for line in lines)
+                if out:
+                    yield out
+                if reader.exhausted:
+                    return
+                continue
+            if not options.follow:
+                break
+            if _rotated(path, file.fileno()):
+                fresh = await asyncio.to_thread(path.open, "rb")
+                file.close()
+                file = fresh
+                continue
+            if not running:
+                break
+            await asyncio.sleep(POLL_SECONDS)
+        if rest and (out := reader.read(rest)):
+            yield out
+    finally:
+        file.close()
+
+
+def _rotated(path: Path, descriptor: int) -> bool:
+    try:
+        here, open_one = path.stat(), os.fstat(descriptor)
+    except OSError:
+        return False
+    return (here.st_dev, here.st_ino) != (open_one.st_dev, open_one.st_ino)
+
+
+def needs_rotation(path: Path, limit: int) -> bool:
+    """Whether a log has grown past its limit."""
+    try:
+        return path.stat().st_size > limit
+    except OSError:
+        return False
+
+
+def set_aside(path: Path, now: datetime) -> Path:
+    """Rename a log; the runtime is told to reopen afterwards."""
+    rotated = path.with_name(f"{path.name}.{now.strftime('%Y%m%d-%H%M%S')}")
+    path.rename(rotated)
+    return rotated
+
+
+def compress_and_prune(path: Path, max_files: int) -> None:
+    """Compress all set-aside files but the newest, which the runtime may still write; keep ``max_files`` in all."""
+    rotated = files_of(path)[:-1]
+    for old in rotated[:-1]:
+        if old.suffix != ".gz":
+            temporary = old.with_name(old.name + ".tmp")
+            with old.open("rb") as source, gzip.open(temporary, "wb") as target:
+                shutil.copyfileobj(source, target)
+            temporary.rename(old.with_name(old.name + ".gz"))
+            old.unlink()
+    rotated = files_of(path)[:-1]
+    for old in rotated[: max(0, len(rotated) - (max_files - 1))]:
+        old.unlink(missing_ok=True)

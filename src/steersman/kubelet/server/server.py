@@ -1,0 +1,383 @@
+"""The kubelet's endpoints.  Every caller is authenticated by client certificate or token and authorized by the API.
+
+Exec, attach and port-forward are tunnelled: the runtime's streaming server speaks SPDY/3.1 and WebSocket
+(``v4.channel.k8s.io``) itself, so after the upgrade the kubelet carries bytes and looks at none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
+
+from steersman.api import codecs
+from steersman.api.errors import StatusError
+from steersman.api.time import now
+from steersman.api.types.authentication_v1 import TokenReview, TokenReviewSpec
+from steersman.api.types.authorization_v1 import (
+    ResourceAttributes,
+    SubjectAccessReview,
+    SubjectAccessReviewSpec,
+)
+from steersman.api.types.core_v1 import PodList
+from steersman.kubelet.cri_api import messages as cri
+from steersman.kubelet.logs import options_from_query, read_log
+from steersman.kubelet.runtime import Runtime, RuntimeFailure
+
+from .http import BadRequest, Request, head, read_request, respond, splice
+
+if TYPE_CHECKING:
+    from steersman.kubelet.actor import PodActor
+    from steersman.kubelet.kubelet import Kubelet
+
+log = logging.getLogger(__name__)
+
+DECISION_SECONDS = 30.0
+"""How long an answer of the authorizer is kept."""
+
+
+class Caller(NamedTuple):
+    """Who asks."""
+
+    name: str
+    groups: tuple[str, ...]
+
+
+class Refused(Exception):
+    """The request is answered with this status and text."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class KubeletServer:
+    """Serves on the node's address; ``port`` is the one bound."""
+
+    def __init__(self, kubelet: Kubelet) -> None:
+        self._kubelet = kubelet
+        self._server: asyncio.Server | None = None
+        self._connections: set[asyncio.Task[None]] = set()
+        self._decisions: dict[tuple[Caller, str, str], tuple[float, bool]] = {}
+        self._tokens: dict[str, tuple[float, Caller]] = {}
+        self.port = kubelet.config.port
+
+    async def start(self) -> None:
+        """Bind; raises OSError when the port is taken."""
+        config = self._kubelet.config
+        context: ssl.SSLContext | None = None
+        if config.pki_dir is not None:
+            context = tls_context(config.pki_dir)
+        self._server = await asyncio.start_server(
+            self._accept, config.bind_address, config.port, ssl=context, limit=64 << 10
+        )
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def stop(self) -> None:
+        """Close at once."""
+        if self._server is not None:
+            self._server.close()
+        for task in list(self._connections):
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        try:
+            while True:
+                async with asyncio.timeout(120):
+                    request = await read_request(reader)
+                if request is None or not await self._serve(request, reader, writer):
+                    return
+                await writer.drain()
+        except BadRequest as error:
+            respond(writer, 400, str(error))
+        except (ConnectionError, TimeoutError, ssl.SSLError):
+            return
+        except asyncio.CancelledError:
+            if not self._server or self._server.is_serving():
+                raise
+        except Exception:
+            log.exception("kubelet server: request failed")
+        finally:
+            self._connections.discard(task)
+            writer.close()
+
+    async def _serve(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; returns whether the connection goes on."""
+        if (length := request.headers.get("content-length", "0")).isdigit() and int(length):
+            if int(length) > 1 << 20:
+                respond(writer, 400, "body too large")
+                return False
+            await reader.readexactly(int(length))
+        try:
+            if request.path in ("/healthz", "/healthz/ping", "/healthz/syncloop"):
+                respond(writer, 200, "ok", "text/plain; charset=utf-8")
+                return True
+            verb = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}.get(
+                request.method, request.method.lower()
+            )
+            await self._authorize(await self._authenticate(request, writer), verb, request.path)
+            return await self._route(request, reader, writer)
+        except Refused as error:
+            respond(writer, error.status, str(error))
+            return True
+
+    async def _route(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        parts = request.path.strip("/").split("/")
+        match parts:
+            case ["pods"] | ["runningpods"]:
+                pods = PodList(items=[actor.pod for actor in self._kubelet.actors.values()])
+                respond(writer, 200, codecs.encode(pods), "application/json")
+                return True
+            case ["containerLogs", namespace, name, container]:
+                await self._logs(request, namespace, name, container, writer)
+                return False
+            case ["exec", namespace, name, container]:
+                return await self._exec(request, self._actor(namespace, name, ""), container, reader, writer)
+            case ["exec", namespace, name, uid, container]:
+                return await self._exec(request, self._actor(namespace, name, uid), container, reader, writer)
+            case ["attach", namespace, name, container]:
+                return await self._attach(request, self._actor(namespace, name, ""), container, reader, writer)
+            case ["attach", namespace, name, uid, container]:
+                return await self._attach(request, self._actor(namespace, name, uid), container, reader, writer)
+            case ["portForward", namespace, name]:
+                return await self._port_forward(request, self._actor(namespace, name, ""), reader, writer)
+            case ["portForward", namespace, name, uid]:
+                return await self._port_forward(request, self._actor(namespace, name, uid), reader, writer)
+        raise Refused(404, "404 page not found\n")
+
+    # ---- who, and may they ----------------------------------------------------------------------------------------
+
+    async def _authenticate(self, request: Request, writer: asyncio.StreamWriter) -> Caller:
+        if writer.get_extra_info("ssl_object") is None:
+            raise Refused(401, "Unauthorized")
+        certificate: Mapping[str, Any] | None = writer.get_extra_info("peercert")
+        if certificate:
+            names: dict[str, list[str]] = {}
+            for relative in certificate.get("subject", ()):
+                for key, value in relative:
+                    names.setdefault(key, []).append(value)
+            common = names.get("commonName", [""])[0]
+            if common:
+                return Caller(common, tuple([*names.get("organizationName", []), "system:authenticated"]))
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return await self._review_token(token.strip())
+        raise Refused(401, "Unauthorized")
+
+    async def _review_token(self, token: str) -> Caller:
+        known = self._tokens.get(token)
+        if known is not None and time.monotonic() < known[0]:
+            return known[1]
+        try:
+            review = await self._kubelet._client.create(TokenReview(spec=TokenReviewSpec(token=token)))
+        except (StatusError, OSError) as error:
+            raise Refused(401, "Unauthorized") from error
+        user = review.status.user
+        if not review.status.authenticated or user is None:
+            raise Refused(401, "Unauthorized")
+        caller = Caller(user.username, tuple(user.groups))
+        if len(self._tokens) > 256:
+            self._tokens.clear()
+        self._tokens[token] = (time.monotonic() + DECISION_SECONDS, caller)
+        return caller
+
+    async def _authorize(self, caller: Caller, verb: str, path: str) -> None:
+        if "system:masters" in caller.groups:
+            return
+        subresource = {"stats": "stats", "metrics": "metrics", "logs": "log", "pods": "pods"}.get(
+            path.strip("/").split("/")[0], "proxy"
+        )
+        key = (caller, verb, subresource)
+        known = self._decisions.get(key)
+        if known is None or time.monotonic() > known[0]:
+            attributes = ResourceAttributes(
+                verb=verb,
+                group="",
+                version="v1",
+                resource="nodes",
+                subresource=subresource,
+                name=self._kubelet.config.node_name,
+            )
+            spec = SubjectAccessReviewSpec(user=caller.name, groups=list(caller.groups), resource_attributes=attributes)
+            try:
+                answer = await self._kubelet._client.create(SubjectAccessReview(spec=spec))
+            except (StatusError, OSError) as error:
+                raise Refused(500, f"cannot authorize: {error}") from error
+            if len(self._decisions) > 1024:
+                self._decisions.clear()
+            known = (time.monotonic() + DECISION_SECONDS, bool(answer.status and answer.status.allowed))
+            self._decisions[key] = known
+        if not known[1]:
+            node = self._kubelet.config.node_name
+            raise Refused(
+                403, f"Forbidden (user={caller.name}, verb={verb}, resource=nodes, subresource({node})={subresource})"
+            )
+
+    # ---- pods -----------------------------------------------------------------------------------------------------
+
+    def _actor(self, namespace: str, name: str, uid: str) -> PodActor:
+        actor = self._kubelet.find(namespace, name, uid)
+        if actor is None:
+            raise Refused(404, f'pod "{name}" not found\n')
+        return actor
+
+    def _runtime(self) -> Runtime:
+        assert self._kubelet._node is not None
+        return self._kubelet._node.runtime
+
+    def _container(self, actor: PodActor, container: str) -> cri.ContainerStatus:
+        statuses = actor.containers.get(container)
+        if not statuses or statuses[0].state != cri.CONTAINER_RUNNING:
+            raise Refused(404, f'container not found ("{container}")')
+        return statuses[0]
+
+    async def _logs(
+        self, request: Request, namespace: str, name: str, container: str, writer: asyncio.StreamWriter
+    ) -> None:
+        actor = self._actor(namespace, name, "")
+        pod = actor.pod
+        if container not in {each.name for each in [*pod.spec.init_containers, *pod.spec.containers]}:
+            raise Refused(404, f'container "{container}" not found in pod "{name}"\n')
+        previous = request.one("previous") in ("true", "1")
+        statuses = actor.containers.get(container, [])
+        if previous:
+            statuses = statuses[1:] if statuses and statuses[0].state != cri.CONTAINER_EXITED else statuses[1:]
+        if not statuses or statuses[0].state == cri.CONTAINER_CREATED:
+            if previous:
+                raise Refused(400, f'previous terminated container "{container}" in pod "{name}" not found')
+            waiting = actor._waiting.get(container)
+            reason = waiting.reason if waiting is not None else "ContainerCreating"
+            text = {
+                "ErrImagePull": "trying and failing to pull image",
+                "ImagePullBackOff": "trying and failing to pull image",
+            }.get(reason, f"waiting to start: {reason}")
+            if not text.startswith("waiting"):
+                text = f"waiting to start: {text}"
+            raise Refused(400, f'container "{container}" in pod "{name}" is {text}')
+        target = statuses[0]
+        try:
+            options = options_from_query({key: values[0] for key, values in request.query.items()}, now())
+        except ValueError as error:
+            raise Refused(400, str(error)) from error
+
+        def alive() -> bool:
+            current = actor.containers.get(container, [])
+            return any(each.id == target.id and each.state == cri.CONTAINER_RUNNING for each in current)
+
+        pieces = read_log(Path(target.log_path), options, alive)
+        try:
+            first = await anext(pieces, b"") if not options.follow else b""
+        except OSError as error:
+            raise Refused(500, f"failed to open log file {target.log_path}: {error.strerror}") from error
+        writer.write(head(200, {"Content-Type": "text/plain", "Transfer-Encoding": "chunked", "Connection": "close"}))
+        if first:
+            writer.write(b"%x\r\n%b\r\n" % (len(first), first))
+        await writer.drain()
+        async for piece in pieces:
+            writer.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+            await writer.drain()
+            if writer.is_closing():
+                return
+        writer.write(b"0\r\n\r\n")
+        await writer.drain()
+
+    async def _exec(
+        self,
+        request: Request,
+        actor: PodActor,
+        container: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        status = self._container(actor, container)
+        flags = _streams(request)
+        message = cri.ExecRequest(container_id=status.id, cmd=request.query.get("command", []), **flags)
+        try:
+            url = await self._runtime().exec_url(message)
+        except RuntimeFailure as error:
+            raise Refused(500, str(error)) from error
+        return await self._tunnel(url, request, reader, writer)
+
+    async def _attach(
+        self,
+        request: Request,
+        actor: PodActor,
+        container: str,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> bool:
+        status = self._container(actor, container)
+        spec = next(
+            each for each in [*actor.pod.spec.init_containers, *actor.pod.spec.containers] if each.name == container
+        )
+        flags = _streams(request) | {"tty": bool(spec.tty)}
+        if flags["tty"]:
+            flags["stderr"] = False
+        try:
+            url = await self._runtime().attach_url(cri.AttachRequest(container_id=status.id, **flags))
+        except RuntimeFailure as error:
+            raise Refused(500, str(error)) from error
+        return await self._tunnel(url, request, reader, writer)
+
+    async def _port_forward(
+        self, request: Request, actor: PodActor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        if actor.sandbox is None:
+            raise Refused(404, "sandbox not found")
+        ports = [int(port) for text in request.query.get("port", []) for port in text.split(",") if port.isdigit()]
+        message = cri.PortForwardRequest(pod_sandbox_id=actor.sandbox.id, port=ports)
+        try:
+            url = await self._runtime().port_forward_url(message)
+        except RuntimeFailure as error:
+            raise Refused(500, str(error)) from error
+        return await self._tunnel(url, request, reader, writer)
+
+    async def _tunnel(
+        self, url: str, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        """Pass the upgrade on to the runtime's streaming server, then bytes both ways."""
+        target = urlsplit(url)
+        try:
+            upstream = await asyncio.open_connection(target.hostname, target.port or 80)
+        except OSError as error:
+            raise Refused(502, f"cannot reach the runtime's streaming server: {error}") from error
+        path = target.path + (f"?{target.query}" if target.query else "")
+        headers = {name: value for name, value in request.headers.items() if name not in ("host", "authorization")}
+        lines = [f"{request.method} {path} HTTP/1.1", f"Host: {target.netloc}"]
+        lines += [f"{name.title()}: {value}" for name, value in headers.items()]
+        upstream[1].write("\r\n".join([*lines, "", ""]).encode("latin-1"))
+        await splice((reader, writer), upstream)
+        return False
+
+
+def _streams(request: Request) -> dict[str, bool]:
+    def flag(*names: str) -> bool:
+        return any(request.one(name) in ("1", "true") for name in names)
+
+    tty = flag("tty")
+    return {
+        "tty": tty,
+        "stdin": flag("input", "stdin"),
+        "stdout": flag("output", "stdout"),
+        "stderr": flag("error", "stderr") and not tty,
+    }
+
+
+def tls_context(pki: Path) -> ssl.SSLContext:
+    """The server's TLS: ``kubelet.crt``, and client certificates checked against the cluster's CA when given."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(pki / "kubelet.crt", pki / "kubelet.key")
+    context.load_verify_locations(pki / "ca.crt")
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.set_alpn_protocols(["http/1.1"])
+    return context
