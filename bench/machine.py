@@ -93,12 +93,17 @@ def etcd_puts(processes: Processes, directory: Path, seconds: float = 2.0) -> Ro
     if program is None:
         return None
     client, peer = f"http://127.0.0.1:{free_port()}", f"http://127.0.0.1:{free_port()}"
-    process = processes.start(
-        [program, "--data-dir", str(directory / "etcd"), "--listen-client-urls", client, "--advertise-client-urls", client,
-         "--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer, "--initial-cluster", f"default={peer}",
-         "--log-level", "error"],
-        directory / "etcd.log",
-    )  # fmt: skip
+    options = {
+        "data-dir": str(directory / "etcd"),
+        "listen-client-urls": client,
+        "advertise-client-urls": client,
+        "listen-peer-urls": peer,
+        "initial-advertise-peer-urls": peer,
+        "initial-cluster": f"default={peer}",
+        "log-level": "error",
+    }
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    process = processes.start([program, *arguments], directory / "etcd.log")
     version = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout.split("\n")[0]
     try:
         rate = asyncio.run(_put(client, seconds))
