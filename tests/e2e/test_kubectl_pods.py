@@ -6,11 +6,13 @@ import pty
 import select
 import subprocess
 import time
+import urllib.request
 
 import pytest
 
 from .cluster import IMAGE, IMAGE_2, REPOSITORY, Cluster
 from .kubectl import Kubectl
+from .processes import free_port
 from .waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.containerd, pytest.mark.kubectl]
@@ -91,13 +93,6 @@ def box(cluster_kubectl: Kubectl) -> Kubectl:
     return kubectl
 
 
-def needs_exec(kubectl: Kubectl) -> None:
-    if kubectl.minor < 29:
-        pytest.xfail("kubectl before 1.29 streams over SPDY alone, which comes later")
-    if kubectl.minor < 31:
-        os.environ["KUBECTL_REMOTE_COMMAND_WEBSOCKETS"] = "true"
-
-
 class Terminal:
     """A program on a terminal of its own, which we type into."""
 
@@ -147,7 +142,6 @@ def test_nodes_and_pods(box: Kubectl) -> None:
 
 
 def test_pod_gets_what_it_asked_for(box: Kubectl) -> None:
-    needs_exec(box)
     said = box("exec", "box", "-c", "main", "--", "sh", "-c",
                "echo $POD_IP $LIMIT; cat /info/note /info/setting /info/secret; cat /etc/resolv.conf; id -u; "
                "hostname; ls /var/run/secrets/kubernetes.io/serviceaccount; touch /scratch/shared")  # fmt: skip
@@ -161,7 +155,6 @@ def test_pod_gets_what_it_asked_for(box: Kubectl) -> None:
 
 
 def test_exec_with_stdin_and_exit_code(box: Kubectl) -> None:
-    needs_exec(box)
     text = "".join(f"row {number}\n" for number in range(5000))
     assert box("exec", "-i", "box", "-c", "side", "--", "cat", input=text) == text
     failed = box.run("exec", "box", "-c", "side", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
@@ -173,7 +166,6 @@ def test_exec_with_stdin_and_exit_code(box: Kubectl) -> None:
 
 
 def test_exec_on_a_terminal(box: Kubectl) -> None:
-    needs_exec(box)
     with Terminal(box.command("exec", "-it", "box", "-c", "side", "--", "sh"), box.env) as terminal:
         terminal.expect("#")
         terminal.type("echo $((20 + 22)); tty\n")
@@ -251,10 +243,8 @@ def test_examples(cluster_kubectl: Kubectl) -> None:
     kubectl = cluster_kubectl
     kubectl("apply", "-R", "-f", str(REPOSITORY / "examples"))
     kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
-    if kubectl.minor >= 29:
-        needs_exec(kubectl)
-        said = kubectl("exec", "deploy/hello", "-c", "web", "--", "wget", "-qO-", "http://hello")
-        assert "Hello from Steersman, pod hello-" in said
+    said = kubectl("exec", "deploy/hello", "-c", "web", "--", "wget", "-qO-", "http://hello")
+    assert "Hello from Steersman, pod hello-" in said
     kubectl("delete", "-R", "-f", str(REPOSITORY / "examples"), timeout=40)
 
 
@@ -270,7 +260,6 @@ def test_watch_of_a_pods_life(cluster_kubectl: Kubectl) -> None:
 
 def test_run_and_remove(cluster_kubectl: Kubectl) -> None:
     kubectl = cluster_kubectl
-    needs_exec(kubectl)
     said = kubectl("run", "once", "--rm", "-i", f"--image={IMAGE}", "--restart=Never", "--command", "--", "sh", "-c",
                    "sleep 1; echo said by a pod")  # fmt: skip
     assert "said by a pod" in said
@@ -325,3 +314,16 @@ spec:
 """)  # fmt: skip
     kubectl("wait", "--for=jsonpath={.status.phase}=Succeeded", "pod/steps", "--timeout=30s")
     assert kubectl("logs", "steps") == "one\ntwo\n"
+
+
+def test_port_forward(cluster_kubectl: Kubectl) -> None:
+    kubectl = cluster_kubectl
+    kubectl("apply", "-f", "-", input=deployment(replicas=1))
+    kubectl("rollout", "status", "deployment/web", "--timeout=40s")
+    port = free_port()
+    with kubectl.background("port-forward", "deployment/web", f"{port}:8080") as forwarding:
+        forwarding.expect(f"Forwarding from 127.0.0.1:{port}")
+        for _ in range(3):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as answer:
+                assert answer.read().startswith(b"web-")
+    kubectl("delete", "deployment,service", "web", timeout=30)
