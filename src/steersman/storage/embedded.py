@@ -29,6 +29,9 @@ from .store import (
 GROUP_ROWS = 2000
 """About how many changes are written as one transaction at most."""
 
+MAX_OPERATIONS = 1 << 16
+MAX_WAITING = 1 << 16
+
 
 class Row(NamedTuple):
     """One version of one key as it is written; ``value`` is None for a deletion."""
@@ -105,6 +108,10 @@ class EmbeddedStore(ABC):
         self._check_open()
         if len(operations) > 1 and len({operation.key for operation in operations}) != len(operations):
             raise ValueError("a commit names a key twice")
+        if len(operations) > MAX_OPERATIONS:
+            raise ValueError(f"a commit has at most {MAX_OPERATIONS} operations")
+        if len(self._queue) >= MAX_WAITING:
+            raise StoreError("too many commits are waiting")
         commit = _Commit(operations, self._loop.create_future())
         self._queue.append(commit)
         self._idle.clear()

@@ -290,7 +290,7 @@ class EtcdStore:
                             raise StoreError(f"etcd ended the watch: {reply.cancel_reason}")
                         self._connected.set()
                         delay = 0.05
-                        self._receive(reply.events)
+                        await self._receive(reply.events)
                 raise StoreError("etcd ended the watch")
             except Compacted as error:
                 self._begin_after_compaction(error)
@@ -312,8 +312,8 @@ class EtcdStore:
         if not initial:
             log.warning("etcd has compacted what was not yet received: %s", error)
 
-    def _receive(self, events: Sequence[Any]) -> None:
-        for revision, group in groupby(events, key=lambda event: event.kv.mod_revision):
+    async def _receive(self, events: Sequence[Any]) -> None:
+        for count, (revision, group) in enumerate(groupby(events, key=lambda event: event.kv.mod_revision), 1):
             batch = []
             for event in group:
                 kv = event.kv
@@ -321,6 +321,8 @@ class EtcdStore:
                 batch.append(Event(key, revision, None if event.type == API.Event.DELETE else _key_value(kv)))
             self._recent += batch
             self._followers.deliver(revision, batch)
+            if count % 128 == 0:
+                await asyncio.sleep(0)
         while len(self._recent) > self._capacity:
             self._recent_from = self._recent.popleft().revision + 1
 

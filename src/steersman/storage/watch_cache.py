@@ -371,18 +371,27 @@ class WatchCache(Generic[T]):
             keys = sorted(key for key in past.keys() | self._entries.keys() if first <= key < end)
         elif index is not None:
             keys = sorted(key for key in self._indexed.get(index, ()) if first <= key < end)
-        elif first == self.prefix and prefix == self.prefix:
-            keys = self._keys
         else:
-            keys = self._keys[bisect_left(self._keys, first) : bisect_left(self._keys, end)]
-        if index is not None and get != self._entries.get:
+            low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
+            if select is None:
+                page = self._keys[low : min(high, low + limit)] if limit else self._keys[low:high]
+                remaining = high - low - len(page)
+                return Listing([self._entries[key] for key in page], self.revision, remaining > 0, remaining)
+            keys = islice(self._keys, low, high)
+        if index is not None and revision and revision < self.revision:
             select = _both(select, self._indexes[index[0]], index[1])
-        entries = [entry for key in keys if (entry := get(key)) is not None and (select is None or select(entry))]
-        at = revision or self.revision
-        if limit and len(entries) > limit:
-            remaining = len(entries) - limit if select is None else None
-            return Listing(entries[:limit], at, True, remaining)
-        return Listing(entries, at)
+        entries: list[Entry[T]] = []
+        remaining = 0
+        for key in keys:
+            if (entry := get(key)) is not None and (select is None or select(entry)):
+                if limit and len(entries) == limit:
+                    remaining += 1
+                    if select is not None:
+                        break
+                else:
+                    entries.append(entry)
+        counted = None if select is not None and remaining else remaining
+        return Listing(entries, revision or self.revision, remaining > 0, counted)
 
     def _past(self, revision: int) -> dict[str, Entry[T] | None]:
         """What differed at an older revision: key to the entry then, None where there was none."""
