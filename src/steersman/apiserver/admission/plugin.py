@@ -1,0 +1,121 @@
+"""What an admission plugin is, and the chain that asks all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol, TypeVar
+
+from steersman.api.errors import StatusError, forbidden
+from steersman.api.scheme import Object, Resource
+from steersman.api.user import User
+
+T = TypeVar("T", bound=Object)
+
+Verb = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
+
+
+class Cluster(Protocol):
+    """What plugins may read of the cluster: shared objects, not to be changed."""
+
+    async def get(self, type_: type[T], name: str, namespace: str = "") -> T | None:
+        """An object, or None."""
+        ...
+
+    async def list(self, type_: type[T], namespace: str = "") -> Sequence[T]:
+        """All objects of a type, or those of one namespace."""
+        ...
+
+
+class Request:
+    """A write that wants to be admitted.  ``obj`` is None for a deletion, ``old`` for a creation."""
+
+    __slots__ = ("dry_run", "name", "namespace", "obj", "old", "resource", "subresource", "user", "verb", "warnings")
+
+    def __init__(
+        self,
+        verb: Verb,
+        resource: Resource[Any],
+        subresource: str,
+        namespace: str,
+        name: str,
+        obj: Any,
+        old: Any,
+        user: User,
+        *,
+        dry_run: bool = False,
+        warnings: list[str] | None = None,
+    ) -> None:
+        self.verb = verb
+        self.resource = resource
+        self.subresource = subresource
+        self.namespace = namespace
+        self.name = name
+        self.obj = obj
+        self.old = old
+        self.user = user
+        self.dry_run = dry_run
+        self.warnings = warnings if warnings is not None else []
+
+    def refuse(self, detail: str) -> StatusError:
+        """The 403 that says why not."""
+        name = self.name or (self.obj.metadata.name or self.obj.metadata.generate_name if self.obj is not None else "")
+        return forbidden(self.resource.name, name or "Unknown", detail, self.resource.group)
+
+
+class Plugin:
+    """One rule.  A plugin mutates, validates, or both; what it does not override is not called.
+
+    ``verbs`` and ``resources`` (qualified names; empty: every resource) say when; ``subresources`` names those
+    it also wants to see.
+    """
+
+    name: str
+    verbs: frozenset[Verb] = frozenset({"CREATE"})
+    resources: frozenset[str] = frozenset()
+    subresources: frozenset[str] = frozenset()
+
+    async def mutate(self, request: Request, cluster: Cluster) -> None:
+        """Change ``request.obj``, or refuse."""
+
+    async def validate(self, request: Request, cluster: Cluster) -> None:
+        """Refuse, or not."""
+
+    def concerns(self, verb: Verb, resource: Resource[Any], subresource: str) -> bool:
+        """Whether requests of a form are this plugin's business."""
+        if verb not in self.verbs or (self.resources and resource.qualified_name not in self.resources):
+            return False
+        return not subresource or subresource in self.subresources
+
+
+class Chain:
+    """Plugins in order.  Which of them a form of request concerns is decided once."""
+
+    def __init__(self, plugins: Sequence[Plugin], cluster: Cluster) -> None:
+        self.plugins = tuple(plugins)
+        self._cluster = cluster
+        self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
+        self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
+
+    async def mutate(self, request: Request) -> None:
+        """Let every plugin change the object."""
+        form = (request.verb, request.resource, request.subresource)
+        if (plugins := self._mutating.get(form)) is None:
+            plugins = self._mutating[form] = self._concerned(request, "mutate")
+        for plugin in plugins:
+            await plugin.mutate(request, self._cluster)
+
+    async def validate(self, request: Request) -> None:
+        """Ask every plugin; the first that refuses raises."""
+        form = (request.verb, request.resource, request.subresource)
+        if (plugins := self._validating.get(form)) is None:
+            plugins = self._validating[form] = self._concerned(request, "validate")
+        for plugin in plugins:
+            await plugin.validate(request, self._cluster)
+
+    def _concerned(self, request: Request, method: str) -> tuple[Plugin, ...]:
+        return tuple(
+            plugin
+            for plugin in self.plugins
+            if getattr(type(plugin), method) is not getattr(Plugin, method)
+            and plugin.concerns(request.verb, request.resource, request.subresource)
+        )

@@ -1,0 +1,31 @@
+"""The plugins that are on by default, in the order in which they are asked: upstream's.
+
+Absent still: PodSecurity, ResourceQuota, RuntimeClass, PersistentVolumeClaimResize, StorageObjectInUseProtection (it
+needs the controllers that take its finalizers away again), the certificate plugins, webhooks and policies.
+"""
+
+from __future__ import annotations
+
+from .default_classes import DefaultIngressClass, DefaultStorageClass
+from .limits import LimitRanger
+from .namespaces import NamespaceLifecycle
+from .nodes import NodeRestriction, TaintNodesByCondition
+from .plugin import Plugin
+from .priority import Priority
+from .service_accounts import ServiceAccountAdmission
+from .tolerations import DefaultTolerationSeconds
+
+
+def default_plugins() -> list[Plugin]:
+    """A new instance of each."""
+    return [
+        NamespaceLifecycle(),
+        LimitRanger(),
+        ServiceAccountAdmission(),
+        NodeRestriction(),
+        TaintNodesByCondition(),
+        Priority(),
+        DefaultTolerationSeconds(),
+        DefaultStorageClass(),
+        DefaultIngressClass(),
+    ]

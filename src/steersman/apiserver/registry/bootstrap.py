@@ -1,0 +1,132 @@
+"""What every cluster begins with: namespaces, priority classes, the ``kubernetes`` Service and its endpoints."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from steersman.api import codecs
+from steersman.api.errors import is_already_exists, is_not_found
+from steersman.api.scheme import Object
+from steersman.api.types import core_v1 as v1
+from steersman.api.types import discovery_v1, networking_v1
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.scheduling_v1 import PriorityClass
+from steersman.api.user import User
+
+from .contract import Context
+
+if TYPE_CHECKING:
+    from .registry import Registry
+
+_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")))
+
+SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
+
+SYSTEM_PRIORITY_CLASSES = (
+    PriorityClass(
+        metadata=ObjectMeta(name="system-node-critical"),
+        value=2_000_001_000,
+        description="For pods that the node they run on cannot do without.",
+        preemption_policy="PreemptLowerPriority",
+    ),
+    PriorityClass(
+        metadata=ObjectMeta(name="system-cluster-critical"),
+        value=2_000_000_000,
+        description="For pods that the cluster cannot do without, on whichever node.",
+        preemption_policy="PreemptLowerPriority",
+    ),
+)
+
+
+async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
+    """Create what is missing; what exists is left alone, but the endpoints of the API server are kept true."""
+    for name in SYSTEM_NAMESPACES:
+        await ensure(registry, v1.Namespace(metadata=ObjectMeta(name=name)))
+    for priority_class in SYSTEM_PRIORITY_CLASSES:
+        await ensure(registry, codecs.copy(priority_class))
+    cidr = networking_v1.ServiceCIDR(
+        metadata=ObjectMeta(name="kubernetes"),
+        spec=networking_v1.ServiceCIDRSpec(cidrs=[registry.config.service_cidr]),
+    )
+    await ensure(registry, cidr)
+    await _kubernetes_service(registry)
+    for obj in objects:
+        await ensure(registry, codecs.copy(obj))
+
+
+async def ensure(registry: Registry, obj: Any) -> None:
+    """Create an object unless there is one of its name."""
+    meta = obj.metadata
+    if await registry.get(type(obj), meta.name, meta.namespace) is None:
+        try:
+            await registry.handler_of(type(obj)).create(_CONTEXT, meta.namespace, obj)
+        except Exception as error:
+            if not is_already_exists(error):  # another server was faster
+                raise
+
+
+async def _kubernetes_service(registry: Registry) -> None:
+    config = registry.config
+    network = ipaddress.ip_network(config.service_cidr)
+    family = f"IPv{network.version}"
+    service = v1.Service(
+        metadata=ObjectMeta(
+            name="kubernetes", namespace="default", labels={"component": "apiserver", "provider": "kubernetes"}
+        ),
+        spec=v1.ServiceSpec(
+            type="ClusterIP",
+            cluster_ip=str(network.network_address + 1),
+            ip_families=[family],
+            ip_family_policy="SingleStack",
+            session_affinity="None",
+            ports=[v1.ServicePort(name="https", port=443, protocol="TCP", target_port=config.secure_port)],
+        ),
+    )
+    await ensure(registry, service)
+    if config.advertise_address:
+        await publish_endpoint(registry, config.advertise_address, config.secure_port)
+
+
+async def publish_endpoint(registry: Registry, address: str, port: int) -> None:
+    """Put this server among the endpoints of the ``kubernetes`` Service.
+
+    One server owns the list: several need a lease for each, which the replicated control plane brings.
+    """
+    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
+    endpoints = v1.Endpoints(
+        metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels),
+        subsets=[
+            v1.EndpointSubset(
+                addresses=[v1.EndpointAddress(ip=address)],
+                ports=[v1.EndpointPort(name="https", port=port, protocol="TCP")],
+            )
+        ],
+    )
+    slice_ = discovery_v1.EndpointSlice(
+        metadata=ObjectMeta(
+            name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
+        ),
+        address_type=f"IPv{ipaddress.ip_address(address).version}",
+        endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
+        ports=[discovery_v1.EndpointPort(name="https", port=port, protocol="TCP")],
+    )
+    for obj in (endpoints, slice_):
+        await _reconcile(registry, obj)
+
+
+async def _reconcile(registry: Registry, wanted: Any) -> None:
+    handler = registry.handler_of(type(wanted))
+
+    def change(obj: Any) -> None:
+        for name in handler.strategy.content:
+            setattr(obj, name, getattr(wanted, name))
+        obj.metadata.labels.update(wanted.metadata.labels)
+
+    try:
+        await handler.modify(_CONTEXT, "default", "kubernetes", change)
+    except Exception as error:
+        if not is_not_found(error):
+            raise
+        await handler.create(_CONTEXT, "default", wanted)

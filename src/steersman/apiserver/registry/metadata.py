@@ -1,0 +1,115 @@
+"""What the server does to the metadata of every object, and what it does not let clients do."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from steersman.api.errors import FieldError, StatusError, bad_request, forbidden_field, go_value, invalid_value
+from steersman.api.scheme import Resource
+from steersman.api.time import rfc3339
+from steersman.api.types.meta_v1 import ObjectMeta, Status, StatusDetails
+
+SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""No vowels and nothing that looks like another character: generated names spell nothing."""
+
+SUFFIX_LENGTH = 5
+MAX_NAME_LENGTH = 63
+NAME_ATTEMPTS = 8
+
+
+def generated_name(base: str) -> str:
+    """A random name that begins with a base."""
+    suffix = "".join(random.choices(SUFFIX_ALPHABET, k=SUFFIX_LENGTH))
+    return base[: MAX_NAME_LENGTH - SUFFIX_LENGTH] + suffix
+
+
+def generated_name_taken(resource: Resource[Any], name: str) -> StatusError:
+    """409 when every attempt at a generated name met an object of that name."""
+    details = StatusDetails(group=resource.group, kind=resource.name, name=name, retry_after_seconds=1)
+    message = (
+        f'{resource.qualified_name} "{name}" already exists, the server was not able to generate a unique name '
+        "for the object"
+    )
+    return StatusError(Status(status="Failure", code=409, reason="AlreadyExists", message=message, details=details))
+
+
+def new_uid() -> str:
+    """A random UUID (version 4)."""
+    bits = random.getrandbits(128)
+    bits = bits & ~(0xF << 76) | 4 << 76
+    return str(UUID(int=bits & ~(0x3 << 62) | 0x2 << 62))
+
+
+def check_namespace(resource: Resource[Any], meta: ObjectMeta, namespace: str) -> None:
+    """The namespace of the body must be that of the request, which fills it where it is absent."""
+    if not resource.namespaced:
+        meta.namespace = ""
+        return
+    if not meta.namespace:
+        meta.namespace = namespace
+    elif meta.namespace != namespace:
+        raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
+    if not namespace:
+        raise bad_request("an empty namespace may not be set during creation")
+
+
+def check_name(meta: ObjectMeta, name: str) -> None:
+    """The name of the body must be that of the request, which fills it where it is absent."""
+    if not meta.name:
+        meta.name = name
+    elif meta.name != name:
+        raise bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
+
+
+def fill_new(meta: ObjectMeta, now: datetime) -> None:
+    """Set what the server decides of a new object; what clients say about it is ignored."""
+    meta.uid = new_uid()
+    meta.creation_timestamp = now
+    meta.deletion_timestamp = None
+    meta.deletion_grace_period_seconds = None
+    meta.self_link = ""
+    meta.generation = None
+    meta.managed_fields = []
+
+
+def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
+    """Take over what the writer of an update left out and may not change."""
+    new.generation = old.generation
+    new.self_link = ""
+    new.uid = new.uid or old.uid
+    new.creation_timestamp = new.creation_timestamp or old.creation_timestamp
+    new.deletion_timestamp = new.deletion_timestamp or old.deletion_timestamp
+    if new.deletion_grace_period_seconds is None:
+        new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
+    new.generate_name = new.generate_name or old.generate_name
+    new.managed_fields = old.managed_fields
+
+
+def update_faults(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
+    """The changes of metadata that nobody may make."""
+    faults = []
+    for name, attribute in _IMMUTABLE:
+        value, before = getattr(new, attribute), getattr(old, attribute)
+        if value != before:
+            shown = rfc3339(value) if isinstance(value, datetime) else value
+            faults.append(invalid_value(f"metadata.{name}", shown, "field is immutable"))
+    if old.deletion_timestamp is not None:
+        added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
+        if added:
+            listed = f"[]string{{{', '.join(go_value(each) for each in sorted(added))}}}"
+            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
+            faults.append(forbidden_field("metadata.finalizers", detail))
+    return faults
+
+
+_IMMUTABLE = (
+    ("name", "name"),
+    ("namespace", "namespace"),
+    ("uid", "uid"),
+    ("creationTimestamp", "creation_timestamp"),
+    ("deletionTimestamp", "deletion_timestamp"),
+    ("deletionGracePeriodSeconds", "deletion_grace_period_seconds"),
+)

@@ -1,0 +1,202 @@
+"""The registry: a handler for every resource of the scheme, over one store."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from steersman.api import time
+from steersman.api.errors import StatusError
+from steersman.api.scheme import Object, Resource, Scheme
+from steersman.api.types import core_v1
+from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
+from steersman.api.user import User
+from steersman.apiserver.admission.plugin import Chain, Plugin
+from steersman.apiserver.admission.table import default_plugins
+from steersman.storage.store import Store
+from steersman.storage.watch_cache import WatchCache
+
+from .bootstrap import bootstrap
+from .config import RegistryConfig
+from .contract import Context, ListOptions, ResourceHandler
+from .conversion import CONVERSIONS, ConvertingHandler
+from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
+from .seams import Clock, Surroundings
+from .store import Handler
+from .strategies.table import TABLE
+from .strategy import Strategy
+
+T = TypeVar("T", bound=Object)
+
+log = logging.getLogger(__name__)
+
+SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
+"""As whom the server writes on its own behalf."""
+
+_EXPIRY_INTERVAL = 60.0
+
+
+class Registry:
+    """Handlers are made when first asked for, and each reads its part of the store when first used.
+
+    ``bootstrap_objects`` are created at start where they do not exist (RBAC policy and the like), after the
+    namespaces, priority classes and the ``kubernetes`` Service.  Caches and upkeep live while :meth:`run` runs;
+    ``ready`` is set when all is there.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        scheme: Scheme,
+        config: RegistryConfig | None = None,
+        *,
+        surroundings: Surroundings | None = None,
+        bootstrap_objects: Sequence[Object] = (),
+        plugins: Sequence[Plugin] | None = None,
+        clock: Clock = time.now,
+    ) -> None:
+        self.store = store
+        self.scheme = scheme
+        self.config = config or RegistryConfig()
+        self.surroundings = surroundings or Surroundings()
+        self.clock = clock
+        self.ready = asyncio.Event()
+        self.admission = Chain(default_plugins() if plugins is None else plugins, self)
+        self._bootstrap_objects = bootstrap_objects
+        self._reviews = Reviews(self.surroundings, self)
+        self._handlers: dict[Resource[Any], ResourceHandler] = {}
+        self._stored: dict[Resource[Any], Handler] = {}
+        self._by_type: dict[type[Any], Handler] = {}
+        self._tasks: asyncio.TaskGroup | None = None
+        self._running = asyncio.Event()
+        self._started: set[Resource[Any]] = set()
+
+    async def run(self) -> None:
+        """Keep the caches filled, create what a cluster begins with, expire events; until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
+                self._running.set()
+                await bootstrap(self, self._bootstrap_objects)
+                self.ready.set()
+                tasks.create_task(self._expire_events(), name="event expiry")
+                await asyncio.Event().wait()
+        finally:
+            self._tasks = None
+            self._running.clear()
+            self.ready.clear()
+            self._started.clear()
+
+    # -- handlers ------------------------------------------------------------------------------------------------
+
+    def handler(self, resource: Resource[Any]) -> ResourceHandler:
+        """The handler of a resource of the scheme."""
+        if (handler := self._handlers.get(resource)) is None:
+            handler = self._handlers[resource] = self._make(resource)
+        return handler
+
+    def _make(self, resource: Resource[Any]) -> ResourceHandler:
+        if resource.qualified_name == "componentstatuses":
+            return ComponentStatuses(resource, self.surroundings)
+        if resource.verbs == ("create",):
+            return EphemeralHandler(resource, self._reviews.table.get(resource.name))
+        if resource.storage_version == resource.group_version:
+            return self._store_handler(resource)
+        conversion = CONVERSIONS.get((resource.group_version, resource.kind))
+        stored = self.scheme.by_kind(resource.storage_version, resource.kind)
+        if conversion is None or stored is None:
+            raise LookupError(f"{resource} is stored as {resource.storage_version}, and nothing converts it")
+        return ConvertingHandler(resource, self._store_handler(stored), conversion)
+
+    def _store_handler(self, resource: Resource[Any]) -> Handler:
+        if (handler := self._stored.get(resource)) is None:
+            strategy = TABLE.get(resource.qualified_name, Strategy)(resource, self)
+            cache = WatchCache(self.store, resource.key(), resource.decoder.decode, indexes=strategy.indexes)
+            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self._start)
+            self._stored[resource] = handler
+        return handler
+
+    def handler_of(self, type_: type[Any]) -> Handler:
+        """The handler of a built-in type that is stored as it is."""
+        if (handler := self._by_type.get(type_)) is None:
+            handler = self._by_type[type_] = self._store_handler(self.scheme.for_type(type_))
+        return handler
+
+    async def _start(self, handler: Handler) -> None:
+        """Start a handler's cache where nobody has yet, and wait for it."""
+        await self._running.wait()
+        if handler.resource not in self._started and self._tasks is not None:
+            self._started.add(handler.resource)
+            self._tasks.create_task(handler.cache.run(), name=f"watch cache {handler.resource.qualified_name}")
+        await handler.cache.ready.wait()
+
+    # -- for the local client ----------------------------------------------------------------------------------------
+
+    def context(self, user: User, *, dry_run: bool = False, field_manager: str = "") -> Context:
+        """The context of a write."""
+        return Context(user, dry_run=dry_run, field_manager=field_manager)
+
+    def list_options(self, **parameters: Any) -> ListOptions:
+        """The options of a list or a watch."""
+        return ListOptions(**parameters)
+
+    # -- reading, for admission and strategies -----------------------------------------------------------------------
+
+    async def get(self, type_: type[T], name: str, namespace: str = "") -> T | None:
+        """An object from the cache, shared; None where there is none."""
+        handler = self.handler_of(type_)
+        if not handler.cache.ready.is_set():
+            await self._start(handler)
+        entry = handler.cache.get(handler.resource.key(namespace, name))
+        if entry is None:
+            return None
+        obj: T = entry.object
+        return obj
+
+    async def list(self, type_: type[T], namespace: str = "") -> list[T]:
+        """All objects of a type from the cache, or those of a namespace; shared."""
+        handler = self.handler_of(type_)
+        if not handler.cache.ready.is_set():
+            await self._start(handler)
+        return [entry.object for entry in handler.cache.list(handler.resource.key(namespace)).entries]
+
+    # -- upkeep ------------------------------------------------------------------------------------------------------
+
+    async def _expire_events(self) -> None:
+        """Remove events some time after they were last written, as upstream's leases on them do."""
+        while True:
+            await asyncio.sleep(_EXPIRY_INTERVAL)
+            try:
+                await self.expire_events()
+            except (StatusError, OSError) as error:
+                log.warning("expiring events failed: %s", error)
+
+    async def expire_events(self) -> int:
+        """Remove the events whose time is over; return how many."""
+        horizon = self.clock() - timedelta(seconds=self.config.event_ttl_seconds)
+        handler = self.handler_of(core_v1.Event)
+        removed = 0
+        for event in await self.list(core_v1.Event):
+            if last_seen(event) < horizon:
+                meta = event.metadata
+                options = DeleteOptions(preconditions=Preconditions(uid=meta.uid))
+                try:
+                    await handler.delete(Context(SYSTEM), meta.namespace, meta.name, options)
+                    removed += 1
+                except StatusError as error:
+                    if error.reason not in ("NotFound", "Conflict"):
+                        raise
+            elif removed % 64 == 63:
+                await asyncio.sleep(0)
+        return removed
+
+
+def last_seen(event: core_v1.Event) -> datetime:
+    """The newest instant that an event speaks of."""
+    instants = [event.last_timestamp, event.event_time, event.metadata.creation_timestamp]
+    if event.series is not None:
+        instants.append(event.series.last_observed_time)
+    return max(instant for instant in instants if instant is not None)

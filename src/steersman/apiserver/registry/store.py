@@ -1,0 +1,617 @@
+"""The generic handler: every verb of every stored resource goes through here.
+
+Writes read the object from the watch cache, decide, and commit with the revision they read; whoever lost a race decides
+again on what the store says is there now.  The JSON of an object is made once, here; reads return those bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from steersman.api import codecs
+from steersman.api.defaults import apply_defaults
+from steersman.api.errors import (
+    MODIFIED,
+    StatusError,
+    already_exists,
+    bad_request,
+    conflict,
+    expired,
+    invalid,
+    invalid_value,
+    is_not_found,
+    method_not_supported,
+    not_found,
+    service_unavailable,
+)
+from steersman.api.scheme import Resource
+from steersman.api.types.autoscaling_v1 import Scale
+from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusDetails
+from steersman.apiserver import patch as patches
+from steersman.apiserver.admission.plugin import Chain, Request
+from steersman.client.client import Patch
+from steersman.storage.store import Compacted, CompareFailed, Delete, FutureRevision, KeyValue, Operation, Put, Store
+from steersman.storage.watch_cache import CacheEvent, Entry, Listing, RevisionTimeout, WatchCache, splice
+
+from . import metadata, paging
+from .contract import Context, ListOptions, Page, Subscription, WatchSink
+from .deletion import check_options, check_preconditions
+from .seams import Clock
+from .strategy import Reservation, Strategy
+from .watching import Ended, Filter, Selection
+
+Transform = Callable[[Entry[Any] | None], Any]
+"""Makes the wanted object from the present one; called again after a lost race."""
+
+_MAX_ATTEMPTS = 50
+_INITIAL_SLICE = 256
+
+
+class Handler:
+    """One stored resource in its storage version."""
+
+    def __init__(
+        self,
+        resource: Resource[Any],
+        strategy: Strategy,
+        store: Store,
+        cache: WatchCache[Any],
+        admission: Chain,
+        clock: Clock,
+        start: Callable[[Handler], Awaitable[None]],
+    ) -> None:
+        self.resource = resource
+        self.strategy = strategy
+        self.cache = cache
+        self.decode: Callable[[bytes], Any] = resource.decoder.decode
+        self._store = store
+        self._admission = admission
+        self._clock = clock
+        self._start = start
+
+    async def ready(self) -> None:
+        """Wait until the cache is filled; the first caller starts it."""
+        if not self.cache.ready.is_set():
+            await self._start(self)
+
+    # -- reading -------------------------------------------------------------------------------------------------
+
+    async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
+        """One object: the newest, any (``0``), or one not older than a version."""
+        await self.ready()
+        try:
+            if not resource_version:
+                await self.cache.consistent()
+            elif version := paging.parse_version(resource_version):
+                await self.cache.wait_until(version)
+        except RevisionTimeout as error:
+            raise paging.too_large(error.revision, error.current) from error
+        entry = self.cache.get(self.resource.key(namespace, name))
+        if entry is None:
+            raise not_found(self.resource.name, name, self.resource.group)
+        return entry
+
+    async def list(self, namespace: str, options: ListOptions) -> Page:
+        """A page of the collection that the selectors choose."""
+        await self.ready()
+        prefix = self.resource.key(namespace)
+        selection = Selection(self.resource, options.label_selector, options.field_selector)
+        plan = paging.plan_list(options, prefix)
+        try:
+            if plan.mode == "latest":
+                await self.cache.consistent()
+            elif plan.mode != "any":
+                await self.cache.wait_until(plan.revision)
+        except RevisionTimeout as error:
+            raise paging.too_large(error.revision, error.current) from error
+        exact = plan.revision if plan.mode == "exact" else 0
+        try:
+            listing = await self._read(prefix, selection, plan.start, options.limit, exact)
+        except Compacted as error:
+            if options.continue_:
+                raise paging.continue_expired(prefix, plan.start) from error
+            raise expired(f"The resourceVersion for the provided list is too old: {error}") from error
+        except FutureRevision as error:
+            raise paging.too_large(plan.revision, self.cache.revision) from error
+        token = paging.encode_continue(listing.revision, prefix, listing.entries[-1].key) if listing.more else ""
+        remaining = listing.remaining if listing.more else None
+        return Page(listing.entries, str(listing.revision), token, remaining)
+
+    async def _read(self, prefix: str, selection: Selection, start: str, limit: int, revision: int) -> Listing[Any]:
+        if not revision or revision >= self.cache.oldest_revision:
+            return self.cache.list(
+                prefix,
+                start=start,
+                limit=limit,
+                revision=revision,
+                select=selection.select,
+                index=self._index(selection),
+            )
+        # Older than the cache remembers: page through the store until enough was selected.
+        chosen: list[Entry[Any]] = []
+        while True:
+            page = await self.cache.list_past(prefix, start=start, limit=limit or 500, revision=revision)
+            for number, entry in enumerate(page.entries):
+                if selection.select is None or selection.select(entry):
+                    chosen.append(entry)
+                    if limit and len(chosen) == limit:
+                        more = page.more or number + 1 < len(page.entries)
+                        remaining = page.remaining if selection.select is None else None
+                        return Listing(chosen, revision, more, remaining)
+            if not page.more:
+                return Listing(chosen, revision)
+            start = page.entries[-1].key + "\0"
+
+    def _index(self, selection: Selection) -> tuple[str, str] | None:
+        for name in self.strategy.indexes:
+            if (value := selection.fields.required_value(name)) is not None:
+                return name, value
+        return None
+
+    async def watch(self, namespace: str, options: ListOptions, sink: WatchSink) -> Subscription:
+        """Deliver the present state where it was asked for, then every change."""
+        await self.ready()
+        paging.check_watch(options)
+        version = paging.parse_version(options.resource_version)
+        selection = Selection(self.resource, options.label_selector, options.field_selector)
+        scope = self.resource.key(namespace)
+        name = selection.fields.required_value("metadata.name")
+        if name and (namespace or not self.resource.namespaced):
+            scope = self.resource.key(namespace, name)
+        filtered = Filter(sink, selection.select, self.decode, bookmarks=options.allow_watch_bookmarks)
+        initial = options.send_initial_events
+        if initial is None:
+            initial = version == 0
+        try:
+            if not options.resource_version:
+                await self.cache.consistent()
+            elif version:
+                await self.cache.wait_until(version)
+        except RevisionTimeout as error:
+            sink.end(paging.too_large(error.revision, error.current).status)
+            return Ended()
+        index = self._index(selection)
+        if initial:
+            listing = (
+                self.cache.list(scope, select=selection.select, index=index)
+                if scope.endswith("/")
+                else (self._single(scope, selection))
+            )
+            await self._deliver(listing, sink)
+            version = listing.revision
+        elif not version:
+            version = self.cache.revision
+        try:
+            subscription = self.cache.subscribe(
+                scope,
+                version,
+                filtered.event,
+                on_progress=filtered.progress,
+                on_end=filtered.end,
+                index=index if scope.endswith("/") else None,
+            )
+        except Compacted:
+            sink.end(paging.too_old(version, self.cache.oldest_revision).status)
+            return Ended()
+        if options.send_initial_events and options.allow_watch_bookmarks:
+            sink.bookmark(version, initial_events_end=True)
+        return subscription
+
+    def _single(self, key: str, selection: Selection) -> Listing[Any]:
+        entry = self.cache.get(key)
+        chosen = entry is not None and (selection.select is None or selection.select(entry))
+        return Listing([entry] if chosen and entry is not None else [], self.cache.revision)
+
+    @staticmethod
+    async def _deliver(listing: Listing[Any], sink: WatchSink) -> None:
+        for number, entry in enumerate(listing.entries, 1):
+            sink.event(CacheEvent("ADDED", entry.revision, entry, None))
+            if number % _INITIAL_SLICE == 0:
+                await asyncio.sleep(0)
+
+    # -- creating ------------------------------------------------------------------------------------------------
+
+    async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
+        """Create an object, which is then the handler's to change."""
+        await self.ready()
+        meta = obj.metadata
+        metadata.check_namespace(self.resource, meta, namespace)
+        if meta.resource_version:
+            raise StatusError(
+                Status(status="Failure", code=500, message="resourceVersion should not be set on objects to be created")
+            )
+        apply_defaults(obj)
+        request = Request(
+            "CREATE",
+            self.resource,
+            "",
+            meta.namespace,
+            meta.name,
+            obj,
+            None,
+            context.user,
+            dry_run=context.dry_run,
+            warnings=context.warnings,
+        )
+        await self._admission.mutate(request)
+        generated = not meta.name and bool(meta.generate_name)
+        if generated:
+            meta.name = metadata.generated_name(meta.generate_name)
+        metadata.fill_new(meta, self._clock())
+        self.strategy.prepare_create(context, obj)
+        await self.strategy.authorize(context, obj, None)
+        if faults := self.strategy.validate(context, obj):
+            raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
+        request.name = meta.name
+        await self._admission.validate(request)
+        for _ in range(metadata.NAME_ATTEMPTS if generated else _MAX_ATTEMPTS):
+            reservation = await self.strategy.reserve(obj, None)
+            key = self.resource.key(meta.namespace, meta.name)
+            value = codecs.encode(obj)
+            if context.dry_run:
+                if self.cache.get(key) is not None:
+                    raise already_exists(self.resource.name, meta.name, self.resource.group)
+                return Entry(key, 0, value, self.decode)
+            try:
+                return await self._commit(Put(key, value, 0), reservation)
+            except CompareFailed as error:
+                if key in error.current:
+                    if not generated:
+                        raise already_exists(self.resource.name, meta.name, self.resource.group) from None
+                    meta.name = metadata.generated_name(meta.generate_name)
+                if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
+                    raise lost from None
+        if generated:
+            raise metadata.generated_name_taken(self.resource, meta.name)
+        raise service_unavailable("the object could not be given what must be unique; please try again")
+
+    async def _commit(self, put: Put, reservation: Reservation | None) -> Entry[Any]:
+        operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
+        revision = await self._store.commit(operations)
+        entry = self.cache.get(put.key)
+        if entry is not None and entry.revision == revision:
+            return entry
+        return self.cache.entry(KeyValue(put.key, put.value, revision, revision))
+
+    # -- updating ------------------------------------------------------------------------------------------------
+
+    async def update(
+        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
+    ) -> tuple[Entry[Any], bool]:
+        """Replace an object, or the part of it that a subresource is; the flag says that it was created."""
+        self._check_subresource(subresource, "update")
+        metadata.check_namespace(self.resource, obj.metadata, namespace)
+        metadata.check_name(obj.metadata, name)
+        # Without a resource version a lost race is tried again, and the body must be whole then.
+        version = obj.metadata.resource_version
+
+        def transform(_: Entry[Any] | None) -> Any:
+            if not version:
+                return codecs.copy(obj)
+            obj.metadata.resource_version = version
+            return obj
+
+        create = self.strategy.create_on_update and not subresource
+        return await self._write(context, namespace, name, transform, subresource, create=create)
+
+    async def patch(
+        self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
+    ) -> tuple[Entry[Any], bool]:
+        """Patch an object, or the part of it that a subresource is."""
+
+        def transform(entry: Entry[Any] | None) -> Any:
+            assert entry is not None
+            return patched(msgspec.json.decode(entry.raw), patch, self.resource.type, context)
+
+        return await self.transform(context, namespace, name, transform, subresource=subresource)
+
+    async def transform(
+        self, context: Context, namespace: str, name: str, transform: Transform, *, subresource: str = ""
+    ) -> tuple[Entry[Any], bool]:
+        """Write what a function makes of the present object, which it is given and MUST NOT change."""
+        self._check_subresource(subresource, "patch")
+        return await self._write(context, namespace, name, transform, subresource, create=False)
+
+    async def modify(
+        self, context: Context, namespace: str, name: str, change: Callable[[Any], None], *, subresource: str = ""
+    ) -> Entry[Any]:
+        """Change a copy of the present object in place and write it; repeated after a lost race."""
+
+        def transform(entry: Entry[Any] | None) -> Any:
+            assert entry is not None
+            obj = codecs.copy(entry.object)
+            change(obj)
+            return obj
+
+        return (await self._write(context, namespace, name, transform, subresource, create=False))[0]
+
+    async def amend(
+        self, namespace: str, name: str, change: Callable[[Any], None], *, dry_run: bool = False
+    ) -> Entry[Any]:
+        """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation."""
+        entry = await self._present(namespace, name)
+        for _ in range(_MAX_ATTEMPTS):
+            if entry is None:
+                raise not_found(self.resource.name, name, self.resource.group)
+            obj = codecs.copy(entry.object)
+            change(obj)
+            obj.metadata.resource_version = ""
+            value = codecs.encode(obj)
+            raw = splice(value, entry.revision)
+            if dry_run or raw == entry.raw:
+                return Entry(entry.key, entry.revision, raw, self.decode)
+            try:
+                return await self._commit(Put(entry.key, value, entry.revision), None)
+            except CompareFailed as error:
+                entry = self._entry_of(error.current[entry.key])
+        raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+
+    def _check_subresource(self, subresource: str, verb: str) -> None:
+        if subresource and subresource not in self.strategy.subresources:
+            raise method_not_supported(f"{self.resource.name}/{subresource}", verb, self.resource.group)
+
+    async def _write(
+        self, context: Context, namespace: str, name: str, transform: Transform, subresource: str, *, create: bool
+    ) -> tuple[Entry[Any], bool]:
+        entry = await self._present(namespace, name)
+        for _ in range(_MAX_ATTEMPTS):
+            if entry is None:
+                if not create:
+                    raise not_found(self.resource.name, name, self.resource.group)
+                obj = transform(None)
+                self._check_uid(obj.metadata.uid, "", name)
+                obj.metadata.resource_version = ""
+                try:
+                    return await self.create(context, namespace, obj), True
+                except StatusError as error:
+                    if error.reason != "AlreadyExists":
+                        raise
+                    entry = await self._present(namespace, name)
+                    continue
+            new = await self._prepared(context, namespace, name, transform, subresource, entry)
+            old = entry.object
+            if self.strategy.released(new):
+                if context.dry_run or await self._remove(entry, new):
+                    return entry, False
+                entry = await self._reread(entry.key)
+                continue
+            reservation = await self.strategy.reserve(new, old)
+            new.metadata.resource_version = ""
+            value = codecs.encode(new)
+            raw = splice(value, entry.revision)
+            if raw == entry.raw and not (reservation is not None and reservation.operations):
+                return entry, False
+            if context.dry_run:
+                return Entry(entry.key, entry.revision, raw, self.decode), False
+            try:
+                return await self._commit(Put(entry.key, value, entry.revision), reservation), False
+            except CompareFailed as error:
+                if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
+                    raise lost from None
+                if entry.key in error.current:
+                    entry = self._entry_of(error.current[entry.key])
+        raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+
+    async def _prepared(
+        self, context: Context, namespace: str, name: str, transform: Transform, subresource: str, entry: Entry[Any]
+    ) -> Any:
+        """The object that would be written over an entry, admitted and valid."""
+        old = entry.object
+        new = transform(entry)
+        meta = new.metadata
+        metadata.check_namespace(self.resource, meta, namespace)
+        metadata.check_name(meta, name)
+        self._check_uid(meta.uid, old.metadata.uid, name)
+        apply_defaults(new)
+        request = Request(
+            "UPDATE",
+            self.resource,
+            subresource,
+            namespace,
+            name,
+            new,
+            old,
+            context.user,
+            dry_run=context.dry_run,
+            warnings=context.warnings,
+        )
+        await self._admission.mutate(request)
+        if not meta.resource_version:
+            if not self.strategy.unconditional_update:
+                fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
+                raise invalid(self.resource.kind, name, [fault], self.resource.group)
+        elif meta.resource_version != str(entry.revision):
+            if not meta.resource_version.isdigit():
+                detail = f'strconv.ParseUint: parsing "{meta.resource_version}": invalid syntax'
+                fault = invalid_value("metadata.resourceVersion", meta.resource_version, detail)
+                raise invalid(self.resource.kind, name, [fault], self.resource.group)
+            raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+        metadata.carry_over(meta, old.metadata)
+        if subresource:
+            self.strategy.subresources[subresource](context, new, old)
+        else:
+            self.strategy.prepare_update(context, new, old)
+        await self.strategy.authorize(context, new, old)
+        faults = metadata.update_faults(meta, old.metadata)
+        if not faults:
+            faults = self.strategy.validate_update(context, new, old, subresource)
+        if faults:
+            raise invalid(self.resource.kind, name, faults, self.resource.group)
+        await self._admission.validate(request)
+        return new
+
+    def _check_uid(self, wanted: str, present: str, name: str) -> None:
+        if wanted and wanted != present:
+            detail = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {present}"
+            raise conflict(self.resource.name, name, detail, self.resource.group)
+
+    async def _present(self, namespace: str, name: str) -> Entry[Any] | None:
+        """The object as far as the cache knows; an absent one is looked for again in a consistent state."""
+        await self.ready()
+        key = self.resource.key(namespace, name)
+        entry = self.cache.get(key)
+        if entry is None:
+            await self.cache.consistent()
+            entry = self.cache.get(key)
+        return entry
+
+    async def _reread(self, key: str) -> Entry[Any] | None:
+        return self._entry_of(await self._store.get(key))
+
+    def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
+        return self.cache.entry(item) if item is not None else None
+
+    # -- deleting ------------------------------------------------------------------------------------------------
+
+    async def delete(self, context: Context, namespace: str, name: str, options: DeleteOptions) -> Entry[Any] | Status:
+        """Begin to delete an object; the answer is a Status when it is gone already."""
+        check_options(options)
+        entry = await self._present(namespace, name)
+        dry_run = context.dry_run or bool(options.dry_run)
+        admitted = False
+        for _ in range(_MAX_ATTEMPTS):
+            if entry is None:
+                raise not_found(self.resource.name, name, self.resource.group)
+            if (
+                error := check_preconditions(self.resource, entry.object.metadata, entry.revision, options)
+            ) is not None:
+                fresh = await self._reread(entry.key)
+                if fresh is None or fresh.revision == entry.revision:
+                    raise error
+                entry = fresh
+                continue
+            if not admitted:
+                request = Request(
+                    "DELETE",
+                    self.resource,
+                    "",
+                    namespace,
+                    name,
+                    None,
+                    entry.object,
+                    context.user,
+                    dry_run=dry_run,
+                    warnings=context.warnings,
+                )
+                await self._admission.mutate(request)
+                await self._admission.validate(request)
+                admitted = True
+            obj = codecs.copy(entry.object)
+            outcome = self.strategy.begin_delete(obj, options, self._clock())
+            if outcome == "unchanged":
+                return entry
+            if outcome == "remove":
+                if dry_run or await self._remove(entry, obj):
+                    return self._gone(entry)
+                entry = await self._reread(entry.key)
+                continue
+            obj.metadata.resource_version = ""
+            value = codecs.encode(obj)
+            if dry_run:
+                return Entry(entry.key, entry.revision, splice(value, entry.revision), self.decode)
+            try:
+                return await self._commit(Put(entry.key, value, entry.revision), None)
+            except CompareFailed as failure:
+                entry = self._entry_of(failure.current[entry.key])
+        raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+
+    async def _remove(self, entry: Entry[Any], obj: Any) -> bool:
+        """Take an object out of the store; False when it has changed meanwhile."""
+        try:
+            await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
+        except CompareFailed:
+            return False
+        return True
+
+    def _gone(self, entry: Entry[Any]) -> Status:
+        meta = entry.object.metadata
+        details = StatusDetails(name=meta.name, group=self.resource.group, kind=self.resource.name, uid=meta.uid)
+        return Status(status="Success", details=details)
+
+    async def delete_collection(
+        self, context: Context, namespace: str, options: ListOptions, delete_options: DeleteOptions
+    ) -> Page:
+        """Begin to delete every object that the selectors choose; the answer is what was there."""
+        check_options(delete_options)
+        page = await self.list(namespace, options)
+        for entry in page.entries:
+            meta = entry.object.metadata
+            try:
+                await self.delete(context, meta.namespace, meta.name, delete_options)
+            except StatusError as error:
+                if not is_not_found(error):
+                    raise
+        return page
+
+    # -- subresources --------------------------------------------------------------------------------------------
+
+    async def get_subresource(self, namespace: str, name: str, subresource: str) -> Any:
+        """``scale``."""
+        entry = await self.get(namespace, name)
+        if subresource == "scale" and self.strategy.scale is not None:
+            return self._scale(entry)
+        raise method_not_supported(f"{self.resource.name}/{subresource}", "get", self.resource.group)
+
+    async def update_subresource(
+        self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
+    ) -> Any:
+        """Change ``scale``: ``transform`` gets the present one and returns the wanted one."""
+        access = self.strategy.scale
+        if subresource != "scale" or access is None:
+            raise method_not_supported(f"{self.resource.name}/{subresource}", "update", self.resource.group)
+
+        def rescale(entry: Entry[Any] | None) -> Any:
+            assert entry is not None
+            assert access is not None
+            wanted: Scale = transform(self._scale(entry))
+            if wanted.metadata.name and wanted.metadata.name != name:
+                raise bad_request(
+                    f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({name})"
+                )
+            replicas = wanted.spec.replicas or 0
+            if replicas < 0:
+                fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
+                raise invalid("Scale", name, [fault], "autoscaling")
+            obj = codecs.copy(entry.object)
+            self._check_uid(wanted.metadata.uid, obj.metadata.uid, name)
+            obj.metadata.resource_version = wanted.metadata.resource_version
+            access.write(obj, replicas)
+            return obj
+
+        entry, _ = await self._write(context, namespace, name, rescale, "", create=False)
+        return self._scale(entry)
+
+    def _scale(self, entry: Entry[Any]) -> Scale:
+        assert self.strategy.scale is not None
+        obj = entry.object
+        scale = self.strategy.scale.read(obj)
+        scale.metadata.name = obj.metadata.name
+        scale.metadata.namespace = obj.metadata.namespace
+        scale.metadata.uid = obj.metadata.uid
+        scale.metadata.creation_timestamp = obj.metadata.creation_timestamp
+        scale.metadata.resource_version = str(entry.revision) if entry.revision else obj.metadata.resource_version
+        return scale
+
+    async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
+        """Post to a subresource that the kind's strategy serves."""
+        await self.ready()
+        result = await self.strategy.create_subresource(context, namespace, name, subresource, body)
+        if result is NotImplemented:
+            raise method_not_supported(f"{self.resource.name}/{subresource}", "create", self.resource.group)
+        return result
+
+
+def patched(tree: Any, patch: Patch, type_: type[Any], context: Context) -> Any:
+    """An object of a type from its JSON data and a patch."""
+    result = patches.apply(patch.type, tree, patch.body, type_)
+    if not isinstance(result, dict):
+        raise bad_request("the patch does not leave an object")
+    obj, problems = codecs.decode_body(
+        type_, msgspec.json.encode(result), "application/json", context.field_validation or "Ignore"
+    )
+    context.warnings.extend(problem for problem in problems if problem not in context.warnings)
+    return obj

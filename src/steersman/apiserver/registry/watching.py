@@ -1,0 +1,97 @@
+"""Watches as one watcher sees them: selectors turn changes into arrivals and departures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from steersman.api.errors import expired
+from steersman.api.fields import matches_fields, parse_selector
+from steersman.api.scheme import Resource
+from steersman.api.selectors import FieldSelector, LabelSelector, parse_labels
+from steersman.storage.store import Compacted
+from steersman.storage.watch_cache import CacheEvent, Entry, respliced
+
+from .contract import WatchSink
+
+Select = Callable[[Entry[Any]], bool]
+
+
+class Selection:
+    """The label and field selectors of a list or a watch."""
+
+    __slots__ = ("fields", "labels", "select")
+
+    def __init__(self, resource: Resource[Any], label_selector: str, field_selector: str) -> None:
+        self.labels: LabelSelector = parse_labels(label_selector)
+        self.fields: FieldSelector = parse_selector(resource, field_selector)
+        self.select = self._compile(resource)
+
+    def _compile(self, resource: Resource[Any]) -> Select | None:
+        labels, fields = self.labels, self.fields
+        if labels.empty and fields.empty:
+            return None
+        if fields.empty:
+            return lambda entry: labels.matches(entry.object.metadata.labels)
+        if labels.empty:
+            return lambda entry: matches_fields(fields, resource, entry.object)
+
+        def select(entry: Entry[Any]) -> bool:
+            obj = entry.object
+            return labels.matches(obj.metadata.labels) and matches_fields(fields, resource, obj)
+
+        return select
+
+
+class Filter:
+    """Passes to a sink what its selection lets it see."""
+
+    __slots__ = ("_decode", "_select", "_sink", "bookmarks")
+
+    def __init__(
+        self, sink: WatchSink, select: Select | None, decode: Callable[[bytes], Any], *, bookmarks: bool
+    ) -> None:
+        self._sink = sink
+        self._select = select
+        self._decode = decode
+        self.bookmarks = bookmarks
+
+    def event(self, event: CacheEvent) -> None:
+        """A change of any object."""
+        select = self._select
+        if select is None:
+            self._sink.event(event)
+            return
+        previous = event.previous
+        before = previous is not None and select(previous)
+        if event.type == "DELETED":
+            if before:
+                self._sink.event(event)
+            return
+        after = select(event.entry)
+        if after:
+            kind = "MODIFIED" if before else "ADDED"
+            self._sink.event(event if event.type == kind else event._replace(type="ADDED"))
+        elif before and previous is not None:
+            # The watcher is told of the state it knew, at the revision at which it stopped to match.
+            last = Entry(previous.key, event.revision, respliced(previous.raw, event.revision), self._decode)
+            self._sink.event(CacheEvent("DELETED", event.revision, last, previous))
+
+    def progress(self, revision: int) -> None:
+        """Everything up to a revision has been delivered."""
+        if self.bookmarks:
+            self._sink.bookmark(revision)
+
+    def end(self, error: Exception | None) -> None:
+        """Nothing more will come."""
+        if isinstance(error, Compacted):
+            self._sink.end(expired(f"too old resource version: required revision has been compacted: {error}").status)
+        else:
+            self._sink.end(None)
+
+
+class Ended:
+    """The subscription of a watch that never began."""
+
+    def cancel(self) -> None:
+        """Nothing to do."""
