@@ -1,0 +1,201 @@
+"""Schemas of the API types, read from their annotations.
+
+Version 2 and version 3 differ in where definitions live, in how references carry further members, and in the scalars
+that may be of two kinds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+from steersman.api.shapes import Member, Shape, struct_shape
+
+Dialect = Literal["v2", "v3"]
+
+_PREFIX = {"v2": "#/definitions/", "v3": "#/components/schemas/"}
+_META = "io.k8s.apimachinery.pkg.apis.meta.v1"
+QUANTITY = "io.k8s.apimachinery.pkg.api.resource.Quantity"
+INT_OR_STRING = "io.k8s.apimachinery.pkg.util.intstr.IntOrString"
+TIME = f"{_META}.Time"
+MICRO_TIME = f"{_META}.MicroTime"
+FIELDS_V1 = f"{_META}.FieldsV1"
+PATCH = f"{_META}.Patch"
+RAW_EXTENSION = "io.k8s.apimachinery.pkg.runtime.RawExtension"
+_JSON = "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1.JSON"
+
+SCALARS: dict[str, dict[str, Any]] = {
+    QUANTITY: {"type": "string"},
+    INT_OR_STRING: {"type": "string", "format": "int-or-string"},
+    TIME: {"type": "string", "format": "date-time"},
+    MICRO_TIME: {"type": "string", "format": "date-time"},
+    FIELDS_V1: {"type": "object"},
+    PATCH: {"type": "object"},
+    RAW_EXTENSION: {"type": "object"},
+    _JSON: {},
+    f"{_JSON}SchemaPropsOrArray": {},
+    f"{_JSON}SchemaPropsOrBool": {},
+    f"{_JSON}SchemaPropsOrStringArray": {},
+}
+_SCALARS_V3: dict[str, dict[str, Any]] = {
+    QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
+    INT_OR_STRING: {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
+}
+# Free JSON of several Go types is one type here; the member tells which it is.
+_FREE = {
+    "additionalItems": f"{_JSON}SchemaPropsOrBool",
+    "additionalProperties": f"{_JSON}SchemaPropsOrBool",
+    "dependencies": f"{_JSON}SchemaPropsOrStringArray",
+    "items": f"{_JSON}SchemaPropsOrArray",
+}
+
+
+def definition_name(type_: type[Any]) -> str:
+    """The name of a type's definition: ``io.k8s.api.apps.v1.Deployment``."""
+    package: str = sys.modules[type_.__module__].PACKAGE
+    return f"{package}.{type_.__name__}"
+
+
+def group_version_kind(type_: type[Any]) -> dict[str, str] | None:
+    """What ``x-kubernetes-group-version-kind`` says of a type that is a kind."""
+    members = struct_shape(type_).members
+    if "kind" not in members or "apiVersion" not in members:
+        return None
+    sample = type_()
+    if not sample.kind or not sample.api_version:
+        return None
+    group, _, version = sample.api_version.rpartition("/")
+    return {"group": group, "kind": sample.kind, "version": version}
+
+
+class Descriptions:
+    """The sentences of the schema, where a package that has them is installed; otherwise there are none."""
+
+    def __init__(self, version: str = "1.35") -> None:
+        self._definitions: dict[str, Any] = {}
+        spec = find_spec("kubernetes_validate")
+        if spec is None or spec.origin is None:
+            return
+        source = Path(spec.origin).parent / f"kubernetes-json-schema/v{version}.0-local/_definitions.json"
+        try:
+            self._definitions = json.loads(source.read_text())["$defs"]
+        except (OSError, ValueError, KeyError):
+            return
+
+    def of(self, definition: str, member: str = "") -> str:
+        """The description of a definition or of one member of it; empty when unknown."""
+        found = self._definitions.get(definition, {})
+        if member:
+            found = found.get("properties", {}).get(member, {})
+        description = found.get("description", "")
+        return description if isinstance(description, str) else ""
+
+
+class Schemas:
+    """Collects the definitions that types need, in one dialect."""
+
+    def __init__(self, dialect: Dialect, descriptions: Descriptions) -> None:
+        self._dialect = dialect
+        self._descriptions = descriptions
+        self.definitions: dict[str, dict[str, Any]] = {}
+
+    def add(self, types: Iterable[type[Any]]) -> None:
+        """Add types and everything they are made of."""
+        pending = list(types)
+        while pending:
+            type_ = pending.pop()
+            name = definition_name(type_)
+            if name in self.definitions:
+                continue
+            self.definitions[name] = self._definition(type_, name)
+            for member in struct_shape(type_).members.values():
+                shape = member.shape
+                while shape.item is not None:
+                    shape = shape.item
+                if shape.struct is not None:
+                    pending.append(shape.struct)
+
+    def sorted(self) -> dict[str, dict[str, Any]]:
+        """The definitions by name."""
+        return dict(sorted(self.definitions.items()))
+
+    def reference(self, name: str) -> dict[str, Any]:
+        """A reference to a definition, which is added if it is a scalar's."""
+        if name in SCALARS and name not in self.definitions:
+            scalar = dict(_SCALARS_V3.get(name, SCALARS[name]) if self._dialect == "v3" else SCALARS[name])
+            if text := self._descriptions.of(name):
+                scalar["description"] = text
+            self.definitions[name] = scalar
+        return {"$ref": _PREFIX[self._dialect] + name}
+
+    def _definition(self, type_: type[Any], name: str) -> dict[str, Any]:
+        schema: dict[str, Any] = {}
+        if text := self._descriptions.of(name):
+            schema["description"] = text
+        members = struct_shape(type_).members
+        if members:
+            schema["properties"] = {
+                member.name: self._member(member, name)
+                for member in sorted(members.values(), key=lambda each: each.name)
+            }
+        if type_.REQUIRED:
+            schema["required"] = sorted(type_.REQUIRED)
+        schema["type"] = "object"
+        if identity := group_version_kind(type_):
+            schema["x-kubernetes-group-version-kind"] = [identity]
+        if type_.MAP_TYPE:
+            schema["x-kubernetes-map-type"] = type_.MAP_TYPE
+        return schema
+
+    def _member(self, member: Member, owner: str) -> dict[str, Any]:
+        schema = self._of(member.shape, member.name)
+        extra: dict[str, Any] = {}
+        if text := self._descriptions.of(owner, member.name):
+            extra["description"] = text
+        if (merge := member.shape.merge) is not None:
+            if merge.list_type:
+                extra["x-kubernetes-list-type"] = merge.list_type
+            if merge.map_keys:
+                extra["x-kubernetes-list-map-keys"] = list(merge.map_keys)
+            if merge.map_type:
+                extra["x-kubernetes-map-type"] = merge.map_type
+            if merge.patch_strategy:
+                extra["x-kubernetes-patch-strategy"] = ",".join(merge.patch_strategy)
+            if merge.patch_merge_key:
+                extra["x-kubernetes-patch-merge-key"] = merge.patch_merge_key
+        if not extra:
+            return schema
+        if "$ref" in schema and self._dialect == "v3":
+            return {"allOf": [schema], **extra}
+        return {**schema, **extra}
+
+    def _of(self, shape: Shape, name: str) -> dict[str, Any]:
+        match shape.kind:
+            case "struct":
+                assert shape.struct is not None
+                return self.reference(definition_name(shape.struct))
+            case "list":
+                assert shape.item is not None
+                # A list of free JSON is the enumeration of a schema.
+                return {"items": self._of(shape.item, ""), "type": "array"}
+            case "map":
+                assert shape.item is not None
+                return {"additionalProperties": self._of(shape.item, name), "type": "object"}
+            case "quantity":
+                return self.reference(QUANTITY)
+            case "int-or-string":
+                return self.reference(INT_OR_STRING)
+            case "time":
+                return self.reference(MICRO_TIME if shape.format == "micro-time" else TIME)
+            case "any" if shape.format == "object":
+                return self.reference(FIELDS_V1 if name == "fieldsV1" else RAW_EXTENSION)
+            case "any":
+                return self.reference(_FREE.get(name, _JSON))
+            case "bytes":
+                return {"format": "byte", "type": "string"}
+            case kind:
+                return {"format": shape.format, "type": kind} if shape.format else {"type": kind}
