@@ -1,6 +1,7 @@
 """Authentication: who makes a request.
 
-:mod:`.chain` asks the ways in order: the front proxy's headers, the client certificate, the bearer token (a bound
-service-account token of :mod:`.service_accounts`).  Anonymous requests are taken for health, version and
-``cluster-info`` alone.  :mod:`.impersonation` then lets those who may act as somebody else.
+:class:`.chain.Authentication` asks, in order, the front proxy's headers, the client certificate and the bearer token;
+a credential that is presented and wrong is refused (401) even where anonymous callers are let through.  Then
+impersonation headers are honoured, if the real caller may.  Nothing is remembered but signatures that were verified:
+whether the objects a token is bound to still live is asked of the watch cache each time.
 """

@@ -1,84 +1,90 @@
-"""Who makes a request: front proxy, client certificate, bearer token, or nobody where nobody may ask."""
+"""All authenticators in their order, and what becomes of a request that none of them knows."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from steersman.api.errors import unauthorized
 from steersman.api.user import ANONYMOUS, User
 from steersman.apiserver.http.messages import Request
-from steersman.apiserver.registry.seams import Authenticator
 
-from .front_proxy import FrontProxyAuthenticator
-from .x509 import X509Authenticator
+from .request_header import RequestHeaders
+from .service_account import InvalidToken
+from .x509 import CertificateAuthority
 
 AUTHENTICATED = "system:authenticated"
+UNAUTHENTICATED = "system:unauthenticated"
 
-ANONYMOUS_PATHS = frozenset(
-    {"/healthz", "/livez", "/readyz", "/version", "/version/", "/api/v1/namespaces/kube-public/configmaps/cluster-info"}
-)
-_ANONYMOUS_PREFIXES = ("/healthz/", "/livez/", "/readyz/")
+ANONYMOUS_PATHS = ("/healthz", "/livez", "/readyz")
+"""Where callers without credentials are let through, to be authorized as ``system:anonymous``."""
 
 
-class AuthenticatorChain:
-    """Asks each way in turn; ``tokens`` are the authenticators of bearer tokens.
+class TokenAuthenticator(Protocol):
+    """Recognizes bearer tokens."""
 
-    Anonymous requests are accepted on ``ANONYMOUS_PATHS`` alone (KEP-4633), and authorized like all others.
-    """
+    async def authenticate_token(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, list[str]] | None: ...
+
+
+class Authentication:
+    """Who makes a request: front proxy, certificate, token, or nobody."""
 
     def __init__(
         self,
         *,
-        x509: X509Authenticator | None = None,
-        front_proxy: FrontProxyAuthenticator | None = None,
-        tokens: Sequence[Authenticator] = (),
+        authority: CertificateAuthority,
+        front_proxy: RequestHeaders | None = None,
+        tokens: Sequence[TokenAuthenticator] = (),
+        anonymous_paths: Sequence[str] = ANONYMOUS_PATHS,
     ) -> None:
-        self._x509 = x509
+        self._authority = authority
         self._front_proxy = front_proxy
         self._tokens = tokens
-        self._complete: dict[int, tuple[User, User]] = {}
+        self._anonymous_paths = tuple(anonymous_paths)
 
     async def authenticate(self, request: Request) -> User:
-        """The user; raises 401."""
-        certificate = request.peer_certificate
-        if certificate is not None:
-            if self._front_proxy is not None and "x-remote-user" in request.headers:
-                user = self._front_proxy.authenticate(request)
-                if user is not None:
-                    return self._authenticated(user)
-            if self._x509 is not None and (user := self._x509.authenticate(certificate)) is not None:
-                return self._authenticated(user)
-        authorization = request.headers.get("authorization", "")
-        if authorization:
-            if (user := await self._bearer(authorization)) is not None:
-                return self._authenticated(user)
-            raise unauthorized()
-        if request.path in ANONYMOUS_PATHS or request.path.startswith(_ANONYMOUS_PREFIXES):
+        """The user of a request; raises a 401."""
+        user = await self._known(request)
+        if user is not None:
+            return _with_group(user, AUTHENTICATED)
+        path = request.path
+        if any(path == allowed or path.startswith(f"{allowed}/") for allowed in self._anonymous_paths):
             return ANONYMOUS
         raise unauthorized()
 
-    async def authenticate_token(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
-        """The user of a bearer token, for token reviews."""
-        for authenticator in self._tokens:
-            if (found := await authenticator.authenticate_token(token, audiences)) is not None:
-                return self._authenticated(found[0]), found[1]
+    async def authenticate_token(self, token: str, audiences: Sequence[str] = ()) -> tuple[User, list[str]] | None:
+        """The user of a token, for TokenReview; None where nobody vouches for it."""
+        try:
+            for authenticator in self._tokens:
+                if (found := await authenticator.authenticate_token(token, audiences)) is not None:
+                    user, good = found
+                    return _with_group(user, AUTHENTICATED), good
+        except InvalidToken:
+            return None
         return None
 
-    async def _bearer(self, authorization: str) -> User | None:
-        scheme, _, token = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            return None
-        found = await self.authenticate_token(token.strip(), ())
-        return found[0] if found is not None else None
-
-    def _authenticated(self, user: User) -> User:
-        if AUTHENTICATED in user.groups:
+    async def _known(self, request: Request) -> User | None:
+        if self._front_proxy is not None and (user := self._front_proxy.user(request)) is not None:
             return user
-        known = self._complete.get(id(user))
-        if known is not None and known[0] is user:
-            return known[1]
-        complete = User(user.name, (*user.groups, AUTHENTICATED), user.uid, user.extra)
-        if len(self._complete) > 1024:
-            self._complete.clear()
-        self._complete[id(user)] = (user, complete)
-        return complete
+        if (
+            request.peer_certificate is not None
+            and (user := self._authority.user(request.peer_certificate)) is not None
+        ):
+            return user
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip()
+        if scheme.lower() == "bearer" and token:
+            try:
+                for authenticator in self._tokens:
+                    if (found := await authenticator.authenticate_token(token)) is not None:
+                        return found[0]
+            except InvalidToken as error:
+                raise unauthorized() from error
+            raise unauthorized()
+        return None
+
+
+def _with_group(user: User, group: str) -> User:
+    if group in user.groups or UNAUTHENTICATED in user.groups:
+        return user
+    return User(user.name, (*user.groups, group), uid=user.uid, extra=user.extra)

@@ -1,73 +1,85 @@
-"""Acting as somebody else: the ``Impersonate-*`` headers, each of which must be allowed by authorization."""
+"""Impersonation headers: a caller that may, acts as somebody else."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from urllib.parse import unquote
 
-from steersman.api.errors import forbidden, internal_error
+from steersman.api.errors import StatusError, bad_request, forbidden
 from steersman.api.user import User
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.seams import Attributes, Authorizer
 
+from .service_account import GROUP, USER_PREFIX
+
 _EXTRA = "impersonate-extra-"
-_SERVICE_ACCOUNT = "system:serviceaccount:"
+_AUTHENTICATION = "authentication.k8s.io"
 
 
-async def impersonate(request: Request, authorizer: Authorizer) -> User:
-    """Whom the request is to be made as; the caller themself without such headers.  Raises 403."""
-    headers = request.headers
-    name = headers.get("impersonate-user", "")
-    groups = request.header_values("impersonate-group")
-    uid = headers.get("impersonate-uid", "")
-    extra = {
-        unquote(key[len(_EXTRA) :]).lower(): request.header_values(key) for key in headers if key.startswith(_EXTRA)
-    }
-    if not (name or groups or uid or extra):
-        return request.user
-    if not name:
-        raise internal_error("requested impersonation without impersonating a user")
-    caller = request.user
-    asked: list[Attributes] = []
-    if name.startswith(_SERVICE_ACCOUNT) and name.count(":") == 3:
-        namespace, account = name.split(":")[2:]
-        asked.append(
-            Attributes(
-                caller, "impersonate", version="v1", resource="serviceaccounts", namespace=namespace, name=account
+class _Wish:
+    """What the headers ask for."""
+
+    def __init__(self, request: Request) -> None:
+        self.name = request.headers.get("impersonate-user", "")
+        self.uid = request.headers.get("impersonate-uid", "")
+        self.groups = request.header_values("impersonate-group")
+        self.extra = {
+            unquote(header.removeprefix(_EXTRA)): request.header_values(header)
+            for header in request.headers
+            if header.startswith(_EXTRA)
+        }
+
+    def __bool__(self) -> bool:
+        return bool(self.name or self.uid or self.groups or self.extra)
+
+    def user(self) -> User:
+        """The user to act as, with the groups that go without saying."""
+        groups = list(self.groups)
+        if self.name.startswith(USER_PREFIX) and not groups:
+            namespace = self.name.removeprefix(USER_PREFIX).partition(":")[0]
+            groups = [GROUP, f"{GROUP}:{namespace}"]
+        if self.name == "system:anonymous":
+            if "system:unauthenticated" not in groups:
+                groups.append("system:unauthenticated")
+        elif not {"system:authenticated", "system:unauthenticated"} & set(groups):
+            groups.append("system:authenticated")
+        return User(self.name, tuple(groups), uid=self.uid, extra=self.extra)
+
+    def demands(self, caller: User) -> Iterator[Attributes]:
+        """Every single permission that the caller needs."""
+        if self.name.startswith(USER_PREFIX):
+            namespace, _, name = self.name.removeprefix(USER_PREFIX).partition(":")
+            yield Attributes(
+                caller, "impersonate", version="v1", resource="serviceaccounts", namespace=namespace, name=name
             )
-        )
-    else:
-        asked.append(Attributes(caller, "impersonate", version="v1", resource="users", name=name))
-    asked += [Attributes(caller, "impersonate", version="v1", resource="groups", name=group) for group in groups]
-    group = "authentication.k8s.io"
-    for key, values in extra.items():
-        asked += [
-            Attributes(caller, "impersonate", group, "v1", "userextras", subresource=key, name=value)
-            for value in values
-        ]
-    if uid:
-        asked.append(Attributes(caller, "impersonate", group, "v1", "uids", name=uid))
-    for attributes in asked:
+        else:
+            yield Attributes(caller, "impersonate", version="v1", resource="users", name=self.name)
+        for group in self.groups:
+            yield Attributes(caller, "impersonate", version="v1", resource="groups", name=group)
+        if self.uid:
+            yield Attributes(caller, "impersonate", _AUTHENTICATION, "v1", "uids", name=self.uid)
+        for key, values in self.extra.items():
+            for value in values:
+                yield Attributes(caller, "impersonate", _AUTHENTICATION, "v1", "userextras", key, name=value)
+
+
+async def impersonated(request: Request, caller: User, authorizer: Authorizer) -> User:
+    """The user that a request is made as; raises Forbidden where the caller may not act as that user."""
+    wish = _Wish(request)
+    if not wish:
+        return caller
+    if not wish.name:
+        raise bad_request("requested impersonation without impersonating a user")
+    for attributes in wish.demands(caller):
         decision = await authorizer.authorize(attributes)
-        if not decision.allowed or decision.denied:
-            raise refusal(attributes, decision.reason)
-    if not groups and name.startswith(_SERVICE_ACCOUNT) and name.count(":") == 3:
-        groups = ["system:serviceaccounts", f"system:serviceaccounts:{name.split(':')[2]}"]
-    if name == "system:anonymous":
-        groups = groups if "system:unauthenticated" in groups else [*groups, "system:unauthenticated"]
-    elif "system:authenticated" not in groups and "system:unauthenticated" not in groups:
-        groups = [*groups, "system:authenticated"]
-    return User(name, tuple(groups), uid=uid, extra=extra)
+        if not decision.allowed:
+            raise _refusal(attributes, decision.reason)
+    return wish.user()
 
 
-def refusal(attributes: Attributes, reason: str = "") -> Exception:
-    """The 403 in upstream's words."""
-    user = attributes.user.name
-    if attributes.path and not attributes.resource:
-        text = f'User "{user}" cannot {attributes.verb} path "{attributes.path}"'
-        return forbidden("", "", f"{text}: {reason}" if reason else text)
-    resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
-    text = f'User "{user}" cannot {attributes.verb} resource "{resource}" in API group "{attributes.group}"'
-    text += f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
-    if reason:
-        text += f": {reason}"
-    return forbidden(attributes.resource, attributes.name, text, attributes.group)
+def _refusal(attributes: Attributes, reason: str) -> StatusError:
+    resource = f"{attributes.resource}/{attributes.subresource}" if attributes.subresource else attributes.resource
+    detail = f'User "{attributes.user.name}" cannot impersonate resource "{resource}" in API group "{attributes.group}"'
+    where = f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
+    text = f"{detail}{where}: {reason}" if reason else detail + where
+    return forbidden(resource, attributes.name, text, attributes.group)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from steersman.apiserver.authn.service_accounts import ServiceAccountTokens
+from steersman.apiserver.authn.service_account import ServiceAccountTokens
 from steersman.apiserver.http.messages import Request, Response
 
 CONFIGURATION, KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
@@ -21,7 +21,7 @@ class OpenID:
         """The answer, None for other paths."""
         headers = {"Cache-Control": "public, max-age=3600"}
         if request.path == KEYS:
-            body = msgspec.json.encode({"keys": [self._tokens.key.jwk()]})
+            body = msgspec.json.encode(self._tokens.keys)
             return Response(body, 200, "application/jwk-set+json", headers)
         if request.path == CONFIGURATION:
             document = {
@@ -29,7 +29,7 @@ class OpenID:
                 "jwks_uri": f"https://{self._address}{KEYS}",
                 "response_types_supported": ["id_token"],
                 "subject_types_supported": ["public"],
-                "id_token_signing_alg_values_supported": [self._tokens.key.algorithm],
+                "id_token_signing_alg_values_supported": self._tokens.algorithms,
             }
             return Response(msgspec.json.encode(document), 200, "application/json", headers)
         return None

@@ -12,10 +12,19 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
-from steersman.api.errors import StatusError, internal_error, service_unavailable, too_large, too_many_requests
+import msgspec
+
+from steersman.api.errors import (
+    StatusError,
+    forbidden,
+    internal_error,
+    service_unavailable,
+    too_large,
+    too_many_requests,
+)
 from steersman.api.types.meta_v1 import Status, StatusDetails
-from steersman.apiserver.authn.chain import AuthenticatorChain
-from steersman.apiserver.authn.impersonation import impersonate, refusal
+from steersman.apiserver.authn.chain import Authentication
+from steersman.apiserver.authn.impersonation import impersonated
 from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
 from steersman.apiserver.registry.seams import Attributes, Authorizer
 from steersman.client.streaming import Connection
@@ -23,16 +32,30 @@ from steersman.storage.store import StoreError
 
 from .answers import status_response
 from .metrics import Metrics, is_long_running
+from .refusals import no_route
 from .request_info import RequestInfo, request_info
-from .resources import Resources, no_route
+from .resources import Resources
 
 logger = logging.getLogger(__name__)
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
+_UPGRADED = frozenset({"attach", "exec", "portforward"})
 _READ = frozenset({"get", "list", "watch", "head"})
 
 Responder = Callable[[Request], Response | None]
 AsyncResponder = Callable[[Request], Awaitable[Response | None]]
+
+
+def refusal(attributes: Attributes, reason: str = "") -> StatusError:
+    """The 403 in upstream's words."""
+    user, verb = attributes.user.name, attributes.verb
+    if not attributes.resource:
+        text = f'User "{user}" cannot {verb} path "{attributes.path}"'
+        return forbidden("", "", f"{text}: {reason}" if reason else text)
+    resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
+    text = f'User "{user}" cannot {verb} resource "{resource}" in API group "{attributes.group}"'
+    text += f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
+    return forbidden(attributes.resource, attributes.name, f"{text}: {reason}" if reason else text, attributes.group)
 
 
 def timeout_answer(request: Request) -> Response:
@@ -58,7 +81,7 @@ class Pipeline:
 
     def __init__(
         self,
-        authenticator: AuthenticatorChain,
+        authenticator: Authentication,
         authorizer: Authorizer,
         resources: Resources,
         metrics: Metrics,
@@ -122,7 +145,7 @@ class Pipeline:
     async def _admit(self, request: Request, info: RequestInfo) -> Answer:
         request.user = await self._authenticator.authenticate(request)
         if any(name.startswith("impersonate-") for name in request.headers):
-            request.user = await impersonate(request, self._authorizer)
+            request.user = await impersonated(request, request.user, self._authorizer)
         if is_long_running(info):
             return await self._authorized(request, info)
         mutating = info.verb not in _READ
@@ -156,7 +179,13 @@ class Pipeline:
         if info.path not in ALWAYS_ALLOWED:
             decision = await self._authorizer.authorize(attributes)
             if decision.denied or not decision.allowed:
-                raise refusal(attributes, decision.error)
+                raise refusal(attributes, decision.reason)
+            if info.subresource in _UPGRADED and info.verb == "get":
+                # A WebSocket begins with a GET, and yet lets somebody act: it needs what a POST needs (KEP-4006).
+                attributes = msgspec.structs.replace(attributes, verb="create")
+                decision = await self._authorizer.authorize(attributes)
+                if decision.denied or not decision.allowed:
+                    raise refusal(attributes, decision.reason)
         if info.is_resource:
             return await self._resources.handle(request, info)
         for responder in self._plain:

@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import msgspec
 
 from steersman.api import codecs
-from steersman.api.errors import StatusError, bad_request, unsupported_media_type
+from steersman.api.errors import bad_request, unsupported_media_type
 from steersman.api.scheme import Resource, Scheme, Subresource
-from steersman.api.types.meta_v1 import Status, StatusDetails
+from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
 from steersman.apiserver.registry.contract import Context, ResourceHandler
 from steersman.apiserver.registry.store import patched
@@ -19,6 +19,7 @@ from steersman.storage.watch_cache import Entry
 
 from .answers import entry_response, list_response, object_response, status_response
 from .options import delete_options, list_options, wants_watch, write_context
+from .refusals import no_method, no_route
 from .representation import PLAIN, Form, negotiate
 from .request_info import RequestInfo
 from .watching import Frames, open_watch
@@ -39,32 +40,6 @@ class Connector(Protocol):
         ...
 
     async def connect(self, request: Request, info: RequestInfo) -> Answer: ...
-
-
-def no_route() -> StatusError:
-    """404: no such path."""
-    return StatusError(
-        Status(
-            status="Failure",
-            code=404,
-            reason="NotFound",
-            message="the server could not find the requested resource",
-            details=StatusDetails(),
-        )
-    )
-
-
-def no_method() -> StatusError:
-    """405: the path exists, the method does not."""
-    return StatusError(
-        Status(
-            status="Failure",
-            code=405,
-            reason="MethodNotAllowed",
-            message="the server does not allow this method on the requested resource",
-            details=StatusDetails(),
-        )
-    )
 
 
 class Resources:

@@ -1,0 +1,30 @@
+"""The configuration of one API server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from .http.limits import Limits
+
+
+class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What one API server is told.
+
+    ``pki_directory`` holds kubeadm's files (``apiserver.crt``, ``ca.crt``, ``sa.key``, ...); without one the server
+    does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into the
+    endpoints of the ``kubernetes`` Service.  ``runtime_config`` names group-versions to serve beside upstream's defaults.
+    """
+
+    bind_address: str = "0.0.0.0"  # noqa: S104 - nodes and clients reach it from elsewhere, over TLS
+    secure_port: int = 6443
+    pki_directory: Path | None = None
+    advertise_address: str = ""
+    service_cidr: str = "10.96.0.0/12"
+    node_ports: tuple[int, int] = (30000, 32767)
+    issuer: str = "https://kubernetes.default.svc.cluster.local"
+    runtime_config: tuple[str, ...] = ()
+    max_read_only_in_flight: int = 400
+    max_mutating_in_flight: int = 200
+    limits: Limits = Limits()

@@ -1,0 +1,295 @@
+"""One API server, composed: registry, authentication, authorization, endpoints, and HTTP over TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from steersman.api.errors import StatusError, is_not_found, service_unavailable
+from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
+from steersman.api.types import core_v1, rbac_v1
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.version import Info
+from steersman.api.user import User
+from steersman.client.client import Client
+from steersman.client.local import LocalClient
+from steersman.storage.store import Store
+
+from .authn.chain import ANONYMOUS_PATHS, Authentication
+from .authn.request_header import RequestHeaders
+from .authn.service_account import ServiceAccountTokens
+from .authn.x509 import CertificateAuthority
+from .authz import bootstrap_policy
+from .authz.rbac import RBACAuthorizer
+from .config import ApiServerConfig
+from .endpoints.answers import raw_response
+from .endpoints.discovery import Discovery
+from .endpoints.health import Check, Health, ping
+from .endpoints.metrics import Metrics
+from .endpoints.node_client import NodeClient, NodeClientConfig
+from .endpoints.node_proxy import NodeProxy
+from .endpoints.openid import OpenID
+from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_answer, too_large_answer
+from .endpoints.resources import Resources
+from .http.messages import Request, Response
+from .http.server import HTTPServer, tls_context
+from .registry.config import RegistryConfig
+from .registry.contract import Context, ResourceHandler
+from .registry.registry import SYSTEM, Registry
+from .registry.seams import Surroundings
+
+__all__ = ["VERSION", "ApiServer", "ApiServerConfig"]
+
+logger = logging.getLogger(__name__)
+
+VERSION = Info(
+    major="1",
+    minor="35",
+    git_version="v1.35.0+steersman",
+    git_tree_state="clean",
+    go_version="none",
+    compiler="cpython",
+    platform="linux/amd64",
+    emulation_major="1",
+    emulation_minor="35",
+    min_compatibility_major="1",
+    min_compatibility_minor="34",
+)
+
+KUBELET_CLIENT_USER = "kube-apiserver-kubelet-client"
+
+
+def nodes_binding() -> rbac_v1.ClusterRoleBinding:
+    """Lets nodes do what upstream's ``system:node`` role allows, as long as there is no Node authorizer here."""
+    return rbac_v1.ClusterRoleBinding(
+        metadata=ObjectMeta(name="steersman:nodes", labels={"kubernetes.io/bootstrapping": "rbac-defaults"}),
+        role_ref=rbac_v1.RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="system:node"),
+        subjects=[rbac_v1.Subject(kind="Group", name="system:nodes", api_group="rbac.authorization.k8s.io")],
+    )
+
+
+class ApiServer:
+    """Serves the API from a store, which the caller opens and closes."""
+
+    def __init__(self, config: ApiServerConfig, store: Store) -> None:
+        self.config = config
+        self.ready = asyncio.Event()
+        self.port = 0
+        self.metrics = Metrics()
+        self.scheme = builtin_scheme()
+        self._store = store
+        self._stopping = False
+        self._surroundings = Surroundings()
+        self._bootstrap_objects = [*bootstrap_policy.objects(), nodes_binding()]
+        self.registry = Registry(
+            store,
+            self.scheme,
+            RegistryConfig(
+                service_cidr=config.service_cidr,
+                node_ports=config.node_ports,
+                advertise_address=config.advertise_address,
+                secure_port=config.secure_port,
+            ),
+            surroundings=self._surroundings,
+            bootstrap_objects=self._bootstrap_objects,
+        )
+        self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
+        self._surroundings.authorizer = self.authorizer
+        self._served = {resource for resource in self.scheme if self._is_default(resource)}
+
+    def _is_default(self, resource: Resource[Any]) -> bool:
+        return resource.served or resource.group_version in self.config.runtime_config
+
+    def is_served(self, resource: Resource[Any]) -> bool:
+        """Whether clients may see a resource."""
+        return resource in self._served
+
+    def local_client(self, user: User) -> Client:
+        """A client in this process, on behalf of a user, past authorization."""
+        return LocalClient(self, user)
+
+    def handler(self, resource: Resource[Any]) -> ResourceHandler:
+        """The registry's handler of a resource."""
+        return self.registry.handler(resource)
+
+    def context(self, user: User, *, dry_run: bool = False, field_manager: str = "") -> Context:
+        """The context of a local client's write."""
+        return Context(user, dry_run=dry_run, field_manager=field_manager)
+
+    # -- running -------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Serve until cancelled.  Raises OSError for a port that is taken, and for certificates that are missing."""
+        http: HTTPServer | None = None
+        nodes: NodeClient | None = None
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                pki = self.config.pki_directory
+                if pki is not None:
+                    nodes = self._node_client(pki)
+                    http = self._http(pki, nodes)
+                    context = tls_context(
+                        pki / "apiserver.crt",
+                        pki / "apiserver.key",
+                        _present(pki / "ca.crt", pki / "front-proxy-ca.crt"),
+                    )
+                    self.port = await http.start(self.config.bind_address, self.config.secure_port, context)
+                tasks.create_task(self.registry.run(), name="registry")
+                await self.registry.ready.wait()
+                tasks.create_task(self.authorizer.run(), name="rbac")
+                await self._reconcile_policy()
+                await self.authorizer.ready.wait()
+                self.ready.set()
+                logger.info("API server is ready on port %d", self.port)
+                await asyncio.Event().wait()
+        finally:
+            self._stopping = True
+            self.ready.clear()
+            if http is not None:
+                await asyncio.shield(http.stop())
+            if nodes is not None:
+                await nodes.close()
+
+    async def _reconcile_policy(self) -> None:
+        """Give an older cluster's bootstrap roles and bindings what this version's have beyond them."""
+        for wanted in bootstrap_policy.objects():
+            handler = self.registry.handler(self.scheme.for_type(type(wanted)))
+            metadata = wanted.metadata
+            try:
+                entry = await handler.get(metadata.namespace, metadata.name, resource_version="0")
+                if (changed := bootstrap_policy.reconciled(entry.object, wanted)) is not None:
+                    await handler.update(Context(SYSTEM), metadata.namespace, metadata.name, changed)
+            except StatusError as error:
+                if not is_not_found(error) and error.reason != "Conflict":
+                    logger.warning("bringing %s up to date failed: %s", metadata.name, error)
+
+    def _node_client(self, pki: Path) -> NodeClient:
+        name = "apiserver-kubelet-client"
+        return NodeClient(
+            NodeClientConfig(authority=pki / "ca.crt", certificate=pki / f"{name}.crt", key=pki / f"{name}.key")
+        )
+
+    def _http(self, pki: Path, nodes: NodeClient) -> HTTPServer:
+        tokens = ServiceAccountTokens(
+            self.scheme,
+            self.registry.handler,
+            signing_key=(pki / "sa.key").read_bytes(),
+            public_keys=[(pki / "sa.pub").read_bytes()],
+            issuer=self.config.issuer,
+        )
+        front_proxy = pki / "front-proxy-ca.crt"
+        authentication = Authentication(
+            authority=CertificateAuthority((pki / "ca.crt").read_bytes()),
+            front_proxy=RequestHeaders(
+                CertificateAuthority(front_proxy.read_bytes()), frozenset({"front-proxy-client"})
+            )
+            if front_proxy.exists()
+            else None,
+            tokens=(tokens,),
+            anonymous_paths=(
+                *ANONYMOUS_PATHS,
+                "/version",
+                "/api/v1/namespaces/kube-public/configmaps/cluster-info",
+            ),
+        )
+        self._surroundings.authenticator = authentication
+        self._surroundings.token_issuer = tokens
+        limits = self.config.limits
+        resources = Resources(
+            self.scheme,
+            self.registry.handler,
+            is_served=self.is_served,
+            connector=NodeProxy(nodes, self._pod, self._node),
+        )
+        address = f"{self.config.advertise_address or '127.0.0.1'}:{self.config.secure_port}"
+        pipeline = Pipeline(
+            authentication,
+            self.authorizer,
+            resources,
+            self.metrics,
+            plain=self._plain(tokens, address),
+            asynchronous=self._asynchronous(),
+            max_read_only=self.config.max_read_only_in_flight,
+            max_mutating=self.config.max_mutating_in_flight,
+        )
+        return HTTPServer(
+            pipeline.handle,
+            timeout_answer=timeout_answer,
+            too_large_answer=lambda: too_large_answer(limits.body_bytes),
+            limits=limits,
+        )
+
+    def _plain(self, tokens: ServiceAccountTokens, address: str) -> list[Responder]:
+        discovery = Discovery(self.scheme, is_served=self.is_served, address=address)
+        version = msgspec.json.encode(VERSION)
+
+        def respond_version(request: Request) -> Response | None:
+            if request.path.rstrip("/") != "/version":
+                return None
+            return raw_response(msgspec.json.format(version, indent=2), request)
+
+        return [discovery.respond, respond_version, OpenID(tokens, address).respond, self._paths(discovery)]
+
+    def _paths(self, discovery: Discovery) -> Responder:
+        """``/``: the paths there are."""
+        fixed = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+
+        def respond(request: Request) -> Response | None:
+            if request.path != "/":
+                return None
+            versions = [f"/apis/{name}" if "/" in name else f"/api/{name}" for name in discovery.group_versions()]
+            groups = {path.rpartition("/")[0] for path in versions}
+            return raw_response(msgspec.json.encode({"paths": sorted({*fixed, *versions, *groups})}), request)
+
+        return respond
+
+    def _asynchronous(self) -> list[AsyncResponder]:
+        async def etcd() -> None:
+            await self._store.revision()
+
+        async def synced() -> None:
+            if not self.ready.is_set():
+                raise service_unavailable("the caches are being filled")
+
+        async def shutdown() -> None:
+            if self._stopping:
+                raise service_unavailable("process is shutting down")
+
+        def checks(*names: str) -> dict[str, Check]:
+            known: dict[str, Callable[[], Awaitable[None]]] = {
+                "ping": ping,
+                "log": ping,
+                "etcd": etcd,
+                "etcd-readiness": etcd,
+                "informer-sync": synced,
+                "poststarthook/rbac/bootstrap-roles": synced,
+                "shutdown": shutdown,
+            }
+            return {name: known[name] for name in names}
+
+        hook = "poststarthook/rbac/bootstrap-roles"
+        health = Health(
+            checks("ping", "log", "etcd", hook),
+            checks("ping", "log", "etcd", hook),
+            checks("ping", "log", "etcd", "etcd-readiness", "informer-sync", hook, "shutdown"),
+        )
+        responders: list[AsyncResponder] = [health.respond, self.metrics.respond]
+        return responders
+
+    async def _pod(self, namespace: str, name: str) -> core_v1.Pod:
+        pod: core_v1.Pod = (await self.registry.handler_of(core_v1.Pod).get(namespace, name)).object
+        return pod
+
+    async def _node(self, name: str) -> core_v1.Node:
+        node: core_v1.Node = (await self.registry.handler_of(core_v1.Node).get("", name)).object
+        return node
+
+
+def _present(*paths: Path) -> list[Path]:
+    return [path for path in paths if path.exists()]
