@@ -55,7 +55,7 @@ def quota_for(milli_cpu: int) -> int:
 
 
 def weight_for(shares: int) -> int:
-    """cgroup v2's weight of v1's shares."""
+    """Cgroup v2's weight of v1's shares."""
     return 1 + (shares - 2) * 9999 // 262142
 
 

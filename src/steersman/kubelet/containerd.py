@@ -57,7 +57,7 @@ class ContainerdConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def state(self) -> Path:
-        """containerd's state directory; fifos and bundles live here."""
+        """Containerd's state directory; fifos and bundles live here."""
         return self.directory / "state"
 
 
@@ -94,7 +94,7 @@ def choose_snapshotter(directory: Path) -> str:
 
 
 def render_config(config: ContainerdConfig, *, snapshotter: str, restrict_oom_score: bool, apparmor: bool) -> str:
-    """containerd's configuration file, version 2."""
+    """Containerd's configuration file, version 2."""
 
     def text(value: object) -> str:
         return json.dumps(str(value))

@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import os
 import shutil
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

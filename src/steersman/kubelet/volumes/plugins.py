@@ -167,9 +167,7 @@ async def _projected(volume: Volume, context: VolumeContext) -> Path:
             token = await context.sources.service_account_token(context.pod, part.service_account_token)
             bits = 0o644 if mode is None else mode
             owner = _single_user(context.pod)
-            if context.group is None and owner is not None:
-                bits = 0o600
-            elif context.group is not None:
+            if (context.group is None and owner is not None) or context.group is not None:
                 bits = 0o600
             files[part.service_account_token.path] = Projected(token.encode(), bits, owner)
         else:

@@ -1,0 +1,206 @@
+"""Pods on a real containerd."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+
+import pytest
+
+from steersman.api.types.core_v1 import ConfigMap, Node, Pod, Secret
+from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta
+from steersman.kubelet.logs import LogOptions, read_log
+
+from .memory_api import ready
+
+pytestmark = [pytest.mark.root, pytest.mark.containerd]
+
+FOREVER = ["/bin/sh", "-c", "trap 'exit 0' TERM; while true; do sleep 1 & wait $!; done"]
+
+
+async def logs_of(world, name: str, container: str = "main") -> str:
+    from pathlib import Path
+
+    actor = world.kubelet.find("default", name)
+    path = Path(actor.containers[container][0].log_path)
+    return b"".join([piece async for piece in read_log(path, LogOptions(), lambda: False)]).decode()
+
+
+async def test_node_is_registered(world):
+    node = await world.api.get(Node, "node-a")
+    conditions = {each.type: each.status for each in node.status.conditions}
+    assert conditions["Ready"] == "True", node.status.conditions
+    assert node.status.allocatable["pods"] == "110"
+    assert node.status.node_info.container_runtime_version.startswith("containerd://")
+
+
+async def test_pod_runs_and_is_deleted(world):
+    began = time.monotonic()
+    await world.run("web", {"containers": [{"name": "main", "command": FOREVER}]})
+    pod = await world.api.wait(Pod, "web", "default", ready)
+    print("ready after", time.monotonic() - began)
+    assert pod.status.phase == "Running"
+    assert pod.status.pod_ip.startswith("10.250.")
+    reasons = [reason for reason, _ in world.api.events("web")]
+    assert {"Pulled", "Created", "Started"} <= set(reasons)
+    began = time.monotonic()
+    await world.api.delete(Pod, "web", "default", options=DeleteOptions(grace_period_seconds=5))
+    await world.api.wait(Pod, "web", "default", lambda pod: pod is None)
+    print("deleted after", time.monotonic() - began)
+    assert not (world.config.pods_dir / pod.metadata.uid).exists()
+
+
+async def test_configuration_reaches_the_container(world):
+    await world.api.create(ConfigMap(metadata=ObjectMeta(name="settings", namespace="default"), data={"color": "blue"}))
+    await world.api.create(Secret(metadata=ObjectMeta(name="hidden", namespace="default"), data={"key": b"xyzzy"}))
+    script = "cat /cfg/color; echo; cat /sec/key; echo; echo $GREETING $IP; hostname; cat /etc/resolv.conf; cat /tok/token; echo; cat /sub; echo; cat /me/labels; echo; id -u; echo done > /dev/termination-log"
+    await world.run(
+        "conf",
+        {
+            "restartPolicy": "Never",
+            "securityContext": {"runAsUser": 1000, "fsGroup": 2000},
+            "volumes": [
+                {"name": "cfg", "configMap": {"name": "settings"}},
+                {"name": "sec", "secret": {"secretName": "hidden"}},
+                {"name": "me", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+                {"name": "tok", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+                {"name": "scratch", "emptyDir": {"medium": "Memory"}},
+            ],
+            "initContainers": [
+                {"name": "init", "command": ["/bin/sh", "-c", "echo made > /scratch/made"], "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+            ],
+            "containers": [
+                {
+                    "name": "main",
+                    "command": ["/bin/sh", "-c", script],
+                    "env": [
+                        {"name": "NAME", "value": "world"},
+                        {"name": "GREETING", "value": "hello-$(NAME)"},
+                        {"name": "IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                    ],
+                    "volumeMounts": [
+                        {"name": "cfg", "mountPath": "/cfg"},
+                        {"name": "sec", "mountPath": "/sec"},
+                        {"name": "me", "mountPath": "/me"},
+                        {"name": "tok", "mountPath": "/tok"},
+                        {"name": "scratch", "mountPath": "/sub", "subPath": "made"},
+                    ],
+                }
+            ],
+        },
+        labels={"app": "conf"},
+    )
+    pod = await world.api.wait(Pod, "conf", "default", lambda pod: pod and pod.status.phase in ("Succeeded", "Failed"))
+    output = await logs_of(world, "conf")
+    assert pod.status.phase == "Succeeded", (output, pod.status.container_statuses)
+    for expected in ("blue", "xyzzy", "hello-world 10.250.", "conf", "nameserver 10.96.0.10", "ndots:5", "token-of-default", "made", 'app="conf"', "1000"):
+        assert expected in output
+    terminated = pod.status.container_statuses[0].state.terminated
+    assert (terminated.reason, terminated.message) == ("Completed", "done\n")
+    assert next(each for each in pod.status.conditions if each.type == "Ready").reason == "PodCompleted"
+
+
+async def test_killed_container_restarts_and_backs_off(world):
+    await world.run("crash", {"containers": [{"name": "main", "command": ["/bin/sh", "-c", "exit 3"]}]})
+
+    def crashing(pod):
+        if pod is None or not pod.status.container_statuses:
+            return False
+        status = pod.status.container_statuses[0]
+        waiting = status.state.waiting
+        return waiting is not None and waiting.reason == "CrashLoopBackOff" and status.restart_count >= 1
+
+    pod = await world.api.wait(Pod, "crash", "default", crashing)
+    status = pod.status.container_statuses[0]
+    assert status.last_state.terminated.exit_code == 3
+    assert pod.status.phase == "Running"
+    assert "back-off" in status.state.waiting.message
+
+
+async def test_missing_image(world):
+    await world.run("lost", {"containers": [{"name": "main", "image": "127.0.0.1:1/none:1"}]})
+
+    def waits(reason):
+        def check(pod):
+            statuses = pod.status.container_statuses if pod else []
+            return bool(statuses and statuses[0].state.waiting and statuses[0].state.waiting.reason == reason)
+
+        return check
+
+    await world.api.wait(Pod, "lost", "default", waits("ErrImagePull"))
+    await world.api.wait(Pod, "lost", "default", waits("ImagePullBackOff"))
+    await asyncio.sleep(0.2)
+    messages = dict(world.api.events("lost"))
+    assert messages["Pulling"] == 'Pulling image "127.0.0.1:1/none:1"'
+    assert messages["BackOff"] == 'Back-off pulling image "127.0.0.1:1/none:1"'
+
+
+async def test_liveness_and_readiness(world):
+    script = "touch /tmp/live /tmp/ready; while true; do sleep 1; done"
+    probe = {"periodSeconds": 1, "failureThreshold": 1}
+    await world.run(
+        "probed",
+        {
+            "terminationGracePeriodSeconds": 1,
+            "containers": [
+                {
+                    "name": "main",
+                    "command": ["/bin/sh", "-c", script],
+                    "readinessProbe": {**probe, "exec": {"command": ["/bin/cat", "/tmp/ready"]}},
+                    "livenessProbe": {**probe, "initialDelaySeconds": 2, "exec": {"command": ["/bin/cat", "/tmp/live"]}},
+                }
+            ],
+        },
+    )
+    await world.api.wait(Pod, "probed", "default", ready)
+    actor = world.kubelet.find("default", "probed")
+    runtime = world.kubelet._node.runtime
+    await runtime.exec_sync(actor.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/ready"], 5)
+    await world.api.wait(Pod, "probed", "default", lambda pod: not ready(pod))
+    await runtime.exec_sync(actor.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/live"], 5)
+    await world.api.wait(Pod, "probed", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1)
+    await world.api.wait(Pod, "probed", "default", ready)
+
+
+async def test_restart_of_the_kubelet_restarts_nothing(world):
+    await world.run("steady", {"containers": [{"name": "main", "command": FOREVER}]})
+    await world.run("leaves", {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "command": FOREVER}]})
+    before = await world.api.wait(Pod, "steady", "default", ready)
+    leaves = await world.api.wait(Pod, "leaves", "default", ready)
+    await world.stop()
+    await world.api.delete(Pod, "leaves", "default", options=DeleteOptions(grace_period_seconds=0))
+    await world.start()
+    actor = world.kubelet.find("default", "steady")
+    async with asyncio.timeout(10):
+        while not actor.containers:
+            await asyncio.sleep(0.02)
+    after = await world.api.get(Pod, "steady", "default")
+    assert ready(after)
+    assert after.status.container_statuses[0].container_id == before.status.container_statuses[0].container_id
+    assert after.status.container_statuses[0].restart_count == 0
+    assert await world.kubelet._node.runtime.list_sandboxes({"io.kubernetes.pod.uid": leaves.metadata.uid}) == []
+    status = await world.kubelet._node.runtime.container_status(actor.containers["main"][0].id)
+    assert status.state == 1
+    # and a process killed with -9 comes back
+    from steersman.kubelet.cgroups import processes_below
+
+    group = f"{world.config.cgroup_root}/kubepods/besteffort/pod{after.metadata.uid}/{actor.containers['main'][0].id}"
+    for pid in processes_below(group):
+        os.kill(pid, signal.SIGKILL)
+    await world.api.wait(Pod, "steady", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1 and ready(pod))
+
+
+async def test_losing_the_api_stops_no_pod(world):
+    await world.run("alone", {"containers": [{"name": "main", "command": FOREVER}]})
+    await world.api.wait(Pod, "alone", "default", ready)
+    world.api.down = True
+    actor = world.kubelet.find("default", "alone")
+    runtime = world.kubelet._node.runtime
+    await runtime.stop_container(actor.containers["main"][0].id, 0)
+    async with asyncio.timeout(20):
+        while int(actor.containers["main"][0].annotations["io.kubernetes.container.restartCount"]) != 1:
+            await asyncio.sleep(0.05)
+    world.api.down = False
+    await world.api.wait(Pod, "alone", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1)
