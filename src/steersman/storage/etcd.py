@@ -191,11 +191,13 @@ class EtcdStore:
 
     async def _compact_revision(self, revision: int) -> int:
         """The oldest revision that can be read, which etcd tells those who ask to watch from an older one."""
-        async for reply in self._open_watch(revision):
-            if reply.canceled:
-                return max(int(reply.compact_revision), revision + 1)
-            if not reply.created:
-                break
+        with contextlib.suppress(grpc.aio.AioRpcError):
+            async with contextlib.aclosing(self._open_watch(revision)) as replies:
+                async for reply in replies:
+                    if reply.canceled:
+                        return max(int(reply.compact_revision), revision + 1)
+                    if not reply.created:
+                        break
         return revision + 1
 
     async def revision(self) -> int:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from heapq import heapify, heappop, heappush
 
 from .store import Event, EventBatch, Follower, Store, StoreError
 
@@ -69,7 +70,8 @@ class Followers:
         """Everything up to here has been delivered."""
         self._by_prefix: dict[str, dict[FollowerTask, None]] = {}
         self._odd: dict[FollowerTask, None] = {}  # whose prefix does not end in a slash
-        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[int, int, asyncio.Future[None]]] = []  # a heap by revision
+        self._tickets = 0
 
     async def follow(self, prefix: str, start: int, callback: Callback, history: History) -> FollowerTask:
         """Add a follower; ``history(prefix, first, last, callback)`` delivers what is past."""
@@ -127,24 +129,23 @@ class Followers:
     def advance(self, revision: int) -> None:
         """Everything up to a revision has been delivered."""
         self.revision = max(self.revision, revision)
-        if self._waiters:
-            waiting = []
-            for waiter in self._waiters:
-                if waiter[0] > self.revision:
-                    waiting.append(waiter)
-                elif not waiter[1].done():
-                    waiter[1].set_result(None)
-            self._waiters = waiting
+        while self._waiters and self._waiters[0][0] <= self.revision:
+            future = heappop(self._waiters)[2]
+            if not future.done():
+                future.set_result(None)
 
     async def wait_revision(self, revision: int) -> None:
         """Wait until a revision has been delivered."""
         if self.revision < revision:
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiters.append((revision, future))
+            self._tickets += 1
+            heappush(self._waiters, (revision, self._tickets, future))
             try:
                 await future
-            finally:
-                self._waiters = [waiter for waiter in self._waiters if waiter[1] is not future]
+            except asyncio.CancelledError:
+                self._waiters = [waiter for waiter in self._waiters if not waiter[2].done()]
+                heapify(self._waiters)
+                raise
 
     def end(self, error: StoreError | None) -> None:
         """End every follower."""
