@@ -1,0 +1,161 @@
+"""The shape of plugins, and the algorithm that runs them over all nodes.
+
+Upstream's extension points that exist here: Filter and Score (Bind, Reserve and the queue's order are the
+scheduler's own).  A plugin sees all nodes, or the ones it is asked about, at once.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple, Protocol
+
+import numpy as np
+
+from .podinfo import PodInfo
+from .snapshot import Indexes, Mask, Numbers, Snapshot
+
+MAX_SCORE = 100
+
+
+class Rejection(NamedTuple):
+    """Nodes (among those asked about) that a filter refuses, and why.
+
+    ``resolvable`` says for each of them whether removing pods could help.
+    """
+
+    nodes: Mask
+    reason: str
+    resolvable: Mask | bool = False
+
+
+class FilterPlugin(Protocol):
+    """Refuses nodes.  ``dynamic`` plugins depend on the pods that run on a node."""
+
+    name: ClassVar[str]
+    dynamic: ClassVar[bool]
+    events: ClassVar[frozenset[str]]
+    """What can make a pod schedulable that this plugin refused (:mod:`steersman.scheduler.queue`)."""
+
+    def filter(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Sequence[Rejection]:
+        """The refused ones among these columns; masks are as long as ``columns``."""
+        ...
+
+
+class ScorePlugin(Protocol):
+    """Prefers nodes.  ``dynamic`` plugins depend on the pods that run on a node, and do not normalise."""
+
+    name: ClassVar[str]
+    dynamic: ClassVar[bool]
+
+    def score(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Numbers | None:
+        """0 to 100 for each of these columns, or None where the plugin has no opinion."""
+        ...
+
+
+class Diagnosis(NamedTuple):
+    """Why a pod fits nowhere: (reason → nodes), the plugins that refused, nodes on which removing pods could help."""
+
+    nodes: int
+    reasons: Counter[str]
+    plugins: frozenset[str]
+    resolvable: tuple[str, ...]
+
+
+class Framework:
+    """Runs filters in order and adds weighted scores."""
+
+    def __init__(
+        self, filters: Sequence[FilterPlugin], scores: Sequence[tuple[ScorePlugin, int]], rng: random.Random
+    ) -> None:
+        self._filters = filters
+        self._scores = scores
+        self._rng = rng
+
+    def place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
+        """Find nodes for pods of the same signature, in order, and assume them there; None from where none fits."""
+        first = pods[0]
+        columns = np.flatnonzero(snapshot.active)
+        for plugin in self._filters:
+            refused = _union(plugin.filter(first, snapshot, columns))
+            if refused is not None:
+                columns = columns[~refused]
+        if not columns.size:
+            return [None] * len(pods)
+        return self._choose(pods, snapshot, columns)
+
+    def _choose(self, pods: Sequence[PodInfo], snapshot: Snapshot, columns: Indexes) -> list[str | None]:
+        first = pods[0]
+        totals = self._static(first, snapshot, columns) + self._dynamic(first, snapshot, columns)
+        result: list[str | None] = []
+        for pod in pods:
+            if not columns.size:
+                result.append(None)
+                continue
+            best = np.flatnonzero(totals == totals.max())
+            position = int(best[self._rng.randrange(best.size)] if best.size > 1 else best[0])
+            column = columns[position : position + 1]
+            node = snapshot.names[int(column[0])]
+            before = self._dynamic(first, snapshot, column)[0]
+            snapshot.add_pod(pod, node)
+            result.append(node)
+            if len(result) == len(pods):
+                break
+            if self._refused(first, snapshot, column):
+                columns = np.delete(columns, position)
+                if columns.size:  # normalised scores depend on which nodes are left
+                    totals = self._static(first, snapshot, columns) + self._dynamic(first, snapshot, columns)
+            else:
+                totals[position] += self._dynamic(first, snapshot, column)[0] - before
+        return result
+
+    def _static(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Numbers:
+        return self._sum(pod, snapshot, columns, dynamic=False)
+
+    def _dynamic(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Numbers:
+        return self._sum(pod, snapshot, columns, dynamic=True)
+
+    def _sum(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes, *, dynamic: bool) -> Numbers:
+        total: Numbers = np.zeros(columns.size, np.int64)
+        for plugin, weight in self._scores:
+            if plugin.dynamic is dynamic:
+                scores = plugin.score(pod, snapshot, columns)
+                if scores is not None:
+                    total += weight * scores
+        return total
+
+    def _refused(self, pod: PodInfo, snapshot: Snapshot, column: Indexes) -> bool:
+        return any(
+            rejection.nodes[0]
+            for plugin in self._filters
+            if plugin.dynamic
+            for rejection in plugin.filter(pod, snapshot, column)
+        )
+
+    def diagnose(self, pod: PodInfo, snapshot: Snapshot) -> Diagnosis:
+        """Why a pod fits nowhere.  A node counts for the reasons of the first plugin that refuses it."""
+        columns = np.flatnonzero(snapshot.active)
+        total = int(columns.size)
+        reasons: Counter[str] = Counter()
+        plugins: set[str] = set()
+        resolvable: list[str] = []
+        for plugin in self._filters:
+            refused = np.zeros(columns.size, np.bool_)
+            helps = np.ones(columns.size, np.bool_)
+            for rejection in plugin.filter(pod, snapshot, columns):
+                if count := int(rejection.nodes.sum()):
+                    reasons[rejection.reason] += count
+                    plugins.add(plugin.name)
+                    refused |= rejection.nodes
+                    helps &= ~rejection.nodes | rejection.resolvable
+            resolvable += [snapshot.names[column] for column in columns[refused & helps]]
+            columns = columns[~refused]
+        return Diagnosis(total, reasons, frozenset(plugins), tuple(resolvable))
+
+
+def _union(rejections: Sequence[Rejection]) -> Mask | None:
+    result: Mask | None = None
+    for rejection in rejections:
+        result = rejection.nodes if result is None else result | rejection.nodes
+    return result

@@ -1,0 +1,30 @@
+"""The plugins, in upstream's order and with its weights: the one table that says what the scheduler heeds."""
+
+from __future__ import annotations
+
+from steersman.scheduler.framework import FilterPlugin, ScorePlugin
+
+from .image_locality import ImageLocality
+from .node_affinity import NodeAffinity
+from .node_name import NodeName
+from .node_ports import NodePorts
+from .node_resources import BalancedAllocation, Fit
+from .node_unschedulable import NodeUnschedulable
+from .taint_toleration import TaintToleration
+
+FILTERS: tuple[FilterPlugin, ...] = (
+    NodeUnschedulable(),
+    NodeName(),
+    TaintToleration(),
+    NodeAffinity(),
+    NodePorts(),
+    Fit(),
+)
+
+SCORES: tuple[tuple[ScorePlugin, int], ...] = (
+    (TaintToleration(), 3),
+    (NodeAffinity(), 2),
+    (Fit(), 1),
+    (BalancedAllocation(), 1),
+    (ImageLocality(), 1),
+)

@@ -1,0 +1,142 @@
+"""What the scheduler needs of a pod, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import msgspec
+
+from steersman.api import quantity
+from steersman.api.types.core_v1 import Affinity, Container, Pod, Toleration
+
+DEFAULT_MILLI_CPU = 100
+DEFAULT_MEMORY = 200 * 1024 * 1024
+"""What a container without requests counts for in scores, so that such pods spread too."""
+
+HostPort = tuple[str, str, int]
+"""Protocol, host address (``0.0.0.0`` for all), port."""
+
+Amounts = dict[str, int]
+"""Resource name → amount: thousandths for cpu, units for everything else."""
+
+
+class PodInfo(msgspec.Struct, frozen=True):
+    """A pod as the scheduler sees it.  ``signature`` is equal for pods that every plugin treats alike."""
+
+    key: str
+    uid: str
+    priority: int
+    requests: Amounts
+    nonzero_cpu: int
+    nonzero_memory: int
+    host_ports: tuple[HostPort, ...]
+    images: tuple[str, ...]
+    node_name: str
+    node_selector: dict[str, str]
+    affinity: Affinity | None
+    tolerations: list[Toleration]
+    signature: bytes
+    preemption_policy: str = ""
+
+
+@lru_cache(maxsize=4096)
+def amount(resource: str, text: str) -> int:
+    """A quantity as the scheduler counts it."""
+    return quantity.milli_value(text) if resource == "cpu" else quantity.value(text)
+
+
+def amounts(resources: Mapping[str, str]) -> Amounts:
+    """A resource list as the scheduler counts it."""
+    return {name: amount(name, text) for name, text in resources.items()}
+
+
+def _add(total: Amounts, more: Amounts) -> None:
+    for name, value in more.items():
+        total[name] = total.get(name, 0) + value
+
+
+def _raise(total: Amounts, least: Amounts) -> None:
+    for name, value in least.items():
+        total[name] = max(total.get(name, 0), value)
+
+
+def _container(container: Container, *, nonzero: bool) -> Amounts:
+    result = amounts(container.resources.requests)
+    if nonzero:
+        result.setdefault("cpu", DEFAULT_MILLI_CPU)
+        result.setdefault("memory", DEFAULT_MEMORY)
+    return result
+
+
+def requests(pod: Pod, *, nonzero: bool = False) -> Amounts:
+    """What a pod needs at its peak: init containers run one after the other, sidecars beside everything after them."""
+    spec = pod.spec
+    total: Amounts = {}
+    for container in spec.containers:
+        _add(total, _container(container, nonzero=nonzero))
+    sidecars: Amounts = {}
+    peak: Amounts = {}
+    for container in spec.init_containers:
+        own = _container(container, nonzero=nonzero)
+        if container.restart_policy == "Always":
+            _add(total, own)
+            _add(sidecars, own)
+            _raise(peak, sidecars)
+        else:
+            _add(own, sidecars)
+            _raise(peak, own)
+    _raise(total, peak)
+    if spec.resources is not None:  # pod-level resources (KEP-2837) take precedence over the sum
+        total.update(amounts(spec.resources.requests))
+    _add(total, amounts(spec.overhead))
+    return total
+
+
+def pod_info(pod: Pod) -> PodInfo:
+    """Compute what the scheduler needs of a pod."""
+    spec = pod.spec
+    needed = {name: value for name, value in requests(pod).items() if value}
+    nonzero = requests(pod, nonzero=True)
+    containers = [*spec.init_containers, *spec.containers]
+    sidecars = [item for item in spec.init_containers if item.restart_policy == "Always"]
+    ports = tuple(
+        sorted(
+            (port.protocol or "TCP", port.host_ip or "0.0.0.0", port.host_port)  # noqa: S104
+            for container in [*spec.containers, *sidecars]
+            for port in container.ports
+            if port.host_port
+        )
+    )
+    images = tuple(container.image for container in containers)
+    signature = msgspec.json.encode(
+        (
+            spec.priority or 0,
+            sorted(needed.items()),
+            nonzero["cpu"],
+            nonzero["memory"],
+            ports,
+            images,
+            sorted(spec.node_selector.items()),
+            spec.affinity,
+            spec.tolerations,
+            spec.preemption_policy,
+            pod.metadata.namespace,
+        )
+    )
+    return PodInfo(
+        key=f"{pod.metadata.namespace}/{pod.metadata.name}",
+        uid=pod.metadata.uid,
+        priority=spec.priority or 0,
+        requests=needed,
+        nonzero_cpu=nonzero["cpu"],
+        nonzero_memory=nonzero["memory"],
+        host_ports=ports,
+        images=images,
+        node_name=spec.node_name,
+        node_selector=spec.node_selector,
+        affinity=spec.affinity,
+        tolerations=spec.tolerations,
+        signature=signature,
+        preemption_policy=spec.preemption_policy,
+    )

@@ -1,0 +1,204 @@
+"""All nodes as arrays: a column for each node, a row for each resource; kept current change by change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from steersman.api.types.core_v1 import Node, Taint
+
+from .podinfo import PodInfo, amounts
+
+Mask = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+Indexes = NDArray[np.intp]
+
+CPU, MEMORY, EPHEMERAL, PODS = range(4)
+TaintKey = tuple[str, str, str]
+"""Key, value, effect."""
+
+_FIRST_CAPACITY = 64
+
+
+class Snapshot:
+    """Nodes and what runs, or was decided to run, on them.
+
+    Columns are reused; ``active`` says which hold a node.  ``requested`` counts pods in row PODS.  Labels are
+    interned: ``label_columns[key]`` holds for each node the number of its value in ``label_values[key]``, or -1.
+    ``taint_sets[taint_column[node]]`` are a node's taints.
+    """
+
+    def __init__(self) -> None:
+        self.capacity = _FIRST_CAPACITY
+        self.columns: dict[str, int] = {}
+        self.names: list[str] = [""] * self.capacity
+        self.resources: dict[str, int] = {"cpu": CPU, "memory": MEMORY, "ephemeral-storage": EPHEMERAL, "pods": PODS}
+        self.allocatable: Numbers = np.zeros((4, self.capacity), np.int64)
+        self.requested: Numbers = np.zeros((4, self.capacity), np.int64)
+        self.nonzero: Numbers = np.zeros((2, self.capacity), np.int64)
+        self.active: Mask = np.zeros(self.capacity, np.bool_)
+        self.unschedulable: Mask = np.zeros(self.capacity, np.bool_)
+        self.taint_column: Indexes = np.zeros(self.capacity, np.intp)
+        self.taint_sets: list[tuple[TaintKey, ...]] = [()]
+        self._taint_index: dict[tuple[TaintKey, ...], int] = {(): 0}
+        self.label_columns: dict[str, Indexes] = {}
+        self.label_values: dict[str, dict[str, int]] = {}
+        self.images: dict[str, dict[int, int]] = {}
+        self.ports: dict[tuple[str, int], dict[int, Counter[str]]] = {}
+        self._node_images: dict[int, list[str]] = {}
+        self._free = list(range(self.capacity - 1, -1, -1))
+        self._pods: dict[str, tuple[str, PodInfo]] = {}
+        self._by_node: dict[str, dict[str, PodInfo]] = {}
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def pods_on(self, node: str) -> list[PodInfo]:
+        """The pods that count on a node."""
+        return [*self._by_node.get(node, {}).values()]
+
+    def node_of(self, uid: str) -> str | None:
+        """Where a pod counts; None where it does not."""
+        found = self._pods.get(uid)
+        return found[0] if found else None
+
+    def set_node(self, node: Node) -> None:
+        """Add or update a node."""
+        name = node.metadata.name
+        column = self.columns.get(name)
+        if column is None:
+            if not self._free:
+                self._grow()
+            column = self._free.pop()
+            self.columns[name] = column
+            self.names[column] = name
+            self.active[column] = True
+            for info in self._by_node.get(name, {}).values():
+                self._count(column, info, 1)
+        allocatable = amounts(node.status.allocatable)
+        for resource in allocatable:
+            self.resource(resource)
+        for resource, row in self.resources.items():
+            self.allocatable[row, column] = allocatable.get(resource, 0)
+        self.unschedulable[column] = bool(node.spec.unschedulable)
+        self.taint_column[column] = self._intern(node.spec.taints)
+        self._set_labels(column, node.metadata.labels)
+        self._set_images(column, node)
+
+    def remove_node(self, name: str) -> None:
+        """Forget a node; its pods count again if it comes back."""
+        column = self.columns.pop(name, None)
+        if column is None:
+            return
+        for info in self._by_node.get(name, {}).values():
+            self._count(column, info, -1)
+        self.active[column] = False
+        self.names[column] = ""
+        self.allocatable[:, column] = 0
+        self._set_labels(column, {})
+        for image in self._node_images.pop(column, []):
+            self._drop_image(image, column)
+        self._free.append(column)
+
+    def add_pod(self, info: PodInfo, node: str) -> None:
+        """Count a pod on a node, which need not be known yet; where it counted before, it does no more."""
+        known = self._pods.get(info.uid)
+        if known is not None and known[0] == node and known[1].signature == info.signature:
+            return  # the watch confirms what was assumed
+        self.remove_pod(info.uid)
+        self._pods[info.uid] = (node, info)
+        self._by_node.setdefault(node, {})[info.uid] = info
+        if (column := self.columns.get(node)) is not None:
+            self._count(column, info, 1)
+
+    def remove_pod(self, uid: str) -> bool:
+        """Count a pod no more; returns whether it did."""
+        found = self._pods.pop(uid, None)
+        if found is None:
+            return False
+        node, info = found
+        pods = self._by_node[node]
+        del pods[uid]
+        if not pods:
+            del self._by_node[node]
+        if (column := self.columns.get(node)) is not None:
+            self._count(column, info, -1)
+        return True
+
+    def resource(self, name: str) -> int:
+        """The row of a resource, made when first asked for."""
+        row = self.resources.get(name)
+        if row is None:
+            row = self.resources[name] = len(self.resources)
+            empty = np.zeros((1, self.capacity), np.int64)
+            self.allocatable = np.concatenate([self.allocatable, empty])
+            self.requested = np.concatenate([self.requested, empty])
+        return row
+
+    def _count(self, column: int, info: PodInfo, sign: int) -> None:
+        for resource, value in info.requests.items():
+            self.requested[self.resource(resource), column] += sign * value
+        self.requested[PODS, column] += sign
+        self.nonzero[0, column] += sign * info.nonzero_cpu
+        self.nonzero[1, column] += sign * info.nonzero_memory
+        for protocol, address, port in info.host_ports:
+            nodes = self.ports.setdefault((protocol, port), {})
+            addresses = nodes.setdefault(column, Counter())
+            addresses[address] += sign
+            if addresses[address] <= 0:
+                del addresses[address]
+            if not addresses:
+                del nodes[column]
+            if not nodes:
+                del self.ports[protocol, port]
+
+    def _grow(self) -> None:
+        old, self.capacity = self.capacity, self.capacity * 2
+
+        def wider(array: NDArray[Any], fill: int = 0) -> NDArray[Any]:
+            shape = (*array.shape[:-1], self.capacity - old)
+            return np.concatenate([array, np.full(shape, fill, array.dtype)], axis=-1)
+
+        self.allocatable, self.requested = wider(self.allocatable), wider(self.requested)
+        self.nonzero, self.active = wider(self.nonzero), wider(self.active)
+        self.unschedulable, self.taint_column = wider(self.unschedulable), wider(self.taint_column)
+        self.label_columns = {key: wider(column, -1) for key, column in self.label_columns.items()}
+        self.names += [""] * (self.capacity - old)
+        self._free = list(range(self.capacity - 1, old - 1, -1))
+
+    def _intern(self, taints: list[Taint]) -> int:
+        key = tuple(sorted((taint.key, taint.value, taint.effect) for taint in taints))
+        number = self._taint_index.get(key)
+        if number is None:
+            number = self._taint_index[key] = len(self.taint_sets)
+            self.taint_sets.append(key)
+        return number
+
+    def _set_labels(self, column: int, labels: dict[str, str]) -> None:
+        for key, values in self.label_columns.items():
+            if key not in labels:
+                values[column] = -1
+        for key, value in labels.items():
+            if key not in self.label_columns:
+                self.label_columns[key] = np.full(self.capacity, -1, np.intp)
+                self.label_values[key] = {}
+            numbers = self.label_values[key]
+            self.label_columns[key][column] = numbers.setdefault(value, len(numbers))
+
+    def _set_images(self, column: int, node: Node) -> None:
+        wanted = {name: image.size_bytes or 0 for image in node.status.images for name in image.names}
+        for name in self._node_images.get(column, []):
+            if name not in wanted:
+                self._drop_image(name, column)
+        for name, size in wanted.items():
+            self.images.setdefault(name, {})[column] = size
+        self._node_images[column] = [*wanted]
+
+    def _drop_image(self, name: str, column: int) -> None:
+        if (columns := self.images.get(name)) is not None:
+            columns.pop(column, None)
+            if not columns:
+                del self.images[name]
