@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import secrets as random_names
+import shutil
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
@@ -289,8 +290,7 @@ class PodActor:
         for mount in container.mounts:
             if path and mount.container_path == path:
                 try:
-                    with open(mount.host_path, "rb") as file:
-                        text = file.read(MAX_TERMINATION_MESSAGE).decode(errors="replace")
+                    text = await asyncio.to_thread(_beginning, Path(mount.host_path), MAX_TERMINATION_MESSAGE)
                 except OSError as error:
                     text = f"Error on reading termination log {mount.host_path}: {error}"
         if not text and policy == "FallbackToLogsOnError" and container.exit_code != 0:
@@ -324,7 +324,7 @@ class PodActor:
             started=frozenset(self._started),
             messages=self._messages,
             terminated=self._terminated,
-            failure=self._failure,
+            failure=self._failure if self._terminated else None,  # Failed is said when nothing runs any more
         )
         base = codecs.copy(self.pod)
         base.status.start_time = self.status.start_time or base.status.start_time
@@ -834,14 +834,16 @@ class PodActor:
             while True:
                 self._wakeup.clear()
                 wake = asyncio.ensure_future(self._wakeup.wait())
-                done, _ = await asyncio.wait({wake, asyncio.gather(*tasks)}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(
+                    [wake, asyncio.ensure_future(asyncio.wait(tasks))], return_when=asyncio.FIRST_COMPLETED
+                )
                 wake.cancel()
                 if all(task.done() for task in tasks):
                     break
                 if (shorter := self._grace_period()) < grace:
                     grace = shorter
-                    for id_ in ids.values():
-                        tasks.append(asyncio.ensure_future(self._node.runtime.stop_container(id_, grace)))
+                    stop = self._node.runtime.stop_container
+                    tasks += [asyncio.ensure_future(stop(id_, grace)) for id_ in ids.values()]
             for task in tasks:
                 task.result()
         finally:
@@ -908,7 +910,6 @@ class PodActor:
 
     async def _terminate(self) -> None:
         """End the pod for good: containers, sandbox, files, groups, and then the API object."""
-        runtime = self._node.runtime
         await self._retry(lambda: self._end_containers("Stopping container {name}"))
         await self._flush_status()
         await self._retry(self._remove_from_runtime)
@@ -920,7 +921,6 @@ class PodActor:
         self._node.puller.forget(f"{self.uid}_")
         self._node.crashes.forget_prefix(f"{self.uid}_")
         await self._delete_from_api()
-        del runtime
 
     async def _remove_from_runtime(self) -> None:
         selector = {names.POD_UID: self.uid}
@@ -966,7 +966,10 @@ class PodActor:
                 attempt += 1
 
 
-def _remove_logs(directory: Path) -> None:
-    import shutil
+def _beginning(path: Path, limit: int) -> str:
+    with path.open("rb") as file:
+        return file.read(limit).decode(errors="replace")
 
+
+def _remove_logs(directory: Path) -> None:
     shutil.rmtree(directory, ignore_errors=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import msgspec
 
-from .cgroups import remove_tree
+from .cgroups import processes_below, remove_tree
 from .images import PAUSE_IMAGE, Importer, build_pause_image
 from .mounts import mounts_below, unmount_below
 
@@ -212,7 +212,8 @@ class Containerd:
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 ["containerd", "--config", str(directory / "config.toml")],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, env=environment, cwd="/",
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                start_new_session=True, env=environment, cwd="/",
             )  # fmt: skip
         (directory / "containerd.pid").write_text(str(self._process.pid))
         return True
@@ -279,9 +280,8 @@ def _shims(config: ContainerdConfig) -> dict[int, str]:
         if not entry.name.isdigit():
             continue
         line = _command_line(int(entry.name))
-        if "containerd-shim" in line[0] if line else False:
-            if str(config.socket) in line and "-id" in line:
-                found[int(entry.name)] = line[line.index("-id") + 1]
+        if line and "containerd-shim" in line[0] and str(config.socket) in line and "-id" in line:
+            found[int(entry.name)] = line[line.index("-id") + 1]
     return found
 
 
@@ -303,8 +303,6 @@ def _end(pids: list[int], number: int, timeout: float) -> None:
 
 def _tasks(config: ContainerdConfig) -> list[int]:
     """The processes of our containers: they sit in cgroups below our own root."""
-    from .cgroups import processes_below
-
     return processes_below(config.cgroup_root)
 
 
@@ -332,6 +330,7 @@ def teardown(config: ContainerdConfig) -> None:
         remove_tree(config.cgroup_root)
         return
     containerd = Containerd(config)
+    namespaces = _network_namespaces(config)
     if has_sandboxes(config):
         try:
             asyncio.run(_stop_everything(containerd))
@@ -349,7 +348,7 @@ def teardown(config: ContainerdConfig) -> None:
         Path("/run/containerd/s", name).unlink(missing_ok=True)
     if config.pods_dir is not None:
         unmount_below(config.pods_dir)
-    _remove_network_namespaces(config)
+    _remove_network_namespaces(namespaces)
     unmount_below(config.directory)
     for path in (config.socket, Path(f"{config.socket}.ttrpc"), config.directory / "containerd.pid"):
         path.unlink(missing_ok=True)
@@ -394,17 +393,27 @@ async def _stop_everything(containerd: Containerd) -> None:
         await runtime.close()
 
 
-def _remove_network_namespaces(config: ContainerdConfig) -> None:
-    """Remove the network namespaces that our sandboxes' records name and that are left after all."""
-    record = config.directory / "netns"
-    if not record.exists():
-        return
-    for line in record.read_text().split():
-        path = Path(line)
-        if path.parent == Path("/var/run/netns") and path.name.startswith("cni-"):
+def _network_namespaces(config: ContainerdConfig) -> set[Path]:
+    """The network namespaces that our sandboxes' bundles name."""
+    found = set()
+    for bundle in (config.state / "io.containerd.runtime.v2.task/k8s.io").glob("*/config.json"):
+        try:
+            spec = json.loads(bundle.read_text())
+        except (OSError, ValueError):
+            continue
+        for namespace in spec.get("linux", {}).get("namespaces", []):
+            path = Path(namespace.get("path", ""))
+            if namespace.get("type") == "network" and path.name.startswith("cni-"):
+                found.add(path)
+    return found
+
+
+def _remove_network_namespaces(paths: set[Path]) -> None:
+    """Remove those that are left after all: where containerd itself could not be asked to."""
+    for path in paths:
+        if path.exists():
             subprocess.run(["umount", "-l", str(path)], capture_output=True, check=False)
             path.unlink(missing_ok=True)
-    record.unlink()
 
 
 def left_behind(config: ContainerdConfig) -> list[str]:

@@ -139,8 +139,7 @@ class CRIRuntime:
         seconds = max(1, round(timeout)) if timeout else 0
         request = cri.ExecSyncRequest(container_id=container_id, cmd=list(command), timeout=seconds)
         deadline = timeout + 5 if timeout else 24 * 3600.0
-        response = await self._call(_RUNTIME + "ExecSync", request, cri.ExecSyncResponse, deadline)
-        return response  # type: ignore[no-any-return]
+        return await self._call(_RUNTIME + "ExecSync", request, cri.ExecSyncResponse, deadline)  # type: ignore[no-any-return]
 
     async def exec_url(self, request: cri.ExecRequest) -> str:
         return str((await self._call(_RUNTIME + "Exec", request, cri.ExecResponse)).url)
@@ -174,12 +173,10 @@ class CRIRuntime:
         return list(response.image_filesystems)
 
     async def version(self) -> cri.VersionResponse:
-        response = await self._call(_RUNTIME + "Version", cri.VersionRequest(), cri.VersionResponse, 10)
-        return response  # type: ignore[no-any-return]
+        return await self._call(_RUNTIME + "Version", cri.VersionRequest(), cri.VersionResponse, 10)  # type: ignore[no-any-return]
 
     async def status(self) -> cri.StatusResponse:
-        response = await self._call(_RUNTIME + "Status", cri.StatusRequest(), cri.StatusResponse, 10)
-        return response  # type: ignore[no-any-return]
+        return await self._call(_RUNTIME + "Status", cri.StatusRequest(), cri.StatusResponse, 10)  # type: ignore[no-any-return]
 
     async def events(self) -> AsyncIterator[None]:
         """Exits, from containerd's own event stream: CRI's ``GetContainerEvents`` is absent before containerd 1.7."""

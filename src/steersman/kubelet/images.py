@@ -38,7 +38,7 @@ class ImageFile(msgspec.Struct, frozen=True):
 
 
 def architecture() -> str:
-    """This machine's architecture under the name that images and nodes use."""
+    """The machine's architecture under the name that images and nodes use."""
     machine = platform.machine()
     return _ARCHITECTURES.get(machine, machine)
 

@@ -225,7 +225,7 @@ class Kubelet:
         for container in await runtime.list_containers():
             if uid := container.labels.get(names.POD_UID):
                 seen[container.id] = (uid, container.state)
-        changed = {pair[0] for pair in set(seen.items()) ^ set(self._seen.items()) for pair in [pair[1]]}
+        changed = {uid for _, (uid, _) in set(seen.items()) ^ set(self._seen.items())}
         self._seen = seen
         for uid in changed:
             if (actor := self.actors.get(uid)) is not None:

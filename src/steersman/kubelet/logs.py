@@ -86,10 +86,12 @@ def files_of(path: Path) -> list[Path]:
 
 
 def _lines(path: Path) -> Iterator[bytes]:
-    opener: Callable[[Path], object] = gzip.open if path.suffix == ".gz" else open
-    file = opener(path, "rb")  # type: ignore[call-arg]
-    with file:  # type: ignore[attr-defined]
-        yield from file  # type: ignore[attr-defined]
+    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+        yield from file
+
+
+def _all_lines(path: Path) -> list[bytes]:
+    return list(_lines(path))
 
 
 def _seek_tail(path: Path, lines: int) -> int:
@@ -108,7 +110,7 @@ def _seek_tail(path: Path, lines: int) -> int:
             if count > lines:
                 break
         if count <= lines:
-            return position if count < lines or position == 0 else position
+            return 0
         pieces = buffer.split(b"\n")
         kept = b"\n".join(pieces[-(lines + 1) :])
         return position + len(buffer) - len(kept)
@@ -141,7 +143,7 @@ async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -
     else:
         for old in files_of(path)[:-1]:
             pending = bytearray()
-            for line in await asyncio.to_thread(lambda old=old: list(_lines(old))):
+            for line in await asyncio.to_thread(_all_lines, old):
                 pending += reader.read(line)
             if pending:
                 yield bytes(pending)

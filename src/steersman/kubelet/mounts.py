@@ -40,7 +40,7 @@ def unmount_below(directory: Path) -> None:
 
 
 def mount(source: str, target: str, filesystem: str, flags: int = 0, options: str = "") -> None:
-    """mount(2); raises OSError."""
+    """Attach a filesystem; raises OSError with what the kernel said."""
     result = _libc.mount(source.encode(), target.encode(), filesystem.encode(), flags, options.encode() or None)
     if result:
         number = ctypes.get_errno()

@@ -387,5 +387,5 @@ def _same(one: NodeStatus, other: NodeStatus) -> bool:
 
 
 def hostname() -> str:
-    """This machine's name in the form nodes have."""
+    """The machine's name in the form nodes have."""
     return socket.gethostname().lower()

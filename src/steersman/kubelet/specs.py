@@ -73,7 +73,7 @@ def sandbox_config(
             for port in container.ports:
                 if port.host_port:
                     config.port_mappings.add(
-                        protocol=_PROTOCOLS[port.protocol or "TCP"],  # type: ignore[arg-type]
+                        protocol=_PROTOCOLS[port.protocol or "TCP"],
                         container_port=port.container_port,
                         host_port=port.host_port,
                         host_ip=port.host_ip,

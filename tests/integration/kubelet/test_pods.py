@@ -204,3 +204,98 @@ async def test_losing_the_api_stops_no_pod(world):
             await asyncio.sleep(0.05)
     world.api.down = False
     await world.api.wait(Pod, "alone", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1)
+
+
+async def test_twenty_pods_at_once(world):
+    began = time.monotonic()
+    for index in range(20):
+        spec = {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "command": FOREVER}]}
+        await world.run(f"pod-{index}", spec)
+    for index in range(20):
+        await world.api.wait(Pod, f"pod-{index}", "default", ready, timeout=60)
+    print("twenty ready after", time.monotonic() - began)
+    addresses = {(await world.api.get(Pod, f"pod-{index}", "default")).status.pod_ip for index in range(20)}
+    assert len(addresses) == 20
+    began = time.monotonic()
+    for index in range(20):
+        await world.api.delete(Pod, f"pod-{index}", "default")
+    for index in range(20):
+        await world.api.wait(Pod, f"pod-{index}", "default", lambda pod: pod is None, timeout=60)
+    print("twenty gone after", time.monotonic() - began)
+    async with asyncio.timeout(5):
+        while world.kubelet.actors:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_containerd_that_dies_comes_back_and_nothing_restarts(world):
+    await world.run("steady", {"containers": [{"name": "main", "command": FOREVER}]})
+    before = await world.api.wait(Pod, "steady", "default", ready)
+    os.kill(int((world.config.root_dir / "containerd/containerd.pid").read_text()), signal.SIGKILL)
+    await world.run("later", {"containers": [{"name": "main", "command": FOREVER}]})
+    await world.api.wait(Pod, "later", "default", ready, timeout=60)
+    after = await world.api.get(Pod, "steady", "default")
+    assert after.status.container_statuses[0].container_id == before.status.container_statuses[0].container_id
+
+
+async def test_sidecars_and_init_containers(world):
+    await world.run(
+        "staged",
+        {
+            "restartPolicy": "Never",
+            "initContainers": [
+                {"name": "side", "restartPolicy": "Always", "command": FOREVER},
+                {"name": "first", "command": ["/bin/true"]},
+            ],
+            "containers": [{"name": "main", "command": ["/bin/sh", "-c", "sleep 1; exit 4"]}],
+        },
+    )
+    pod = await world.api.wait(Pod, "staged", "default", lambda pod: pod and pod.status.phase == "Failed")
+    assert pod.status.container_statuses[0].state.terminated.exit_code == 4
+    assert pod.status.init_container_statuses[1].state.terminated.reason == "Completed"
+
+
+async def test_hooks_and_deadline(world):
+    handler = {"exec": {"command": ["/bin/sh", "-c", "echo started > /out/post"]}}
+    stop = {"exec": {"command": ["/bin/sh", "-c", "echo stopped > /out/pre"]}}
+    shared = world.root / "shared"
+    await world.run(
+        "hooked",
+        {
+            "terminationGracePeriodSeconds": 3,
+            "activeDeadlineSeconds": 2,
+            "volumes": [{"name": "out", "hostPath": {"path": str(shared), "type": "DirectoryOrCreate"}}],
+            "containers": [
+                {
+                    "name": "main",
+                    "command": FOREVER,
+                    "lifecycle": {"postStart": handler, "preStop": stop},
+                    "volumeMounts": [{"name": "out", "mountPath": "/out"}],
+                }
+            ],
+        },
+    )
+    pod = await world.api.wait(Pod, "hooked", "default", lambda pod: pod and pod.status.phase == "Failed")
+    assert pod.status.reason == "DeadlineExceeded"
+    assert (shared / "post").read_text() == "started\n"
+    assert (shared / "pre").read_text() == "stopped\n"
+
+
+async def test_bad_configuration_is_named(world):
+    source = {"configMapKeyRef": {"name": "absent", "key": "k"}}
+    await world.run("wrong", {"containers": [{"name": "main", "env": [{"name": "A", "valueFrom": source}]}]})
+
+    def named(pod):
+        statuses = pod.status.container_statuses if pod else []
+        waiting = statuses[0].state.waiting if statuses else None
+        return waiting is not None and waiting.reason == "CreateContainerConfigError"
+
+    pod = await world.api.wait(Pod, "wrong", "default", named)
+    assert pod.status.container_statuses[0].state.waiting.message == 'configmap "absent" not found'
+    await world.api.create(ConfigMap(metadata=ObjectMeta(name="absent", namespace="default"), data={"k": "v"}))
+
+
+async def test_pod_that_does_not_fit_is_refused(world):
+    resources = {"requests": {"cpu": "1000"}}
+    await world.run("huge", {"containers": [{"name": "main", "command": FOREVER, "resources": resources}]})
+    pod = await world.api.wait(Pod, "huge", "default", lambda pod: pod and pod.status.phase == "Failed")
+    assert pod.status.reason == "OutOfcpu"

@@ -3,7 +3,7 @@ from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from typing import Any as _Any, ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -226,14 +226,14 @@ class LinuxSandboxSecurityContext(_message.Message):
     supplemental_groups_policy: SupplementalGroupsPolicy
     def __init__(
         self,
-        namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ...,
-        run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        namespace_options: _Optional[_Union[NamespaceOption, _Mapping[str, _Any]]] = ...,
+        run_as_user: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
         readonly_rootfs: _Optional[bool] = ...,
         supplemental_groups: _Optional[_Iterable[int]] = ...,
         privileged: _Optional[bool] = ...,
-        run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ...,
-        seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
-        apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        run_as_group: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
+        seccomp: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
+        apparmor: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
         supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
     ) -> None: ...
 
@@ -260,10 +260,10 @@ class LinuxPodSandboxConfig(_message.Message):
     def __init__(
         self,
         cgroup_parent: _Optional[str] = ...,
-        security_context: _Optional[_Union[LinuxSandboxSecurityContext, _Mapping]] = ...,
+        security_context: _Optional[_Union[LinuxSandboxSecurityContext, _Mapping[str, _Any]]] = ...,
         sysctls: _Optional[_Mapping[str, str]] = ...,
-        overhead: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
-        resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
+        overhead: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
+        resources: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class PodSandboxMetadata(_message.Message):
@@ -329,14 +329,14 @@ class PodSandboxConfig(_message.Message):
     linux: LinuxPodSandboxConfig
     def __init__(
         self,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
         hostname: _Optional[str] = ...,
         log_directory: _Optional[str] = ...,
-        dns_config: _Optional[_Union[DNSConfig, _Mapping]] = ...,
-        port_mappings: _Optional[_Iterable[_Union[PortMapping, _Mapping]]] = ...,
+        dns_config: _Optional[_Union[DNSConfig, _Mapping[str, _Any]]] = ...,
+        port_mappings: _Optional[_Iterable[_Union[PortMapping, _Mapping[str, _Any]]]] = ...,
         labels: _Optional[_Mapping[str, str]] = ...,
         annotations: _Optional[_Mapping[str, str]] = ...,
-        linux: _Optional[_Union[LinuxPodSandboxConfig, _Mapping]] = ...,
+        linux: _Optional[_Union[LinuxPodSandboxConfig, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class RunPodSandboxRequest(_message.Message):
@@ -346,7 +346,7 @@ class RunPodSandboxRequest(_message.Message):
     config: PodSandboxConfig
     runtime_handler: str
     def __init__(
-        self, config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ..., runtime_handler: _Optional[str] = ...
+        self, config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ..., runtime_handler: _Optional[str] = ...
     ) -> None: ...
 
 class RunPodSandboxResponse(_message.Message):
@@ -396,7 +396,7 @@ class PodSandboxNetworkStatus(_message.Message):
     ip: str
     additional_ips: _containers.RepeatedCompositeFieldContainer[PodIP]
     def __init__(
-        self, ip: _Optional[str] = ..., additional_ips: _Optional[_Iterable[_Union[PodIP, _Mapping]]] = ...
+        self, ip: _Optional[str] = ..., additional_ips: _Optional[_Iterable[_Union[PodIP, _Mapping[str, _Any]]]] = ...
     ) -> None: ...
 
 class PodSandboxStatus(_message.Message):
@@ -436,10 +436,10 @@ class PodSandboxStatus(_message.Message):
     def __init__(
         self,
         id: _Optional[str] = ...,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
         state: _Optional[_Union[PodSandboxState, str]] = ...,
         created_at: _Optional[int] = ...,
-        network: _Optional[_Union[PodSandboxNetworkStatus, _Mapping]] = ...,
+        network: _Optional[_Union[PodSandboxNetworkStatus, _Mapping[str, _Any]]] = ...,
         labels: _Optional[_Mapping[str, str]] = ...,
         annotations: _Optional[_Mapping[str, str]] = ...,
         runtime_handler: _Optional[str] = ...,
@@ -460,7 +460,7 @@ class PodSandboxStatusResponse(_message.Message):
     status: PodSandboxStatus
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, status: _Optional[_Union[PodSandboxStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, status: _Optional[_Union[PodSandboxStatus, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
     ) -> None: ...
 
 class PodSandboxStateValue(_message.Message):
@@ -488,7 +488,7 @@ class PodSandboxFilter(_message.Message):
     def __init__(
         self,
         id: _Optional[str] = ...,
-        state: _Optional[_Union[PodSandboxStateValue, _Mapping]] = ...,
+        state: _Optional[_Union[PodSandboxStateValue, _Mapping[str, _Any]]] = ...,
         label_selector: _Optional[_Mapping[str, str]] = ...,
     ) -> None: ...
 
@@ -496,7 +496,7 @@ class ListPodSandboxRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: PodSandboxFilter
-    def __init__(self, filter: _Optional[_Union[PodSandboxFilter, _Mapping]] = ...) -> None: ...
+    def __init__(self, filter: _Optional[_Union[PodSandboxFilter, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class PodSandbox(_message.Message):
     __slots__ = ("id", "metadata", "state", "created_at", "labels", "annotations", "runtime_handler")
@@ -533,7 +533,7 @@ class PodSandbox(_message.Message):
     def __init__(
         self,
         id: _Optional[str] = ...,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping]] = ...,
+        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
         state: _Optional[_Union[PodSandboxState, str]] = ...,
         created_at: _Optional[int] = ...,
         labels: _Optional[_Mapping[str, str]] = ...,
@@ -545,7 +545,7 @@ class ListPodSandboxResponse(_message.Message):
     __slots__ = ("items",)
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[PodSandbox]
-    def __init__(self, items: _Optional[_Iterable[_Union[PodSandbox, _Mapping]]] = ...) -> None: ...
+    def __init__(self, items: _Optional[_Iterable[_Union[PodSandbox, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class ImageSpec(_message.Message):
     __slots__ = ("image", "annotations", "user_specified_image", "runtime_handler")
@@ -639,7 +639,7 @@ class LinuxContainerResources(_message.Message):
         oom_score_adj: _Optional[int] = ...,
         cpuset_cpus: _Optional[str] = ...,
         cpuset_mems: _Optional[str] = ...,
-        hugepage_limits: _Optional[_Iterable[_Union[HugepageLimit, _Mapping]]] = ...,
+        hugepage_limits: _Optional[_Iterable[_Union[HugepageLimit, _Mapping[str, _Any]]]] = ...,
         unified: _Optional[_Mapping[str, str]] = ...,
         memory_swap_limit_in_bytes: _Optional[int] = ...,
     ) -> None: ...
@@ -706,19 +706,19 @@ class LinuxContainerSecurityContext(_message.Message):
     supplemental_groups_policy: SupplementalGroupsPolicy
     def __init__(
         self,
-        capabilities: _Optional[_Union[Capability, _Mapping]] = ...,
+        capabilities: _Optional[_Union[Capability, _Mapping[str, _Any]]] = ...,
         privileged: _Optional[bool] = ...,
-        namespace_options: _Optional[_Union[NamespaceOption, _Mapping]] = ...,
-        run_as_user: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        namespace_options: _Optional[_Union[NamespaceOption, _Mapping[str, _Any]]] = ...,
+        run_as_user: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
         run_as_username: _Optional[str] = ...,
         readonly_rootfs: _Optional[bool] = ...,
         supplemental_groups: _Optional[_Iterable[int]] = ...,
         no_new_privs: _Optional[bool] = ...,
-        run_as_group: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        run_as_group: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
         masked_paths: _Optional[_Iterable[str]] = ...,
         readonly_paths: _Optional[_Iterable[str]] = ...,
-        seccomp: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
-        apparmor: _Optional[_Union[SecurityProfile, _Mapping]] = ...,
+        seccomp: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
+        apparmor: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
         supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
     ) -> None: ...
 
@@ -730,8 +730,8 @@ class LinuxContainerConfig(_message.Message):
     security_context: LinuxContainerSecurityContext
     def __init__(
         self,
-        resources: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...,
-        security_context: _Optional[_Union[LinuxContainerSecurityContext, _Mapping]] = ...,
+        resources: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
+        security_context: _Optional[_Union[LinuxContainerSecurityContext, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class LinuxContainerUser(_message.Message):
@@ -750,7 +750,7 @@ class ContainerUser(_message.Message):
     __slots__ = ("linux",)
     LINUX_FIELD_NUMBER: _ClassVar[int]
     linux: LinuxContainerUser
-    def __init__(self, linux: _Optional[_Union[LinuxContainerUser, _Mapping]] = ...) -> None: ...
+    def __init__(self, linux: _Optional[_Union[LinuxContainerUser, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class ContainerMetadata(_message.Message):
     __slots__ = ("name", "attempt")
@@ -838,21 +838,21 @@ class ContainerConfig(_message.Message):
     linux: LinuxContainerConfig
     def __init__(
         self,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
         command: _Optional[_Iterable[str]] = ...,
         args: _Optional[_Iterable[str]] = ...,
         working_dir: _Optional[str] = ...,
-        envs: _Optional[_Iterable[_Union[KeyValue, _Mapping]]] = ...,
-        mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ...,
-        devices: _Optional[_Iterable[_Union[Device, _Mapping]]] = ...,
+        envs: _Optional[_Iterable[_Union[KeyValue, _Mapping[str, _Any]]]] = ...,
+        mounts: _Optional[_Iterable[_Union[Mount, _Mapping[str, _Any]]]] = ...,
+        devices: _Optional[_Iterable[_Union[Device, _Mapping[str, _Any]]]] = ...,
         labels: _Optional[_Mapping[str, str]] = ...,
         annotations: _Optional[_Mapping[str, str]] = ...,
         log_path: _Optional[str] = ...,
         stdin: _Optional[bool] = ...,
         stdin_once: _Optional[bool] = ...,
         tty: _Optional[bool] = ...,
-        linux: _Optional[_Union[LinuxContainerConfig, _Mapping]] = ...,
+        linux: _Optional[_Union[LinuxContainerConfig, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class CreateContainerRequest(_message.Message):
@@ -866,8 +866,8 @@ class CreateContainerRequest(_message.Message):
     def __init__(
         self,
         pod_sandbox_id: _Optional[str] = ...,
-        config: _Optional[_Union[ContainerConfig, _Mapping]] = ...,
-        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...,
+        config: _Optional[_Union[ContainerConfig, _Mapping[str, _Any]]] = ...,
+        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class CreateContainerResponse(_message.Message):
@@ -935,7 +935,7 @@ class ContainerFilter(_message.Message):
     def __init__(
         self,
         id: _Optional[str] = ...,
-        state: _Optional[_Union[ContainerStateValue, _Mapping]] = ...,
+        state: _Optional[_Union[ContainerStateValue, _Mapping[str, _Any]]] = ...,
         pod_sandbox_id: _Optional[str] = ...,
         label_selector: _Optional[_Mapping[str, str]] = ...,
     ) -> None: ...
@@ -944,7 +944,7 @@ class ListContainersRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: ContainerFilter
-    def __init__(self, filter: _Optional[_Union[ContainerFilter, _Mapping]] = ...) -> None: ...
+    def __init__(self, filter: _Optional[_Union[ContainerFilter, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class Container(_message.Message):
     __slots__ = (
@@ -999,8 +999,8 @@ class Container(_message.Message):
         self,
         id: _Optional[str] = ...,
         pod_sandbox_id: _Optional[str] = ...,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
         image_ref: _Optional[str] = ...,
         state: _Optional[_Union[ContainerState, str]] = ...,
         created_at: _Optional[int] = ...,
@@ -1013,7 +1013,7 @@ class ListContainersResponse(_message.Message):
     __slots__ = ("containers",)
     CONTAINERS_FIELD_NUMBER: _ClassVar[int]
     containers: _containers.RepeatedCompositeFieldContainer[Container]
-    def __init__(self, containers: _Optional[_Iterable[_Union[Container, _Mapping]]] = ...) -> None: ...
+    def __init__(self, containers: _Optional[_Iterable[_Union[Container, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class ContainerStatusRequest(_message.Message):
     __slots__ = ("container_id", "verbose")
@@ -1099,30 +1099,30 @@ class ContainerStatus(_message.Message):
     def __init__(
         self,
         id: _Optional[str] = ...,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping]] = ...,
+        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
         state: _Optional[_Union[ContainerState, str]] = ...,
         created_at: _Optional[int] = ...,
         started_at: _Optional[int] = ...,
         finished_at: _Optional[int] = ...,
         exit_code: _Optional[int] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
         image_ref: _Optional[str] = ...,
         reason: _Optional[str] = ...,
         message: _Optional[str] = ...,
         labels: _Optional[_Mapping[str, str]] = ...,
         annotations: _Optional[_Mapping[str, str]] = ...,
-        mounts: _Optional[_Iterable[_Union[Mount, _Mapping]]] = ...,
+        mounts: _Optional[_Iterable[_Union[Mount, _Mapping[str, _Any]]]] = ...,
         log_path: _Optional[str] = ...,
-        resources: _Optional[_Union[ContainerResources, _Mapping]] = ...,
+        resources: _Optional[_Union[ContainerResources, _Mapping[str, _Any]]] = ...,
         image_id: _Optional[str] = ...,
-        user: _Optional[_Union[ContainerUser, _Mapping]] = ...,
+        user: _Optional[_Union[ContainerUser, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class ContainerResources(_message.Message):
     __slots__ = ("linux",)
     LINUX_FIELD_NUMBER: _ClassVar[int]
     linux: LinuxContainerResources
-    def __init__(self, linux: _Optional[_Union[LinuxContainerResources, _Mapping]] = ...) -> None: ...
+    def __init__(self, linux: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class ContainerStatusResponse(_message.Message):
     __slots__ = ("status", "info")
@@ -1139,7 +1139,7 @@ class ContainerStatusResponse(_message.Message):
     status: ContainerStatus
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, status: _Optional[_Union[ContainerStatus, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, status: _Optional[_Union[ContainerStatus, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
     ) -> None: ...
 
 class ExecSyncRequest(_message.Message):
@@ -1241,13 +1241,13 @@ class ImageFilter(_message.Message):
     __slots__ = ("image",)
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping]] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class ListImagesRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: ImageFilter
-    def __init__(self, filter: _Optional[_Union[ImageFilter, _Mapping]] = ...) -> None: ...
+    def __init__(self, filter: _Optional[_Union[ImageFilter, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class Image(_message.Message):
     __slots__ = ("id", "repo_tags", "repo_digests", "size", "uid", "username", "spec", "pinned")
@@ -1273,9 +1273,9 @@ class Image(_message.Message):
         repo_tags: _Optional[_Iterable[str]] = ...,
         repo_digests: _Optional[_Iterable[str]] = ...,
         size: _Optional[int] = ...,
-        uid: _Optional[_Union[Int64Value, _Mapping]] = ...,
+        uid: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
         username: _Optional[str] = ...,
-        spec: _Optional[_Union[ImageSpec, _Mapping]] = ...,
+        spec: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
         pinned: _Optional[bool] = ...,
     ) -> None: ...
 
@@ -1283,7 +1283,7 @@ class ListImagesResponse(_message.Message):
     __slots__ = ("images",)
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[Image]
-    def __init__(self, images: _Optional[_Iterable[_Union[Image, _Mapping]]] = ...) -> None: ...
+    def __init__(self, images: _Optional[_Iterable[_Union[Image, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class ImageStatusRequest(_message.Message):
     __slots__ = ("image", "verbose")
@@ -1291,7 +1291,7 @@ class ImageStatusRequest(_message.Message):
     VERBOSE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
     verbose: bool
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping]] = ..., verbose: _Optional[bool] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ..., verbose: _Optional[bool] = ...) -> None: ...
 
 class ImageStatusResponse(_message.Message):
     __slots__ = ("image", "info")
@@ -1308,7 +1308,7 @@ class ImageStatusResponse(_message.Message):
     image: Image
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, image: _Optional[_Union[Image, _Mapping]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, image: _Optional[_Union[Image, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
     ) -> None: ...
 
 class AuthConfig(_message.Message):
@@ -1345,9 +1345,9 @@ class PullImageRequest(_message.Message):
     sandbox_config: PodSandboxConfig
     def __init__(
         self,
-        image: _Optional[_Union[ImageSpec, _Mapping]] = ...,
-        auth: _Optional[_Union[AuthConfig, _Mapping]] = ...,
-        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping]] = ...,
+        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
+        auth: _Optional[_Union[AuthConfig, _Mapping[str, _Any]]] = ...,
+        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class PullImageResponse(_message.Message):
@@ -1360,7 +1360,7 @@ class RemoveImageRequest(_message.Message):
     __slots__ = ("image",)
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping]] = ...) -> None: ...
+    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...) -> None: ...
 
 class RemoveImageResponse(_message.Message):
     __slots__ = ()
@@ -1388,7 +1388,7 @@ class RuntimeStatus(_message.Message):
     __slots__ = ("conditions",)
     CONDITIONS_FIELD_NUMBER: _ClassVar[int]
     conditions: _containers.RepeatedCompositeFieldContainer[RuntimeCondition]
-    def __init__(self, conditions: _Optional[_Iterable[_Union[RuntimeCondition, _Mapping]]] = ...) -> None: ...
+    def __init__(self, conditions: _Optional[_Iterable[_Union[RuntimeCondition, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ("verbose",)
@@ -1413,7 +1413,7 @@ class RuntimeHandler(_message.Message):
     name: str
     features: RuntimeHandlerFeatures
     def __init__(
-        self, name: _Optional[str] = ..., features: _Optional[_Union[RuntimeHandlerFeatures, _Mapping]] = ...
+        self, name: _Optional[str] = ..., features: _Optional[_Union[RuntimeHandlerFeatures, _Mapping[str, _Any]]] = ...
     ) -> None: ...
 
 class RuntimeFeatures(_message.Message):
@@ -1442,10 +1442,10 @@ class StatusResponse(_message.Message):
     features: RuntimeFeatures
     def __init__(
         self,
-        status: _Optional[_Union[RuntimeStatus, _Mapping]] = ...,
+        status: _Optional[_Union[RuntimeStatus, _Mapping[str, _Any]]] = ...,
         info: _Optional[_Mapping[str, str]] = ...,
-        runtime_handlers: _Optional[_Iterable[_Union[RuntimeHandler, _Mapping]]] = ...,
-        features: _Optional[_Union[RuntimeFeatures, _Mapping]] = ...,
+        runtime_handlers: _Optional[_Iterable[_Union[RuntimeHandler, _Mapping[str, _Any]]]] = ...,
+        features: _Optional[_Union[RuntimeFeatures, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class ImageFsInfoRequest(_message.Message):
@@ -1471,16 +1471,16 @@ class FilesystemUsage(_message.Message):
     def __init__(
         self,
         timestamp: _Optional[int] = ...,
-        fs_id: _Optional[_Union[FilesystemIdentifier, _Mapping]] = ...,
-        used_bytes: _Optional[_Union[UInt64Value, _Mapping]] = ...,
-        inodes_used: _Optional[_Union[UInt64Value, _Mapping]] = ...,
+        fs_id: _Optional[_Union[FilesystemIdentifier, _Mapping[str, _Any]]] = ...,
+        used_bytes: _Optional[_Union[UInt64Value, _Mapping[str, _Any]]] = ...,
+        inodes_used: _Optional[_Union[UInt64Value, _Mapping[str, _Any]]] = ...,
     ) -> None: ...
 
 class ImageFsInfoResponse(_message.Message):
     __slots__ = ("image_filesystems",)
     IMAGE_FILESYSTEMS_FIELD_NUMBER: _ClassVar[int]
     image_filesystems: _containers.RepeatedCompositeFieldContainer[FilesystemUsage]
-    def __init__(self, image_filesystems: _Optional[_Iterable[_Union[FilesystemUsage, _Mapping]]] = ...) -> None: ...
+    def __init__(self, image_filesystems: _Optional[_Iterable[_Union[FilesystemUsage, _Mapping[str, _Any]]]] = ...) -> None: ...
 
 class ReopenContainerLogRequest(_message.Message):
     __slots__ = ("container_id",)

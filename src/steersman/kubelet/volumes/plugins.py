@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import stat
@@ -229,11 +228,7 @@ def set_group(path: Path, group: int | None) -> None:
 def _config_map_data(config_map: ConfigMap | None) -> dict[str, bytes] | None:
     if config_map is None:
         return None
-    binary = {
-        key: base64.b64decode(value) if isinstance(value, str) else value
-        for key, value in config_map.binary_data.items()
-    }
-    return {key: value.encode() for key, value in config_map.data.items()} | binary
+    return {key: value.encode() for key, value in config_map.data.items()} | config_map.binary_data
 
 
 def _downward_files(
