@@ -63,6 +63,25 @@ class Diagnosis(NamedTuple):
     resolvable: tuple[str, ...]
 
 
+class _Work:
+    """The feasible nodes for one kind of pod and their scores, good for as long as nobody else changes the snapshot."""
+
+    __slots__ = ("columns", "dynamic", "signature", "snapshot", "totals", "version")
+
+    def __init__(
+        self, signature: bytes, snapshot: Snapshot, columns: Indexes, dynamic: Numbers, totals: Numbers
+    ) -> None:
+        self.signature = signature
+        self.snapshot = snapshot
+        self.version = snapshot.version
+        self.columns = columns
+        self.dynamic = dynamic
+        self.totals = totals
+
+    def fits(self, pod: PodInfo, snapshot: Snapshot) -> bool:
+        return self.signature == pod.signature and self.snapshot is snapshot and self.version == snapshot.version
+
+
 class Framework:
     """Runs filters in order and adds weighted scores."""
 
@@ -72,49 +91,45 @@ class Framework:
         self._filters = filters
         self._scores = scores
         self._rng = rng
+        self._memo: _Work | None = None
 
     def place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
         """Find nodes for pods of the same signature, in order, and assume them there; None from where none fits."""
         first = pods[0]
-        columns = np.flatnonzero(snapshot.active)
-        for plugin in self._filters:
-            refused = _union(plugin.filter(first, snapshot, columns))
-            if refused is not None:
-                columns = columns[~refused]
-        if not columns.size:
-            return [None] * len(pods)
-        return self._choose(pods, snapshot, columns)
-
-    def _choose(self, pods: Sequence[PodInfo], snapshot: Snapshot, columns: Indexes) -> list[str | None]:
-        first = pods[0]
-        totals = self._static(first, snapshot, columns) + self._dynamic(first, snapshot, columns)
+        work = self._memo
+        if work is None or not work.fits(first, snapshot):
+            columns = np.flatnonzero(snapshot.active)
+            for plugin in self._filters:
+                refused = _union(plugin.filter(first, snapshot, columns))
+                if refused is not None:
+                    columns = columns[~refused]
+            work = self._weigh(first, snapshot, columns)
         result: list[str | None] = []
         for pod in pods:
-            if not columns.size:
+            if not work.columns.size:
                 result.append(None)
                 continue
-            best = np.flatnonzero(totals == totals.max())
+            best = np.flatnonzero(work.totals == work.totals.max())
             position = int(best[self._rng.randrange(best.size)] if best.size > 1 else best[0])
-            column = columns[position : position + 1]
+            column = work.columns[position : position + 1]
             node = snapshot.names[int(column[0])]
-            before = self._dynamic(first, snapshot, column)[0]
             snapshot.add_pod(pod, node)
             result.append(node)
-            if len(result) == len(pods):
-                break
             if self._refused(first, snapshot, column):
-                columns = np.delete(columns, position)
-                if columns.size:  # normalised scores depend on which nodes are left
-                    totals = self._static(first, snapshot, columns) + self._dynamic(first, snapshot, columns)
+                # Normalised scores depend on which nodes are left.
+                work = self._weigh(first, snapshot, np.delete(work.columns, position))
             else:
-                totals[position] += self._dynamic(first, snapshot, column)[0] - before
+                score = self._sum(first, snapshot, column, dynamic=True)[0]
+                work.totals[position] += score - work.dynamic[position]
+                work.dynamic[position] = score
+        work.version = snapshot.version
+        self._memo = work
         return result
 
-    def _static(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Numbers:
-        return self._sum(pod, snapshot, columns, dynamic=False)
-
-    def _dynamic(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Numbers:
-        return self._sum(pod, snapshot, columns, dynamic=True)
+    def _weigh(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> _Work:
+        dynamic = self._sum(pod, snapshot, columns, dynamic=True)
+        totals = dynamic + self._sum(pod, snapshot, columns, dynamic=False)
+        return _Work(pod.signature, snapshot, columns, dynamic, totals)
 
     def _sum(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes, *, dynamic: bool) -> Numbers:
         total: Numbers = np.zeros(columns.size, np.int64)

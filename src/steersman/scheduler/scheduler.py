@@ -121,6 +121,12 @@ class Scheduler:
         self.queue.event("NodeAdd")
 
     def _node_updated(self, old: Node, new: Node) -> None:
+        if (
+            old.spec == new.spec
+            and old.metadata.labels == new.metadata.labels
+            and (old.status.allocatable == new.status.allocatable and old.status.images == new.status.images)
+        ):
+            return  # a heartbeat
         self.snapshot.set_node(new)
         if old.spec.taints != new.spec.taints or old.spec.unschedulable != new.spec.unschedulable:
             self.queue.event("NodeTaint")

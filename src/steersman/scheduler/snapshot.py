@@ -33,6 +33,8 @@ class Snapshot:
 
     def __init__(self) -> None:
         self.capacity = _FIRST_CAPACITY
+        self.version = 0
+        """Grows with every change."""
         self.columns: dict[str, int] = {}
         self.names: list[str] = [""] * self.capacity
         self.resources: dict[str, int] = {"cpu": CPU, "memory": MEMORY, "ephemeral-storage": EPHEMERAL, "pods": PODS}
@@ -67,6 +69,7 @@ class Snapshot:
 
     def set_node(self, node: Node) -> None:
         """Add or update a node."""
+        self.version += 1
         name = node.metadata.name
         column = self.columns.get(name)
         if column is None:
@@ -93,6 +96,7 @@ class Snapshot:
         column = self.columns.pop(name, None)
         if column is None:
             return
+        self.version += 1
         for info in self._by_node.get(name, {}).values():
             self._count(column, info, -1)
         self.active[column] = False
@@ -139,6 +143,7 @@ class Snapshot:
         return row
 
     def _count(self, column: int, info: PodInfo, sign: int) -> None:
+        self.version += 1
         for resource, value in info.requests.items():
             self.requested[self.resource(resource), column] += sign * value
         self.requested[PODS, column] += sign
