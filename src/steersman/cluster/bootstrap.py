@@ -1,0 +1,68 @@
+"""The objects that this distribution adds to a new cluster: its DNS Service, and what its DNS server may read."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from steersman.api import codecs
+from steersman.api.errors import StatusError, is_already_exists
+from steersman.api.scheme import Object
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
+from steersman.client.client import Client
+from steersman.dns.objects import service_objects
+from steersman.pki.files import DNS_USER
+
+from .config import ClusterConfig
+
+log = logging.getLogger(__name__)
+
+_GROUP = "rbac.authorization.k8s.io"
+_READ = ["get", "list", "watch"]
+
+
+def objects(config: ClusterConfig) -> list[Object]:
+    """Everything that must be there, in an order in which it can be created."""
+    role = ClusterRole(
+        metadata=ObjectMeta(name=DNS_USER),
+        rules=[
+            PolicyRule(verbs=_READ, api_groups=[""], resources=["services", "pods", "namespaces"]),
+            PolicyRule(verbs=_READ, api_groups=["discovery.k8s.io"], resources=["endpointslices"]),
+        ],
+    )
+    binding = ClusterRoleBinding(
+        metadata=ObjectMeta(name=DNS_USER),
+        role_ref=RoleRef(api_group=_GROUP, kind="ClusterRole", name=DNS_USER),
+        subjects=[Subject(api_group=_GROUP, kind="User", name=DNS_USER)],
+    )
+    return [role, binding, *service_objects(config.dns_address, [config.node_address], config.dns_port)]
+
+
+async def ensure(client: Client, config: ClusterConfig) -> None:
+    """Create what is missing and mend what differs; what cannot be done is logged and left."""
+    for wanted in objects(config):
+        try:
+            await _ensure(client, wanted)
+        except StatusError as error:
+            log.error("cannot create %s %s: %s", wanted.kind, wanted.metadata.name, error)
+
+
+async def _ensure(client: Client, wanted: Any) -> None:
+    try:
+        await client.create(wanted)
+        return
+    except StatusError as error:
+        # A Service is refused for its taken address before its name is seen to be taken.
+        if not is_already_exists(error) and error.reason != "Invalid":
+            raise
+    metadata = wanted.metadata
+    present = await client.get(type(wanted), metadata.name, metadata.namespace)
+    changed = codecs.copy(present)
+    for name in ("rules", "subjects", "endpoints", "ports"):
+        if hasattr(wanted, name):
+            setattr(changed, name, getattr(wanted, name))
+    if hasattr(wanted, "spec"):
+        changed.spec.ports = wanted.spec.ports
+    if changed != present:
+        await client.update(changed)

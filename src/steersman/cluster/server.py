@@ -1,0 +1,121 @@
+"""The control plane: store, API server, controllers and scheduler in one process, joined by local clients."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import sys
+from collections.abc import AsyncIterator
+
+from steersman.api.user import User
+from steersman.apiserver.server import ApiServer, ApiServerConfig
+from steersman.controllers.manager import ControllerManager, ControllerManagerConfig
+from steersman.pki import files as pki
+from steersman.storage.datastore import auto_compaction, open_store
+from steersman.storage.store import Store, StoreUnusableError
+
+from . import bootstrap, preflight, running
+from . import config as configuration
+from .config import ClusterConfig, ConfigError
+
+log = logging.getLogger(__name__)
+
+CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated",))
+SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
+BOOTSTRAP = User("system:steersman", ("system:masters",))
+
+
+def run(
+    config: ClusterConfig, *, node: bool = True, controllers: bool = True, scheduler: bool = True, verbose: bool = False
+) -> None:
+    """Run a control plane, and a node as a child process, until SIGTERM.  Raises ConfigError where it cannot start."""
+    if node:
+        preflight.check_node()
+    preflight.check_ports(config, node=False)
+    configuration.save(config)
+    try:
+        pki.ensure(config.pki)
+    except pki.PKIError as error:
+        raise ConfigError(str(error)) from error
+    try:
+        running.run(lambda: serve(config, node=node, controllers=controllers, scheduler=scheduler), verbose=verbose)
+    except* StoreUnusableError as group:
+        raise ConfigError(str(_first(group))) from group
+    except* OSError as group:
+        cause = _first(group)
+        if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
+            message = f"port {config.secure_port} on {config.bind_address} is taken; choose another --secure-port"
+            raise ConfigError(message) from group
+        raise
+
+
+async def serve(config: ClusterConfig, *, node: bool, controllers: bool, scheduler: bool) -> None:
+    """Run the parts of the control plane until cancelled."""
+    async with _store(config) as store, asyncio.TaskGroup() as group:
+        server = ApiServer(_server_config(config), store)
+        group.create_task(server.run(), name="API server")
+        group.create_task(auto_compaction(store, config.datastore).run(), name="compaction")
+        await server.ready.wait()
+        await bootstrap.ensure(server.local_client(BOOTSTRAP), config)
+        if controllers:
+            manager = ControllerManager(_controllers_config(config), server.local_client(CONTROLLER_MANAGER))
+            group.create_task(manager.run(), name="controllers")
+        if scheduler:
+            # numpy takes 160 ms to import: after the API server answers, and not where it is not wanted.
+            from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
+
+            component = Scheduler(SchedulerConfig(), server.local_client(SCHEDULER))
+            group.create_task(component.run(), name="scheduler")
+        if node:
+            group.create_task(_keep_node(config), name="node")
+
+
+@contextlib.asynccontextmanager
+async def _store(config: ClusterConfig) -> AsyncIterator[Store]:
+    directory = config.root / "server"
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    store = await open_store(config.datastore, directory)
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+async def _keep_node(config: ClusterConfig) -> None:
+    """Run a supervisor of the node beside this process, for as long as this process runs."""
+    program = [sys.executable, "-m", "steersman.cluster.supervisor", config.data_dir, "agent"]
+    process = await asyncio.create_subprocess_exec(*program, stdin=asyncio.subprocess.DEVNULL)
+    try:
+        code = await process.wait()
+        raise RuntimeError(f"the node's supervisor ended with {code}")
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await process.wait()
+
+
+def _server_config(config: ClusterConfig) -> ApiServerConfig:
+    return ApiServerConfig(
+        bind_address=config.bind_address,
+        secure_port=config.secure_port,
+        pki_directory=config.root / "pki",
+        advertise_address=config.server_address,
+        service_cidr=config.service_cidr,
+        issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
+    )
+
+
+def _controllers_config(config: ClusterConfig) -> ControllerManagerConfig:
+    return ControllerManagerConfig(
+        root_ca=(config.root / "pki/ca.crt").read_bytes(),
+        cluster_cidrs=(config.cluster_cidr,),
+        service_cidrs=(config.service_cidr,),
+    )
+
+
+def _first(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
