@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import random
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -344,7 +345,7 @@ def _free_port(used: set[int], low: int, high: int) -> int:
         port = random.randint(low + static, high)
         if port not in used:
             return port
-    for candidate in (*range(low + static, high + 1), *range(low, low + static)):
+    for candidate in chain(range(low + static, high + 1), range(low, low + static)):
         if candidate not in used:
             return candidate
     raise internal_error("failed to allocate a nodePort: range is full")

@@ -1,0 +1,482 @@
+"""Kinds with behaviour of their own: pods, services, namespaces, secrets, CSRs, tokens, reviews, conversions."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from steersman.api import codecs
+from steersman.api.errors import StatusError
+from steersman.api.types import (
+    authentication_v1,
+    authorization_v1,
+    autoscaling_v1,
+    autoscaling_v2,
+    certificates_v1,
+    discovery_v1,
+    events_v1,
+    networking_v1,
+    policy_v1,
+    scheduling_v1,
+)
+from steersman.api.types import (
+    core_v1 as v1,
+)
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Status
+from steersman.api.user import User
+from steersman.apiserver.registry.contract import ListOptions
+from steersman.apiserver.registry.registry import Registry
+from steersman.apiserver.registry.seams import Attributes, Decision, IssuedToken, TokenClaims
+from steersman.apiserver.registry.strategies.pods import qos_class
+from steersman.client.client import Patch
+from steersman.client.local import LocalClient
+
+from .conftest import ADMIN, config_map, context, pod
+
+
+def service(name: str = "s", **spec: Any) -> v1.Service:
+    spec.setdefault("ports", [v1.ServicePort(port=80)])
+    spec.setdefault("selector", {"app": "x"})
+    return v1.Service(metadata=ObjectMeta(name=name, namespace="default"), spec=v1.ServiceSpec(**spec))
+
+
+# -- bootstrap -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_cluster_begins_with(client: LocalClient) -> None:
+    namespaces = {each.metadata.name: each for each in (await client.list(v1.Namespace)).items}
+    assert set(namespaces) == {"default", "kube-system", "kube-public", "kube-node-lease"}
+    assert namespaces["default"].metadata.labels == {"kubernetes.io/metadata.name": "default"}
+    assert namespaces["default"].spec.finalizers == ["kubernetes"]
+    kubernetes = await client.get(v1.Service, "kubernetes", "default")
+    assert kubernetes.spec.cluster_ip == "10.96.0.1"
+    endpoints = await client.get(discovery_v1.EndpointSlice, "kubernetes", "default")
+    assert endpoints.endpoints[0].addresses == ["192.0.2.1"]
+    classes = {each.metadata.name: each.value for each in (await client.list(scheduling_v1.PriorityClass)).items}
+    assert classes == {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+
+
+# -- pods ------------------------------------------------------------------------------------------------------------
+
+
+async def test_new_pods(client: LocalClient) -> None:
+    wanted = pod()
+    wanted.status.phase = "Running"
+    created = await client.create(wanted)
+    assert (created.status.phase, created.status.qos_class) == ("Pending", "BestEffort")
+    assert (created.metadata.generation, created.spec.service_account_name) == (1, "default")
+    (volume,) = created.spec.volumes
+    assert volume.name.startswith("kube-api-access-")
+    assert created.spec.containers[0].volume_mounts[0].mount_path == "/var/run/secrets/kubernetes.io/serviceaccount"
+    assert [each.toleration_seconds for each in created.spec.tolerations] == [300, 300]
+    assert (created.spec.priority, created.spec.preemption_policy) == (0, "PreemptLowerPriority")
+    critical = await client.create(pod("c", priority_class_name="system-node-critical"))
+    assert critical.spec.priority == 2_000_001_000
+    with pytest.raises(StatusError) as error:
+        await client.create(pod("d", priority_class_name="nope"))
+    assert error.value.status.message == 'pods "d" is forbidden: no PriorityClass with name nope was found'
+
+
+def test_quality_of_service() -> None:
+    def resources(requests: dict[str, str], limits: dict[str, str]) -> v1.PodSpec:
+        each = v1.ResourceRequirements(requests=requests, limits=limits)
+        return v1.PodSpec(containers=[v1.Container(name="c", resources=each)])
+
+    full = {"cpu": "1", "memory": "1Gi"}
+    assert qos_class(resources(full, full)) == "Guaranteed"
+    assert qos_class(resources({"cpu": "1000m", "memory": "1024Mi"}, full)) == "Guaranteed"
+    assert qos_class(resources({"cpu": "1"}, {})) == "Burstable"
+    assert qos_class(resources({"cpu": "1"}, full)) == "Burstable"
+    assert qos_class(resources({}, {})) == "BestEffort"
+
+
+async def test_binding_once(client: LocalClient) -> None:
+    await client.create(pod())
+
+    async def bind(node: str) -> bool:
+        binding = v1.Binding(metadata=ObjectMeta(name="p"), target=v1.ObjectReference(kind="Node", name=node))
+        try:
+            await client.create_subresource(v1.Pod, "p", "binding", binding, "default")
+        except StatusError as error:
+            if error.reason != "Conflict" or "is already assigned to node" not in error.status.message:
+                raise
+            return False
+        return True
+
+    assert sum(await asyncio.gather(*(bind(f"n{number}") for number in range(5)))) == 1
+    bound = await client.get(v1.Pod, "p", "default")
+    assert bound.spec.node_name.startswith("n")
+    assert [(each.type, each.status) for each in bound.status.conditions] == [("PodScheduled", "True")]
+    page = await client.list(v1.Pod)
+    assert len(page.items) == 1
+
+
+async def test_graceful_deletion(client: LocalClient, registry: Registry) -> None:
+    handler = registry.handler_of(v1.Pod)
+    await client.create(pod())
+    assert isinstance(await handler.delete(context(), "default", "p", DeleteOptions()), Status)
+    await client.create(pod(node_name="n"))
+    answer = await handler.delete(context(), "default", "p", DeleteOptions())
+    assert not isinstance(answer, Status)
+    meta = answer.object.metadata
+    assert (meta.deletion_grace_period_seconds, meta.generation) == (30, 2)
+    longer = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=60))
+    assert not isinstance(longer, Status)
+    assert longer.revision == answer.revision
+    shorter = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=5))
+    assert not isinstance(shorter, Status)
+    assert meta.deletion_timestamp - shorter.object.metadata.deletion_timestamp == timedelta(seconds=25)
+    assert isinstance(await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0)), Status)
+    wanted = pod(node_name="n")
+    wanted.metadata.finalizers = ["example.com/hold"]
+    await client.create(wanted)
+    held = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
+    assert not isinstance(held, Status)
+    assert held.object.metadata.deletion_grace_period_seconds == 0
+
+
+async def test_pod_status_keeps_spec(client: LocalClient) -> None:
+    created = await client.create(pod())
+    changed = codecs.copy(created)
+    changed.spec.containers[0].image = "other"
+    changed.status = v1.PodStatus(phase="Running", pod_ip="10.0.0.9")
+    changed.metadata.owner_references = []
+    updated = await client.update(changed, subresource="status")
+    assert updated.spec.containers[0].image == "busybox:1.36"
+    assert (updated.status.phase, updated.status.qos_class) == ("Running", "BestEffort")
+    assert [each.ip for each in updated.status.pod_ips] == ["10.0.0.9"]
+    assert updated.metadata.generation == 1
+
+
+async def test_ephemeral_containers(client: LocalClient) -> None:
+    created = await client.create(pod())
+    body = b'{"spec":{"ephemeralContainers":[{"name":"debug","image":"busybox"}]}}'
+    patch = Patch("application/strategic-merge-patch+json", body)
+    patched = await client.patch(v1.Pod, "p", patch, "default", subresource="ephemeralcontainers")
+    assert [each.name for each in patched.spec.ephemeral_containers] == ["debug"]
+    assert patched.metadata.generation == 2
+    assert created.spec.ephemeral_containers == []
+
+
+async def test_eviction_respects_budgets(client: LocalClient) -> None:
+    wanted = pod(node_name="n")
+    wanted.metadata.labels = {"app": "x"}
+    running = codecs.copy(await client.create(wanted))
+    running.status.phase = "Running"
+    running.status.conditions = [v1.PodCondition(type="Ready", status="True")]
+    await client.update(running, subresource="status")
+    budget = policy_v1.PodDisruptionBudget(
+        metadata=ObjectMeta(name="b", namespace="default"),
+        spec=policy_v1.PodDisruptionBudgetSpec(selector=LabelSelector(match_labels={"app": "x"}), min_available=1),
+    )
+    stored = codecs.copy(await client.create(budget))
+    eviction = policy_v1.Eviction(metadata=ObjectMeta(name="p", namespace="default"))
+    with pytest.raises(StatusError) as error:
+        await client.create_subresource(v1.Pod, "p", "eviction", eviction, "default")
+    assert error.value.code == 429
+    stored.status.disruptions_allowed = 1
+    stored.status.observed_generation = 1
+    await client.update(stored, subresource="status")
+    await client.create_subresource(v1.Pod, "p", "eviction", eviction, "default")
+    evicted = await client.get(v1.Pod, "p", "default")
+    assert evicted.metadata.deletion_timestamp is not None
+    assert "DisruptionTarget" in [each.type for each in evicted.status.conditions]
+    spent = await client.get(policy_v1.PodDisruptionBudget, "b", "default")
+    assert spent.status.disruptions_allowed == 0
+    assert list(spent.status.disrupted_pods) == ["p"]
+
+
+# -- services --------------------------------------------------------------------------------------------------------
+
+
+async def test_addresses_are_unique_until_there_is_none(client: LocalClient) -> None:
+    created = await asyncio.gather(*(client.create(service(f"s{number}")) for number in range(253)))
+    addresses = {each.spec.cluster_ip for each in created}
+    assert len(addresses) == 253
+    assert all(ipaddress.ip_address(each) in ipaddress.ip_network("10.96.0.0/24") for each in addresses)
+    with pytest.raises(StatusError) as error:
+        await client.create(service("one-more"))
+    assert error.value.code == 500
+    assert "range is full" in error.value.status.message
+    await client.delete(v1.Service, "s7", "default")
+    assert (await client.create(service("again"))).spec.cluster_ip == created[7].spec.cluster_ip
+    assert len((await client.list(networking_v1.IPAddress)).items) == 254
+
+
+async def test_chosen_addresses(client: LocalClient) -> None:
+    created = await client.create(service(cluster_ip="10.96.0.10"))
+    assert created.spec.cluster_ips == ["10.96.0.10"]
+    assert (created.spec.ip_families, created.spec.ip_family_policy) == (["IPv4"], "SingleStack")
+    with pytest.raises(StatusError) as error:
+        await client.create(service("t", cluster_ip="10.96.0.10"))
+    assert error.value.code == 422
+    assert "failed to allocate IP 10.96.0.10: provided IP is already allocated" in error.value.status.message
+    with pytest.raises(StatusError) as error:
+        await client.create(service("t", cluster_ip="192.168.0.1"))
+    assert "is not in the valid range. The range of valid IPs is 10.96.0.0/24" in error.value.status.message
+    headless = await client.create(service("h", cluster_ip="None"))
+    assert headless.spec.cluster_ips == ["None"]
+
+
+async def test_node_ports_and_types(client: LocalClient) -> None:
+    created = await client.create(
+        service(
+            type="NodePort",
+            ports=[
+                v1.ServicePort(name="a", port=53, protocol="TCP"),
+                v1.ServicePort(name="b", port=53, protocol="UDP"),
+            ],
+        )
+    )
+    ports = [port.node_port or 0 for port in created.spec.ports]
+    assert ports[0] == ports[1]
+    assert 30000 <= ports[0] <= 32767
+    with pytest.raises(StatusError) as error:
+        await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=ports[0])]))
+    assert "provided port is already allocated" in error.value.status.message
+    with pytest.raises(StatusError) as error:
+        await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=80)]))
+    assert "The range of valid ports is 30000-32767" in error.value.status.message
+    # An update that says nothing of addresses and ports keeps them.
+    again = service(type="NodePort", ports=[codecs.copy(each) for each in created.spec.ports])
+    for port in again.spec.ports:
+        port.node_port = None
+    kept = await client.update(again)
+    assert kept.metadata.resource_version == created.metadata.resource_version
+    plain = codecs.copy(kept)
+    plain.spec.type = "ClusterIP"
+    assert [port.node_port for port in (await client.update(plain)).spec.ports] == [None, None]
+    taken = await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=ports[0])]))
+    assert taken.spec.ports[0].node_port == ports[0]
+    external = codecs.copy(await client.get(v1.Service, "s", "default"))
+    external.spec.type, external.spec.external_name = "ExternalName", "example.com"
+    assert (await client.update(external)).spec.cluster_ip == ""
+    assert (await client.create(service("u", cluster_ip=created.spec.cluster_ip))).spec.cluster_ip
+
+
+# -- namespaces ------------------------------------------------------------------------------------------------------
+
+
+async def test_namespaces_go_when_they_are_empty(client: LocalClient, registry: Registry) -> None:
+    await client.create(v1.Namespace(metadata=ObjectMeta(name="team")))
+    await client.delete(v1.Namespace, "team")
+    going = await client.get(v1.Namespace, "team")
+    assert going.status.phase == "Terminating"
+    assert going.metadata.deletion_timestamp is not None
+    wanted = config_map()
+    wanted.metadata.namespace = "team"
+    with pytest.raises(StatusError) as error:
+        await client.create(wanted)
+    assert error.value.code == 403
+    assert error.value.status.message == (
+        'configmaps "cm" is forbidden: unable to create new content in namespace team because it is being terminated'
+    )
+    assert error.value.status.details is not None
+    assert error.value.status.details.causes[0].reason == "NamespaceTerminating"
+    final = codecs.copy(going)
+    final.spec.finalizers = []
+    await client.update(final, subresource="finalize")
+    with pytest.raises(StatusError) as error:
+        await client.get(v1.Namespace, "team")
+    assert error.value.reason == "NotFound"
+    with pytest.raises(StatusError) as error:
+        await client.delete(v1.Namespace, "default")
+    assert error.value.status.message == 'namespaces "default" is forbidden: this namespace may not be deleted'
+
+
+# -- others ----------------------------------------------------------------------------------------------------------
+
+
+async def test_secrets(client: LocalClient) -> None:
+    secret = v1.Secret(metadata=ObjectMeta(name="s", namespace="default"), string_data={"a": "b"})
+    created = await client.create(secret)
+    assert (created.data, created.string_data, created.type) == ({"a": b"b"}, {}, "Opaque")
+
+
+async def test_certificate_requests_say_who_asked(client: LocalClient) -> None:
+    request = certificates_v1.CertificateSigningRequest(
+        metadata=ObjectMeta(name="r"),
+        spec=certificates_v1.CertificateSigningRequestSpec(
+            request=b"x", signer_name="example.com/s", usages=["client auth"], username="somebody else"
+        ),
+    )
+    created = codecs.copy(await client.create(request))
+    assert (created.spec.username, created.spec.groups) == ("admin", list(ADMIN.groups))
+    created.status.conditions = [
+        certificates_v1.CertificateSigningRequestCondition(type="Approved", status="True", reason="x", message="y")
+    ]
+    ignored = await client.update(created, subresource="status")
+    assert ignored.status.conditions == []
+    approval = codecs.copy(ignored)
+    approval.status.conditions = created.status.conditions
+    approved = await client.update(approval, subresource="approval")
+    assert approved.status.conditions[0].last_update_time is not None
+
+
+class Issuer:
+    def issue(self, claims: TokenClaims) -> IssuedToken:
+        self.claims = claims
+        return IssuedToken("signed", datetime(2030, 1, 1, tzinfo=UTC), claims.audiences or ("api",))
+
+
+async def test_tokens_are_bound(client: LocalClient, registry: Registry) -> None:
+    issuer = registry.surroundings.token_issuer = Issuer()
+    bound = await client.create(pod())
+    request = authentication_v1.TokenRequest(
+        spec=authentication_v1.TokenRequestSpec(
+            bound_object_ref=authentication_v1.BoundObjectReference(
+                kind="Pod", api_version="v1", name="p", uid=bound.metadata.uid
+            ),
+            expiration_seconds=3607,
+        )
+    )
+    answer = await client.create_subresource(v1.ServiceAccount, "default", "token", request, "default")
+    assert (answer.status.token, answer.spec.audiences) == ("signed", ["api"])
+    assert (issuer.claims.pod, issuer.claims.pod_uid) == ("p", bound.metadata.uid)
+    assert issuer.claims.expiration_seconds == 3607
+    request.spec.bound_object_ref.uid = "other"  # type: ignore[union-attr]
+    with pytest.raises(StatusError):
+        await client.create_subresource(v1.ServiceAccount, "default", "token", request, "default")
+
+
+class AllowReading:
+    async def authorize(self, attributes: Attributes) -> Decision:
+        return Decision(attributes.verb == "get", "rule")
+
+    def rules(self, user: User, namespace: str) -> authorization_v1.SubjectRulesReviewStatus:
+        return authorization_v1.SubjectRulesReviewStatus()
+
+    async def authenticate_token(self, token: str, audiences: Sequence[str]) -> tuple[User, list[str]] | None:
+        return (User("u"), list(audiences)) if token == "good" else None
+
+
+async def test_reviews(client: LocalClient, registry: Registry) -> None:
+    registry.surroundings.authorizer = AllowReading()
+    registry.surroundings.authenticator = AllowReading()
+    who = await client.create(authentication_v1.SelfSubjectReview())
+    assert who.status.user_info is not None
+    assert who.status.user_info.username == "admin"
+    for verb, allowed in (("get", True), ("delete", False)):
+        attributes = authorization_v1.ResourceAttributes(verb=verb, resource="pods")
+        review = authorization_v1.SelfSubjectAccessReview(
+            spec=authorization_v1.SelfSubjectAccessReviewSpec(resource_attributes=attributes)
+        )
+        assert (await client.create(review)).status.allowed is allowed
+    with pytest.raises(StatusError):
+        await client.create(authorization_v1.SelfSubjectAccessReview())
+    for token, good in (("good", True), ("bad", None)):
+        token_review = authentication_v1.TokenReview(spec=authentication_v1.TokenReviewSpec(token=token))
+        assert (await client.create(token_review)).status.authenticated is good
+
+
+async def test_events_in_both_versions(client: LocalClient, registry: Registry) -> None:
+    event = events_v1.Event(
+        metadata=ObjectMeta(name="e", namespace="default"),
+        event_time=datetime(2026, 1, 1, 0, 0, 0, 5, tzinfo=UTC),
+        note="hello",
+        reason="Why",
+        action="Do",
+        type="Normal",
+        regarding=v1.ObjectReference(kind="Pod", name="p", namespace="default"),
+        reporting_controller="example.com/c",
+        reporting_instance="i",
+    )
+    created = await client.create(event)
+    assert created.note == "hello"
+    core = await client.get(v1.Event, "e", "default")
+    assert (core.message, core.involved_object.name, core.reporting_component) == ("hello", "p", "example.com/c")
+    back = await client.get(events_v1.Event, "e", "default")
+    assert (back.note, back.metadata.resource_version) == ("hello", core.metadata.resource_version)
+    patch = Patch("application/merge-patch+json", b'{"metadata":{"labels":{"a":"b"}}}')
+    assert (await client.patch(events_v1.Event, "e", patch, "default")).metadata.labels == {"a": "b"}
+    registry.clock = lambda: datetime.now(UTC) + timedelta(hours=2)
+    assert await registry.expire_events() == 1
+
+
+async def test_autoscalers_in_both_versions(client: LocalClient) -> None:
+    v2 = autoscaling_v2
+    metrics = [
+        v2.MetricSpec(
+            type="Resource",
+            resource=v2.ResourceMetricSource(
+                name=name, target=v2.MetricTarget(type="Utilization", average_utilization=value)
+            ),
+        )
+        for name, value in (("cpu", 70), ("memory", 80))
+    ]
+    wanted = v2.HorizontalPodAutoscaler(
+        metadata=ObjectMeta(name="h", namespace="default"),
+        spec=v2.HorizontalPodAutoscalerSpec(
+            max_replicas=4,
+            scale_target_ref=v2.CrossVersionObjectReference(kind="Deployment", name="d", api_version="apps/v1"),
+            metrics=metrics,
+        ),
+    )
+    stored = await client.create(wanted)
+    old = await client.get(autoscaling_v1.HorizontalPodAutoscaler, "h", "default")
+    assert old.spec.target_cpu_utilization_percentage == 70
+    assert "autoscaling.alpha.kubernetes.io/metrics" in old.metadata.annotations
+    changed = codecs.copy(old)
+    changed.spec.target_cpu_utilization_percentage = 50
+    await client.update(changed)
+    new = await client.get(v2.HorizontalPodAutoscaler, "h", "default")
+    assert [each.resource.target.average_utilization for each in new.spec.metrics] == [50, 80]  # type: ignore[union-attr]
+    assert new.metadata.annotations == stored.metadata.annotations
+
+
+async def test_every_served_resource_has_a_handler(registry: Registry) -> None:
+    for resource in registry.scheme:
+        if resource.served:
+            handler = registry.handler(resource)
+            assert handler.resource is resource
+            if "list" in resource.verbs:
+                await handler.list("", ListOptions())
+
+
+async def test_limit_ranges(client: LocalClient) -> None:
+    await client.create(
+        v1.LimitRange(
+            metadata=ObjectMeta(name="l", namespace="default"),
+            spec=v1.LimitRangeSpec(
+                limits=[
+                    v1.LimitRangeItem(
+                        type="Container",
+                        default={"memory": "64Mi"},
+                        default_request={"memory": "32Mi"},
+                        max={"memory": "128Mi"},
+                    )
+                ]
+            ),
+        )
+    )
+    created = await client.create(pod())
+    assert created.spec.containers[0].resources.requests == {"memory": "32Mi"}
+    assert created.status.qos_class == "Burstable"
+    big = pod("big")
+    big.spec.containers[0].resources.limits = {"memory": "1Gi"}
+    with pytest.raises(StatusError) as error:
+        await client.create(big)
+    assert "maximum memory usage per Container is 128Mi, but limit is 1Gi" in error.value.status.message
+
+
+async def test_nodes_touch_only_what_is_theirs(registry: Registry) -> None:
+    kubelet = LocalClient(registry, User("system:node:n1", ("system:nodes", "system:authenticated")))
+    created = await kubelet.create(v1.Node(metadata=ObjectMeta(name="n1")))
+    assert [(each.key, each.effect) for each in created.spec.taints] == [("node.kubernetes.io/not-ready", "NoSchedule")]
+    for attempt in (
+        kubelet.create(v1.Node(metadata=ObjectMeta(name="n2"))),
+        kubelet.create(pod()),
+        kubelet.patch(
+            v1.Node,
+            "n1",
+            Patch("application/merge-patch+json", b'{"metadata":{"labels":{"node-restriction.kubernetes.io/a":"b"}}}'),
+        ),
+    ):
+        with pytest.raises(StatusError) as error:
+            await attempt
+        assert error.value.code == 403
