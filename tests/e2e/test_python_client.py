@@ -58,8 +58,7 @@ def test_create_read_replace_delete(core: Any, namespace: str) -> None:
     with pytest.raises(kubernetes.client.ApiException) as conflict:
         core.replace_namespaced_config_map("c", namespace, created)
     assert (conflict.value.status, conflict.value.reason) == (409, "Conflict")
-    answer = core.delete_namespaced_config_map("c", namespace)
-    assert answer.status == "Success"
+    assert core.delete_namespaced_config_map("c", namespace)["status"] == "Success"
     with pytest.raises(kubernetes.client.ApiException) as gone:
         core.read_namespaced_config_map("c", namespace)
     assert gone.value.status == 404
@@ -132,6 +131,7 @@ def test_scale_and_status_subresources(apps: Any, namespace: str) -> None:
     scale = apps.read_namespaced_deployment_scale("d", namespace)
     assert (scale.spec.replicas, scale.status.selector) == (0, "app=d")
     scale.spec.replicas = 2
+    scale.metadata.resource_version = None  # the controller writes the status meanwhile
     assert apps.replace_namespaced_deployment_scale("d", namespace, scale).spec.replicas == 2
     body = {"spec": {"replicas": 9}, "status": {"observedGeneration": 77}}
     apps.patch_namespaced_deployment_status("d", namespace, body)

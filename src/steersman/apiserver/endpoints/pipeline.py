@@ -172,7 +172,6 @@ class Pipeline:
                 info.subresource,
                 info.namespace,
                 info.name,
-                info.path,
             )
         else:
             attributes = Attributes(request.user, info.verb, path=info.path)
