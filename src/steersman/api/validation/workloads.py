@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo
 
 from steersman.api import codecs, errors, selectors
 from steersman.api.types import apps_v1, autoscaling_v1, autoscaling_v2, batch_v1, core_v1, meta_v1, policy_v1
@@ -233,6 +233,14 @@ def job_update(faults: Faults, new: batch_v1.Job, old: batch_v1.Job) -> None:
         faults.invalid("spec.template", new.spec.template, "field is immutable")
 
 
+def _known_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
 def cron_job(faults: Faults, obj: batch_v1.CronJob) -> None:
     spec = obj.spec
     if len(obj.metadata.name) > 52:
@@ -253,7 +261,7 @@ def cron_job(faults: Faults, obj: batch_v1.CronJob) -> None:
                 spec.time_zone,
                 "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones",
             )
-        elif spec.time_zone not in available_timezones():
+        elif not _known_zone(spec.time_zone):
             faults.invalid("spec.timeZone", spec.time_zone, f"unknown time zone {spec.time_zone}")
     faults.natural("spec.startingDeadlineSeconds", spec.starting_deadline_seconds)
     faults.one_of("spec.concurrencyPolicy", spec.concurrency_policy, ("Allow", "Forbid", "Replace"))

@@ -105,16 +105,17 @@ class OpenAPI:
         for clause in request.headers.get("accept", "").split(","):
             wanted = clause.partition(";")[0].strip()
             if wanted in _PROTOBUF:
-                return f"{path} {wanted}"
+                # The newer name is not a valid media type for Go's parser: the answer bears the older one.
+                return f"{path} {_PROTOBUF[-1]}"
             if wanted in ("application/json", "*/*", "application/*"):
                 break
         return path
 
     def _group_versions(self) -> dict[str, list[Resource[Any]]]:
-        """The served resources by the path of their group version under ``/openapi/v3/``."""
+        """The served resources that have a type, by the path of their group version under ``/openapi/v3/``."""
         result: dict[str, list[Resource[Any]]] = {}
         for resource in self._scheme:
-            if self._is_served(resource):
+            if resource.module and self._is_served(resource):
                 prefix = "apis" if resource.group else "api"
                 result.setdefault(f"{prefix}/{resource.group_version}", []).append(resource)
         return dict(sorted(result.items()))

@@ -191,6 +191,8 @@ class Schemas:
                 return self.reference(INT_OR_STRING)
             case "time":
                 return self.reference(MICRO_TIME if shape.format == "micro-time" else TIME)
+            case "any" if name == "dependencies":
+                return {"additionalProperties": self.reference(_FREE[name]), "type": "object"}
             case "any" if shape.format == "object":
                 return self.reference(FIELDS_V1 if name == "fieldsV1" else RAW_EXTENSION)
             case "any":

@@ -1,0 +1,256 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from steersman.api import codecs
+from steersman.api.errors import StatusError
+from steersman.api.resources import TABLE, builtin_scheme
+from steersman.api.types import apps_v1, core_v1, meta_v1
+from steersman.api.yaml import YAMLError, load_documents, load_yaml
+
+DEPLOYMENT = 'Deployment in version "v1" cannot be handled as a Deployment: '
+POD = 'Pod in version "v1" cannot be handled as a Pod: '
+
+
+def deployment(rest: str) -> bytes:
+    return f'{{"kind":"Deployment","apiVersion":"apps/v1",{rest}}}'.encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            deployment('"spec":{"replicas":"3"}'),
+            DEPLOYMENT
+            + "json: cannot unmarshal string into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            deployment('"spec":{"replicas":3.0}'),
+            DEPLOYMENT
+            + "json: cannot unmarshal number 3.0 into Go struct field DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            deployment('"spec":{"replicas":3000000000}'),
+            DEPLOYMENT + "json: cannot unmarshal number 3000000000 into Go struct field "
+            "DeploymentSpec.spec.replicas of type int32",
+        ),
+        (
+            deployment('"metadata":{"labels":{"a":1}}'),
+            DEPLOYMENT + "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string",
+        ),
+        (
+            deployment('"spec":{"template":{"spec":{"containers":{}}}}'),
+            DEPLOYMENT + "json: cannot unmarshal object into Go struct field "
+            "PodSpec.spec.template.spec.containers of type []v1.Container",
+        ),
+        (
+            b'{"kind":"Pod","apiVersion":"v1"}',
+            'Pod in version "v1" cannot be handled as a Deployment: '
+            "converting (v1.Pod) to (apps.Deployment): unknown conversion",
+        ),
+        (
+            b'{"kind":"Deployment","apiVersion":"apps/v1beta1"}',
+            "the API version in the data (apps/v1beta1) does not match the expected API version (apps/v1)",
+        ),
+        (b'{"kind":"Deployment"', None),
+        (b"[]", None),
+        (b"", None),
+        (b'{"a":' * 5000, None),
+        (b"\xff\xfe{}", None),
+    ],
+)
+def test_what_cannot_be_read_is_400_in_upstreams_words(body: bytes, message: str | None) -> None:
+    with pytest.raises(StatusError) as raised:
+        codecs.decode_body(apps_v1.Deployment, body)
+    assert raised.value.code == 400
+    assert raised.value.reason == "BadRequest"
+    if message is not None:
+        assert raised.value.status.message == message
+
+
+def test_null_is_taken_for_anything() -> None:
+    body = (
+        b'{"kind":"Pod","apiVersion":"v1","metadata":{"name":null,"labels":null,"annotations":{"a":null},'
+        b'"creationTimestamp":null,"finalizers":[null]},"spec":{"containers":[{"name":"a","ports":null}],'
+        b'"hostNetwork":null,"securityContext":null},"status":null}'
+    )
+    pod, warnings = codecs.decode_body(core_v1.Pod, body)
+    assert warnings == []
+    assert pod.metadata.annotations == {"a": ""}
+    assert pod.metadata.finalizers == [""]
+    assert pod.spec.containers[0].ports == []
+    assert pod.status == core_v1.PodStatus()
+
+
+def test_quantities_may_be_numbers_and_become_canonical() -> None:
+    limits = b'{"cpu":1,"memory":"1024Ki","example.com/x":0.5,"ephemeral-storage":"0.5"}'
+    body = b'{"spec":{"containers":[{"name":"a","resources":{"limits":' + limits + b"}}]}}"
+    pod, _ = codecs.decode_body(core_v1.Pod, body)
+    assert pod.spec.containers[0].resources.limits == {
+        "cpu": "1",
+        "memory": "1Mi",
+        "example.com/x": "500m",
+        "ephemeral-storage": "500m",
+    }
+
+
+def test_malformed_quantity() -> None:
+    body = b'{"kind":"Pod","apiVersion":"v1","spec":{"containers":[{"name":"a","resources":{"limits":{"cpu":"x"}}}]}}'
+    with pytest.raises(StatusError, match="quantities must match the regular expression"):
+        codecs.decode_body(core_v1.Pod, body)
+
+
+def test_times_are_truncated_and_in_utc() -> None:
+    body = b'{"metadata":{"creationTimestamp":"2026-01-02T03:04:05.678+02:00"}}'
+    pod, _ = codecs.decode_body(core_v1.Pod, body)
+    assert b'"creationTimestamp":"2026-01-02T01:04:05Z"' in codecs.encode(pod)
+
+
+BAD = deployment('"spec":{"replicas":3,"foo":1,"template":{"spec":{"containers":[{"name":"x","bar":1}]}},"replicas":4}')
+PROBLEMS = [
+    'duplicate field "spec.replicas"',
+    'unknown field "spec.foo"',
+    'unknown field "spec.template.spec.containers[0].bar"',
+]
+
+
+def test_strict_names_every_unknown_and_duplicate_field() -> None:
+    with pytest.raises(StatusError) as raised:
+        codecs.decode_body(apps_v1.Deployment, BAD, "", "Strict")
+    assert raised.value.status.message == DEPLOYMENT + "strict decoding error: " + ", ".join(PROBLEMS)
+
+
+@pytest.mark.parametrize("validation", ["Warn", ""])
+def test_warn_reports_them(validation: str) -> None:
+    obj, warnings = codecs.decode_body(apps_v1.Deployment, BAD, "", validation)
+    assert warnings == PROBLEMS
+    assert obj.spec.replicas == 4
+
+
+def test_ignore_is_silent() -> None:
+    assert codecs.decode_body(apps_v1.Deployment, BAD, "", "Ignore")[1] == []
+
+
+def test_strict_accepts_what_is_right() -> None:
+    body = codecs.encode(apps_v1.Deployment(spec=apps_v1.DeploymentSpec(replicas=1)))
+    assert codecs.decode_body(apps_v1.Deployment, body, "", "Strict")[1] == []
+
+
+def test_unknown_media_type_is_415() -> None:
+    with pytest.raises(StatusError) as raised:
+        codecs.decode_body(core_v1.Pod, b"x", "application/vnd.kubernetes.protobuf")
+    assert raised.value.code == 415
+
+
+def test_delete_options_come_under_any_version() -> None:
+    body = b'{"kind":"DeleteOptions","apiVersion":"apps/v1","propagationPolicy":"Orphan"}'
+    assert codecs.decode_body(meta_v1.DeleteOptions, body)[0].propagation_policy == "Orphan"
+
+
+def test_a_resource_may_be_the_target() -> None:
+    resource = builtin_scheme().by_name("apps", "v1", "deployments")
+    assert resource is not None
+    assert isinstance(codecs.decode_body(resource, deployment('"spec":{}'))[0], apps_v1.Deployment)
+
+
+def test_every_kind_survives_a_round_trip() -> None:
+    for resource in TABLE:
+        obj = resource.type()
+        assert codecs.copy(obj) == obj
+        assert codecs.from_builtins(resource.type, codecs.to_builtins(obj)) == obj
+        assert codecs.decode(resource.type, codecs.encode(obj)) == obj
+
+
+def test_secret_data_may_be_wrapped_and_must_be_base64() -> None:
+    assert codecs.decode(core_v1.Secret, b'{"data":{"a":"YWJj\\nZGVm"}}').data == {"a": b"abcdef"}
+    with pytest.raises(StatusError, match="illegal base64 data at input byte 1"):
+        codecs.decode(core_v1.Secret, b'{"data":{"a":"Y!=="}}')
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("0644", 420),
+        ("0o17", 15),
+        ("0x1F", 31),
+        ("0b11", 3),
+        ("1_000", 1000),
+        ("-12", -12),
+        ("12:30", "12:30"),
+        ("2001-01-01", "2001-01-01"),
+        ("2001-12-14T21:59:43Z", "2001-12-14T21:59:43Z"),
+        ("1.0", 1),
+        ("1.5e3", 1500),
+        (".5", 0.5),
+        ("yes", True),
+        ("Off", False),
+        ("n", False),
+        ("~", None),
+        ("", None),
+        ("null", None),
+        ("'yes'", "yes"),
+        ("!!str 12", "12"),
+        ("1.2.3", "1.2.3"),
+        ("08", 8),
+        ("123456789012345678901234567890", 1.2345678901234568e29),
+    ],
+)
+def test_yaml_scalars_mean_what_they_mean_to_go(text: str, value: Any) -> None:
+    assert load_yaml(f"key: {text}\n") == {"key": value}
+
+
+def test_yaml_merges_aliases_and_keys() -> None:
+    assert load_yaml("a: &a {x: 1, z: 3}\nb: {<<: *a, x: 2}\n1: q\ntrue: r\n") == {
+        "a": {"x": 1, "z": 3},
+        "b": {"x": 2, "z": 3},
+        "1": "q",
+        "true": "r",
+    }
+
+
+def test_yaml_documents() -> None:
+    assert list(load_documents("a: 1\n---\n---\nb: 2\n")) == [{"a": 1}, None, {"b": 2}]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\na: 2\n", 'line 2: key "a" already set in map'),
+        ("a: &x [*x]", "anchor 'x' value contains itself"),
+        ("a: *x", "anchor"),
+        ("[" * 3000, "max depth"),
+        ("a: [1", "line"),
+        ("a: .inf", "unsupported value"),
+        (
+            "a0: &a0 [x,x,x,x,x,x,x,x,x]\n"
+            + "".join(f"a{n + 1}: &a{n + 1} [{','.join([f'*a{n}'] * 9)}]\n" for n in range(9)),
+            "excessive aliasing",
+        ),
+    ],
+)
+def test_yaml_that_is_refused(text: str, message: str) -> None:
+    with pytest.raises(YAMLError, match=message):
+        load_yaml(text)
+
+
+def test_yaml_bodies() -> None:
+    body = b"kind: ConfigMap\napiVersion: v1\ndata: {a: 'x', a: 'y'}\nnope: 1\n"
+    obj, warnings = codecs.decode_body(core_v1.ConfigMap, body, "application/yaml; charset=utf-8")
+    assert obj.data == {"a": "y"}
+    assert warnings == ['line 3: key "a" already set in map', 'unknown field "nope"']
+
+
+def test_encoding_keeps_members_that_go_always_writes() -> None:
+    status = msgspec.json.decode(codecs.encode(core_v1.ContainerStatus(name="a")))
+    assert status == {
+        "image": "",
+        "imageID": "",
+        "lastState": {},
+        "name": "a",
+        "ready": False,
+        "restartCount": 0,
+        "state": {},
+    }

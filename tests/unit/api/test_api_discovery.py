@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
+from steersman.apiserver.endpoints.discovery import Discovery, version_rank
+from steersman.apiserver.http.messages import Request, Response
+
+AGGREGATED = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+
+
+def get(discovery: Discovery, path: str, accept: str = "", **headers: str) -> Response | None:
+    return discovery.respond(Request("GET", path, path, "", {"accept": accept, **headers}))
+
+
+def body(response: Response | None) -> Any:
+    assert response is not None
+    assert isinstance(response.body, bytes)
+    return json.loads(response.body)
+
+
+def test_core_and_groups() -> None:
+    discovery = Discovery(builtin_scheme(), address="10.0.0.1:6443")
+    assert body(get(discovery, "/api"))["versions"] == ["v1"]
+    groups = {group["name"]: group for group in body(get(discovery, "/apis"))["groups"]}
+    assert groups["autoscaling"]["preferredVersion"]["groupVersion"] == "autoscaling/v2"
+    assert [version["version"] for version in groups["autoscaling"]["versions"]] == ["v2", "v1"]
+    assert body(get(discovery, "/apis/apps")) == groups["apps"]
+    assert "internal.apiserver.k8s.io" not in groups
+
+
+def test_resources() -> None:
+    resources = body(get(Discovery(builtin_scheme()), "/api/v1"))["resources"]
+    by_name = {resource["name"]: resource for resource in resources}
+    assert by_name["pods"] == {
+        "name": "pods",
+        "singularName": "pod",
+        "namespaced": True,
+        "kind": "Pod",
+        "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+        "shortNames": ["po"],
+        "categories": ["all"],
+    }
+    assert by_name["pods/eviction"] == {
+        "name": "pods/eviction",
+        "singularName": "",
+        "namespaced": True,
+        "group": "policy",
+        "version": "v1",
+        "kind": "Eviction",
+        "verbs": ["create"],
+    }
+
+
+@pytest.mark.parametrize("path", ["/apis/foo", "/apis/apps/v9", "/apis/apps/v1/deployments", "/api/v2", "/version"])
+def test_what_is_not_discovery(path: str) -> None:
+    assert get(Discovery(builtin_scheme()), path) is None
+
+
+def test_aggregated() -> None:
+    discovery = Discovery(builtin_scheme())
+    response = get(discovery, "/apis", f"{AGGREGATED},application/json")
+    assert response is not None
+    assert response.content_type == AGGREGATED
+    document = body(response)
+    assert document["kind"] == "APIGroupDiscoveryList"
+    apps = next(item for item in document["items"] if item["metadata"]["name"] == "apps")
+    deployments = next(each for each in apps["versions"][0]["resources"] if each["resource"] == "deployments")
+    assert deployments["scope"] == "Namespaced"
+    assert deployments["responseKind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert [each["subresource"] for each in deployments["subresources"]] == ["scale", "status"]
+    again = get(discovery, "/apis", AGGREGATED, **{"if-none-match": response.headers["ETag"]})
+    assert again is not None
+    assert (again.status, again.body) == (304, b"")
+    assert body(get(discovery, "/apis", f"application/json,{AGGREGATED}"))["kind"] == "APIGroupList"
+
+
+def test_a_new_resource_is_discovered() -> None:
+    scheme = builtin_scheme()
+    discovery = Discovery(scheme)
+    assert get(discovery, "/apis/example.com") is None
+    scheme.add(Resource("example.com", "v1", "widgets", "Widget", namespaced=True))
+    assert body(get(discovery, "/apis/example.com/v1"))["resources"][0]["kind"] == "Widget"
+
+
+def test_version_order() -> None:
+    versions = ["foo", "v1alpha1", "v1beta1", "v10", "v1beta2", "v2", "v1"]
+    assert sorted(versions, key=version_rank) == ["v10", "v2", "v1", "v1beta2", "v1beta1", "v1alpha1", "foo"]

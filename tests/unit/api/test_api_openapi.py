@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from steersman.api.resources import builtin_scheme
+from steersman.apiserver.endpoints.openapi import OpenAPI
+from steersman.apiserver.http.messages import Request, Response
+
+PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+
+
+def get(openapi: OpenAPI, url: str, accept: str = "") -> Response | None:
+    path, _, query = url.partition("?")
+    return openapi.respond(Request("GET", path, path, query, {"accept": accept}))
+
+
+def data(response: Response | None) -> bytes:
+    assert response is not None
+    assert isinstance(response.body, bytes)
+    return response.body
+
+
+def references(tree: Any) -> Iterator[str]:
+    if isinstance(tree, dict):
+        if isinstance(tree.get("$ref"), str):
+            yield tree["$ref"]
+        for value in tree.values():
+            yield from references(value)
+    elif isinstance(tree, list):
+        for value in tree:
+            yield from references(value)
+
+
+def test_v2_is_complete() -> None:
+    document = json.loads(data(get(OpenAPI(builtin_scheme()), "/openapi/v2")))
+    assert document["swagger"] == "2.0"
+    for reference in set(references(document)):
+        assert reference.removeprefix("#/definitions/") in document["definitions"]
+    identifiers = [
+        item[method]["operationId"] for item in document["paths"].values() for method in item if method != "parameters"
+    ]
+    assert len(identifiers) == len(set(identifiers))
+
+
+def test_v3_index_leads_to_every_document() -> None:
+    openapi = OpenAPI(builtin_scheme())
+    index = json.loads(data(get(openapi, "/openapi/v3")))["paths"]
+    assert {"api/v1", "apis/apps/v1"} <= index.keys()
+    for name, entry in index.items():
+        response = get(openapi, entry["serverRelativeURL"])
+        document = json.loads(data(response))
+        assert response is not None
+        assert "immutable" in response.headers["Cache-Control"]
+        for reference in set(references(document)):
+            assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"], name
+
+
+def test_an_outdated_hash_redirects() -> None:
+    response = get(OpenAPI(builtin_scheme()), "/openapi/v3/apis/apps/v1?hash=OLD")
+    assert response is not None
+    assert response.status == 301
+    assert response.headers["Location"].startswith("/openapi/v3/apis/apps/v1?hash=")
+
+
+def test_kubectl_finds_what_it_looks_for() -> None:
+    document = json.loads(data(get(OpenAPI(builtin_scheme()), "/openapi/v3/apis/apps/v1")))
+    patch = document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"]
+    assert "fieldValidation" in [parameter["name"] for parameter in patch["parameters"]]
+    assert patch["x-kubernetes-group-version-kind"] == {"group": "apps", "kind": "Deployment", "version": "v1"}
+    deployment = document["components"]["schemas"]["io.k8s.api.apps.v1.Deployment"]
+    assert deployment["x-kubernetes-group-version-kind"] == [{"group": "apps", "kind": "Deployment", "version": "v1"}]
+
+
+def _fields(message: bytes) -> Iterator[tuple[int, bytes | int]]:
+    position = 0
+
+    def varint() -> int:
+        nonlocal position
+        result = shift = 0
+        while True:
+            byte = message[position]
+            position += 1
+            result |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return result
+
+    while position < len(message):
+        tag = varint()
+        if tag & 7 == 0:
+            yield tag >> 3, varint()
+        else:
+            assert tag & 7 == 2
+            size = varint()
+            yield tag >> 3, message[position : position + size]
+            position += size
+            assert position <= len(message)
+
+
+def test_v2_protobuf_says_the_same() -> None:
+    openapi = OpenAPI(builtin_scheme())
+    document = json.loads(data(get(openapi, "/openapi/v2")))
+    response = get(openapi, "/openapi/v2", PROTOBUF)
+    assert response is not None
+    assert response.content_type == "application/com.github.proto-openapi.spec.v2.v1.0+protobuf"
+    fields = dict(_fields(data(response)))
+    assert fields[1] == b"2.0"
+    definitions, paths = fields[9], fields[8]
+    assert isinstance(definitions, bytes)
+    assert isinstance(paths, bytes)
+    named = [dict(_fields(entry)) for _, entry in _fields(definitions) if isinstance(entry, bytes)]
+    assert [str(each[1], "utf-8") for each in named if isinstance(each[1], bytes)] == list(document["definitions"])
+    assert len(list(_fields(paths))) == len(document["paths"])
+
+
+def test_documents_are_kept_until_the_scheme_changes() -> None:
+    scheme = builtin_scheme()
+    openapi = OpenAPI(scheme)
+    request = Request("GET", "/openapi/v3/apis/apps/v1", "/openapi/v3/apis/apps/v1", "", {})
+    assert not openapi.ready(request)
+    first = data(openapi.respond(request))
+    assert openapi.ready(request)
+    assert data(openapi.respond(request)) is first
+    scheme.add(next(iter(scheme)))
+    assert not openapi.ready(request)
