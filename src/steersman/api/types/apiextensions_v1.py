@@ -8,11 +8,11 @@ from msgspec import field
 
 from . import meta_v1
 from .scalars import (
+    JSON,
     APIStruct,
     Double,
     Int32,
     Int64,
-    JSON,
     JSONSchemaPropsOrArray,
     JSONSchemaPropsOrBool,
     JSONSchemaPropsOrStringArray,
