@@ -5,7 +5,8 @@ The numbers are read from the descriptors that Go programs built with Kubernetes
     python tools/generate_protobuf_fields.py /usr/bin/kubectl
 
 Only facts are kept: names, numbers, types.  ``*`` marks a repeated field, ``%`` a map (with its value's type), ``~``
-a struct that is inlined in JSON; scalars are ``s`` (text), ``b`` (bytes), ``i`` (integer), ``B`` (boolean), ``d`` (double).
+a struct that is inlined in JSON; scalars are ``s`` (text), ``b`` (bytes), ``i`` (integer), ``B`` (boolean) and
+``d`` (double).
 """
 
 from __future__ import annotations

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -130,12 +129,15 @@ class HTTPProtocol(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._upgrade_tail is not None and not self._closing:
+            if self._upgrading() and not self._closing:
                 self._upgrade_tail = bytes(data[upgrade.args[0] :])
                 self._pause()
         except httptools.HttpParserError:
             if not self._closing:
                 self._refuse(400)
+
+    def _upgrading(self) -> bool:
+        return self._upgrade_tail is not None
 
     def eof_received(self) -> bool | None:
         # A half-closed client that waits for its answer gets it: TLS transports close regardless.
@@ -305,15 +307,9 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.write(b"".join((start, *body)))
         else:
             self.transport.write(start)
-            joined = bytearray()
-            for part in body:
-                joined += part
-                if len(joined) >= 256 * 1024:
-                    self.transport.write(bytes(joined))
-                    joined.clear()
-                    await self.drain()
-            if joined:
-                self.transport.write(bytes(joined))
+            for part in body if len(body) == 1 else _pieces(body):
+                self.transport.write(part)
+                await self.drain()
         await self.drain()
 
     async def _stream(self, request: Request, stream: Stream, keep_alive: bool, chunked: bool) -> None:
@@ -427,6 +423,21 @@ class HTTPProtocol(asyncio.Protocol):
         self.transport.abort()
 
 
+def _pieces(body: Sequence[bytes]) -> Iterator[bytes]:
+    """Many small buffers as few larger ones."""
+    gathered: list[bytes] = []
+    size = 0
+    for part in body:
+        gathered.append(part)
+        size += len(part)
+        if size >= 256 * 1024:
+            yield b"".join(gathered)
+            gathered.clear()
+            size = 0
+    if gathered:
+        yield b"".join(gathered)
+
+
 def _accepts_gzip(request: Request) -> bool:
     return "gzip" in request.headers.get("accept-encoding", "")
 
@@ -439,8 +450,3 @@ def warning_headers(request: Request) -> list[str]:
         quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
         lines.append(f'Warning: 299 - "{quoted}"')
     return lines
-
-
-def monotonic() -> float:
-    """The clock of the time-outs."""
-    return time.monotonic()
