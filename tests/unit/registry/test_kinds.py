@@ -22,6 +22,7 @@ from steersman.api.types import (
     events_v1,
     networking_v1,
     policy_v1,
+    rbac_v1,
     scheduling_v1,
 )
 from steersman.api.types import (
@@ -480,3 +481,41 @@ async def test_nodes_touch_only_what_is_theirs(registry: Registry) -> None:
         with pytest.raises(StatusError) as error:
             await attempt
         assert error.value.code == 403
+
+
+class Holder(AllowReading):
+    """Holds the right to read pods, and to write roles."""
+
+    def rules(self, user: User, namespace: str) -> authorization_v1.SubjectRulesReviewStatus:
+        rule = authorization_v1.ResourceRule(verbs=["get", "list"], api_groups=[""], resources=["pods", "*/log"])
+        return authorization_v1.SubjectRulesReviewStatus(resource_rules=[rule])
+
+
+async def test_nobody_grants_what_they_do_not_have(registry: Registry) -> None:
+    registry.surroundings.authorizer = Holder()
+    user = LocalClient(registry, User("jane", ("system:authenticated",)))
+
+    def role(name: str, verb: str, resource: str) -> rbac_v1.Role:
+        rule = rbac_v1.PolicyRule(verbs=[verb], api_groups=[""], resources=[resource])
+        return rbac_v1.Role(metadata=ObjectMeta(name=name, namespace="default"), rules=[rule])
+
+    await user.create(role("reader", "get", "pods"))
+    await user.create(role("logs", "list", "pods/log"))
+    with pytest.raises(StatusError) as error:
+        await user.create(role("writer", "delete", "pods"))
+    assert error.value.code == 403
+    assert error.value.status.message == (
+        'roles.rbac.authorization.k8s.io "writer" is forbidden: user "jane" (groups=["system:authenticated"]) is '
+        "attempting to grant RBAC permissions not currently held:\n"
+        '{APIGroups:[""], Resources:["pods"], Verbs:["delete"]}'
+    )
+    await LocalClient(registry, ADMIN).create(role("writer", "delete", "pods"))
+    binding = rbac_v1.RoleBinding(
+        metadata=ObjectMeta(name="b", namespace="default"),
+        role_ref=rbac_v1.RoleRef(api_group="rbac.authorization.k8s.io", kind="Role", name="writer"),
+        subjects=[rbac_v1.Subject(kind="User", name="jane", api_group="rbac.authorization.k8s.io")],
+    )
+    with pytest.raises(StatusError):
+        await user.create(binding)
+    binding.role_ref.name = "reader"
+    await user.create(binding)

@@ -57,7 +57,7 @@ class NodeRestriction(Plugin):
             case "nodes":
                 self._node(request, node)
             case "pods":
-                self._pod(request, node)
+                await self._pod(request, cluster, node)
             case "leases":
                 if request.namespace != "kube-node-lease" or request.name != node:
                     raise request.refuse("can only access node lease with the same name as the requesting node")
@@ -82,10 +82,13 @@ class NodeRestriction(Plugin):
             raise request.refuse(f"is not allowed to modify labels: {listed}")
 
     @staticmethod
-    def _pod(request: Request, node: str) -> None:
+    async def _pod(request: Request, cluster: Cluster, node: str) -> None:
         pod: Any = request.obj if request.obj is not None else request.old
         if request.verb == "CREATE":
-            if request.subresource:
+            if request.subresource == "eviction":
+                evicted = await cluster.get(v1.Pod, request.name, request.namespace)
+                if evicted is not None and evicted.spec.node_name != node:
+                    raise request.refuse(f'node "{node}" can only evict pods with spec.nodeName set to itself')
                 return
             if MIRROR_POD not in pod.metadata.annotations:
                 raise request.refuse(

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from steersman.api import codecs
-from steersman.api.errors import is_already_exists, is_not_found
+from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.scheme import Object
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import discovery_v1, networking_v1
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.api.user import User
+from steersman.apiserver.authz.bootstrap_policy import reconciled
 
 from .contract import Context
 
@@ -21,6 +24,10 @@ if TYPE_CHECKING:
     from .registry import Registry
 
 _CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")))
+
+_POLICY = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
+
+log = logging.getLogger(__name__)
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -53,7 +60,21 @@ async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
     await ensure(registry, cidr)
     await _kubernetes_service(registry)
     for obj in objects:
-        await ensure(registry, codecs.copy(obj))
+        await _ensure_policy(registry, codecs.copy(obj))
+
+
+async def _ensure_policy(registry: Registry, wanted: Any) -> None:
+    """Create an object; where it exists and belongs to the RBAC policy, give it what it lacks of the present policy."""
+    meta = wanted.metadata
+    existing = await registry.get(type(wanted), meta.name, meta.namespace)
+    if existing is None:
+        await ensure(registry, wanted)
+    elif type(wanted) in _POLICY and (changed := reconciled(existing, wanted)) is not None:
+        try:
+            await registry.handler_of(type(wanted)).update(_CONTEXT, meta.namespace, meta.name, codecs.copy(changed))
+        except StatusError as error:
+            # A role reference cannot change, and another server may have been faster: neither is worth not starting.
+            log.warning("%s %s of the bootstrap policy stays as it is: %s", wanted.kind, meta.name, error)
 
 
 async def ensure(registry: Registry, obj: Any) -> None:

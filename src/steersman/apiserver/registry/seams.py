@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -89,14 +89,6 @@ class TokenIssuer(Protocol):
     def issue(self, claims: TokenClaims) -> IssuedToken: ...
 
 
-class RoleGuard(Protocol):
-    """Keeps users from granting what they do not have."""
-
-    async def check(self, user: User, new: Any, old: Any | None) -> None:
-        """Raise 403 where writing a role or binding would escalate."""
-        ...
-
-
 class Surroundings:
     """The seams in one place.  Each may be set after construction: most need the registry's own caches."""
 
@@ -105,11 +97,9 @@ class Surroundings:
         authorizer: Authorizer | None = None,
         authenticator: Authenticator | None = None,
         token_issuer: TokenIssuer | None = None,
-        role_guard: RoleGuard | None = None,
         component_checks: Mapping[str, ComponentCheck] | None = None,
     ) -> None:
         self.authorizer = authorizer
         self.authenticator = authenticator
         self.token_issuer = token_issuer
-        self.role_guard = role_guard
         self.component_checks: Mapping[str, ComponentCheck] = component_checks or {}

@@ -15,7 +15,7 @@ from steersman.api.scheme import Object, Resource
 from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation import validate, validate_update
-from steersman.apiserver.admission.plugin import Cluster
+from steersman.apiserver.admission.plugin import Chain, Cluster
 from steersman.storage.store import Operation
 from steersman.storage.watch_cache import Index
 
@@ -46,6 +46,7 @@ class Handlers(Cluster, Protocol):
     clock: Callable[[], datetime]
     config: RegistryConfig
     surroundings: Surroundings
+    admission: Chain
 
     def handler_of(self, type_: type[Any]) -> Handler:
         """The handler of a built-in type."""

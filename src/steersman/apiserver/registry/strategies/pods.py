@@ -11,6 +11,7 @@ from steersman.api.selectors import from_label_selector
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import policy_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusCause, StatusDetails
+from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
 from steersman.storage.watch_cache import Entry
@@ -142,6 +143,9 @@ class PodStrategy(Strategy):
             raise not_found("pods", name)
         if eviction.metadata.name and eviction.metadata.name != name:
             raise bad_request(f"name in URL does not match name in Eviction object: {name} != {eviction.metadata.name}")
+        await self.cluster.admission.validate(
+            Request("CREATE", self.resource, "eviction", namespace, name, eviction, None, context.user)
+        )
         options = eviction.delete_options or DeleteOptions()
         pods = self.cluster.handler_of(v1.Pod)
         terminal = pod.status.phase in ("Succeeded", "Failed", "Pending") or pod.metadata.deletion_timestamp is not None

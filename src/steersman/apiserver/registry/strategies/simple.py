@@ -7,6 +7,7 @@ from typing import Any
 from steersman.api.errors import bad_request, not_found, service_unavailable
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.authentication_v1 import TokenRequest, TokenRequestStatus
+from steersman.apiserver.registry import escalation
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.seams import TokenClaims
 from steersman.apiserver.registry.strategy import Handlers, Strategy
@@ -188,5 +189,5 @@ class RoleStrategy(UpsertStrategy):
     """Roles and bindings: nobody grants what they do not have."""
 
     async def authorize(self, context: Context, new: Any, old: Any | None) -> None:
-        if (guard := self.cluster.surroundings.role_guard) is not None:
-            await guard.check(context.user, new, old)
+        if (authorizer := self.cluster.surroundings.authorizer) is not None:
+            await escalation.check(authorizer, self.cluster, context.user, new, old)
