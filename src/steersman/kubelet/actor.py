@@ -84,7 +84,7 @@ class PodActor:
         self.pod_ips: list[str] = [ip.ip for ip in pod.status.pod_ips]
         self.status: PodStatus = pod.status
         self.removed = False
-        self._node = node
+        self.node = node
         self._failure = refusal
         self._finished = pod.status.phase in ("Failed", "Succeeded")
         self._released = False
@@ -127,7 +127,7 @@ class PodActor:
     @property
     def directory(self) -> Path:
         """Where the pod's files are."""
-        return self._node.config.pods_dir / self.uid
+        return self.node.config.pods_dir / self.uid
 
     @property
     def active(self) -> bool:
@@ -154,7 +154,7 @@ class PodActor:
         failures = 0
         while True:
             self._wakeup.clear()
-            delay = self._node.config.sync_frequency * random.uniform(1.0, 1.5)
+            delay = self.node.config.sync_frequency * random.uniform(1.0, 1.5)
             try:
                 if self._ending.is_set():
                     await self._terminate()
@@ -202,12 +202,12 @@ class PodActor:
         )
         if decision.done:
             await self._complete()
-            return self._node.config.sync_frequency
+            return self.node.config.sync_frequency
         self._publish()
-        delay = self._node.config.sync_frequency if deadline is None else deadline
+        delay = self.node.config.sync_frequency if deadline is None else deadline
         if decision.create_sandbox or decision.start:
             delay = min(delay, await self._start(decision))
-        elif time.monotonic() - self._refreshed > self._node.config.sync_frequency:
+        elif time.monotonic() - self._refreshed > self.node.config.sync_frequency:
             await self._refresh_volumes()
         for kill in decision.kill:
             await self._kill(kill.container_id, kill.name, kill.message)
@@ -220,13 +220,13 @@ class PodActor:
         return delay
 
     async def _start(self, decision: plan.Plan) -> float:
-        due = self._node.config.sync_frequency
+        due = self.node.config.sync_frequency
         wanted = [name for name in decision.start if not self._in_backoff(name)]
         for name in decision.start:
             if name not in wanted:
                 due = min(due, self._crash_remaining(name))
         if decision.create_sandbox or wanted:
-            async with self._node.starts:
+            async with self.node.starts:
                 try:
                     await self._or_ended(self._provide_volumes())
                 except VolumeError as error:
@@ -242,7 +242,7 @@ class PodActor:
     # ---- observation -------------------------------------------------------------------------------------------
 
     async def _observe(self) -> None:
-        runtime, selector = self._node.runtime, {names.POD_UID: self.uid}
+        runtime, selector = self.node.runtime, {names.POD_UID: self.uid}
         sandboxes = sorted(await runtime.list_sandboxes(selector), key=lambda each: -each.created_at)
         self.sandbox = next((each for each in sandboxes if each.state == cri.SANDBOX_READY), None) or (
             sandboxes[0] if sandboxes else None
@@ -277,9 +277,9 @@ class PodActor:
 
     async def _learn_addresses(self) -> None:
         if self.pod.spec.host_network:
-            self.pod_ips = list(self._node.host_ips)
+            self.pod_ips = list(self.node.host_ips)
         elif self.sandbox is not None and self.sandbox.state == cri.SANDBOX_READY and not self.pod_ips:
-            seen = await self._node.runtime.sandbox_status(self.sandbox.id)
+            seen = await self.node.runtime.sandbox_status(self.sandbox.id)
             addresses = [seen.network.ip, *(extra.ip for extra in seen.network.additional_ips)]
             self.pod_ips = [address for address in addresses if address]
 
@@ -318,7 +318,7 @@ class PodActor:
             containers=self.containers,
             sandbox_ready=self.sandbox is not None and self.sandbox.state == cri.SANDBOX_READY,
             pod_ips=tuple(self.pod_ips),
-            host_ips=tuple(self._node.host_ips),
+            host_ips=tuple(self.node.host_ips),
             waiting=self._waiting,
             ready=frozenset() if self._terminated else ready,
             started=frozenset(self._started),
@@ -364,7 +364,7 @@ class PodActor:
         latest = self.pod
         for fresh in (False, True):
             if fresh:
-                latest = await self._node.client.get(Pod, latest.metadata.name, latest.metadata.namespace)
+                latest = await self.node.client.get(Pod, latest.metadata.name, latest.metadata.namespace)
                 if latest.metadata.uid != self.uid:
                     return
             update = codecs.copy(latest)
@@ -378,7 +378,7 @@ class PodActor:
             if codecs.encode(update.status) == codecs.encode(latest.status):
                 break
             try:
-                await self._node.client.update(update, subresource="status")
+                await self.node.client.update(update, subresource="status")
                 break
             except StatusError as error:
                 if fresh or not is_conflict(error):
@@ -397,19 +397,19 @@ class PodActor:
         if container is not None:
             init = container in self.pod.spec.init_containers
             reference.field_path = f"spec.{'initContainers' if init else 'containers'}{{{container.name}}}"
-        self._node.recorder.event(reference, type_, reason, message)
+        self.node.recorder.event(reference, type_, reason, message)
 
     # ---- volumes and files -------------------------------------------------------------------------------------
 
     def _volume_context(self, directory: Path) -> VolumeContext:
         return VolumeContext(
             pod=self.pod,
-            sources=self._node.sources,
+            sources=self.node.sources,
             directory=directory,
             pod_ips=self.pod_ips,
-            host_ips=self._node.host_ips,
-            node_allocatable=self._node.allocatable,
-            cluster_domain=self._node.config.cluster_domain,
+            host_ips=self.node.host_ips,
+            node_allocatable=self.node.allocatable,
+            cluster_domain=self.node.config.cluster_domain,
         )
 
     async def _provide_volumes(self) -> None:
@@ -447,7 +447,7 @@ class PodActor:
         if self.pod.spec.host_network:
             text = resolvconf.host_network_hosts_file(Path("/etc/hosts").read_text(), self.pod.spec.host_aliases)
         else:
-            name, domain = resolvconf.pod_hostname(self.pod, self._node.config.cluster_domain)
+            name, domain = resolvconf.pod_hostname(self.pod, self.node.config.cluster_domain)
             text = resolvconf.hosts_file(self.pod_ips, name, domain, self.pod.spec.host_aliases)
         path.write_text(text)
         path.chmod(0o644)
@@ -504,10 +504,10 @@ class PodActor:
                 await asyncio.gather(task, return_exceptions=True)
 
     def _sandbox_config(self, attempt: int) -> cri.PodSandboxConfig:
-        config = self._node.config
+        config = self.node.config
         hostname, _ = resolvconf.pod_hostname(self.pod, config.cluster_domain)
         resolver = resolvconf.pod_resolver(
-            self.pod, self._node.host_resolver, cluster_dns=config.cluster_dns, cluster_domain=config.cluster_domain
+            self.pod, self.node.host_resolver, cluster_dns=config.cluster_dns, cluster_domain=config.cluster_domain
         )
         return specs.sandbox_config(
             self.pod,
@@ -525,12 +525,12 @@ class PodActor:
             if recreate:
                 if any(each[0].state == cri.CONTAINER_RUNNING for each in self.containers.values() if each):
                     self._event("Normal", "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.")
-                await self._node.runtime.stop_sandbox(self.sandbox.id)
+                await self.node.runtime.stop_sandbox(self.sandbox.id)
                 self.pod_ips = []
         config = self._sandbox_config(attempt)
         limits, requests = pod_limits(self.pod), pod_requests(self.pod)
         group = config.linux.cgroup_parent
-        pids = self._node.config.pod_pids_limit
+        pids = self.node.config.pod_pids_limit
         wanted = cgroups.CgroupLimits(
             cpu_shares=cgroups.shares_for(requests.get("cpu", 0)),
             cpu_quota=cgroups.quota_for(limits["cpu"]) if limits.get("cpu") else None,
@@ -540,7 +540,7 @@ class PodActor:
         try:
             await asyncio.to_thread(cgroups.apply, group, wanted)
             await asyncio.to_thread(os.makedirs, config.log_directory, 0o755, True)
-            sandbox_id = await self._node.runtime.run_sandbox(config, "")
+            sandbox_id = await self.node.runtime.run_sandbox(config, "")
         except OSError as error:
             self._event("Warning", "FailedCreatePodContainer", f"unable to ensure pod container exists: {error}")
             return False
@@ -550,14 +550,14 @@ class PodActor:
             self._event("Warning", "FailedCreatePodSandBox", f"Failed to create pod sandbox: {error}")
             return False
         previous = self.sandbox
-        seen = await self._node.runtime.sandbox_status(sandbox_id)
+        seen = await self.node.runtime.sandbox_status(sandbox_id)
         self.sandbox = cri.PodSandbox(
             id=sandbox_id, metadata=seen.metadata, state=seen.state, created_at=seen.created_at
         )
         self.pod_ips = []
         await self._learn_addresses()
         if previous is not None:
-            await self._node.runtime.remove_sandbox(previous.id)
+            await self.node.runtime.remove_sandbox(previous.id)
         if any(volume.downward_api is not None or volume.projected is not None for volume in self.pod.spec.volumes):
             await self._refresh_volumes()  # they may say the pod's address
         self._publish()
@@ -571,14 +571,14 @@ class PodActor:
         if not statuses or statuses[0].state != cri.CONTAINER_EXITED:
             return 0.0
         ago = max(0.0, time.time() - statuses[0].finished_at / 1e9)
-        return max(0.0, self._node.crashes.delay(self._crash_key(name)) - ago)
+        return max(0.0, self.node.crashes.delay(self._crash_key(name)) - ago)
 
     def _in_backoff(self, name: str) -> bool:
         if self._crash_remaining(name) <= 0:
             return False
         container = self._container(name)
         where = names.describe(self.pod)
-        delay = go_duration(self._node.crashes.delay(self._crash_key(name)))
+        delay = go_duration(self.node.crashes.delay(self._crash_key(name)))
         waiting = Waiting("CrashLoopBackOff", f"back-off {delay} restarting failed container={name} pod={where}")
         if self._waiting.get(name) != waiting:
             text = f"Back-off restarting failed container {name} in pod {where}"
@@ -600,7 +600,7 @@ class PodActor:
         sandbox_config = self._sandbox_config(self.sandbox.metadata.attempt)
         try:
             secrets = await self._pull_secrets()
-            image = await self._or_ended(self._node.puller.ensure(self.pod, container, secrets, sandbox_config, record))
+            image = await self._or_ended(self.node.puller.ensure(self.pod, container, secrets, sandbox_config, record))
         except PullFailure as failure:
             self._waiting[name] = Waiting(failure.reason, failure.message)
             self._publish()
@@ -608,7 +608,7 @@ class PodActor:
         attempt = 0
         if statuses:
             attempt = int(statuses[0].annotations.get(names.RESTART_COUNT, "0")) + 1
-            self._node.crashes.failed(self._crash_key(name))
+            self.node.crashes.failed(self._crash_key(name))
         elif previous := self._previous_restarts(name):
             attempt = previous + 1
         try:
@@ -620,7 +620,7 @@ class PodActor:
                 attempt=attempt,
                 environment=environment,
                 mounts=await asyncio.to_thread(self._mounts, container, environment),
-                memory_capacity=self._node.memory_capacity,
+                memory_capacity=self.node.memory_capacity,
                 image_user=image.uid.value if image.HasField("uid") else None,
                 image_username=image.username,
             )
@@ -630,7 +630,7 @@ class PodActor:
             self._publish()
             return self._sandbox_failures.failed(f"config {name}")
         try:
-            container_id = await self._node.runtime.create_container(self.sandbox.id, config, sandbox_config)
+            container_id = await self.node.runtime.create_container(self.sandbox.id, config, sandbox_config)
         except RuntimeUnavailable:
             raise
         except RuntimeFailure as error:
@@ -643,7 +643,7 @@ class PodActor:
         self._started.discard(name)
         self._unhealthy.pop(name, None)
         try:
-            await self._node.runtime.start_container(container_id)
+            await self.node.runtime.start_container(container_id)
         except RuntimeFailure as error:
             self._waiting[name] = Waiting("RunContainerError", error.message)
             record("Warning", "Failed", f"Error: {error.message}")
@@ -653,7 +653,7 @@ class PodActor:
         for key in (f"config {name}", f"create {name}"):
             self._sandbox_failures.forget(key)
         await self._after_start(container, container_id)
-        return self._node.config.sync_frequency
+        return self.node.config.sync_frequency
 
     async def _after_start(self, container: Container, container_id: str) -> None:
         lifecycle = container.lifecycle
@@ -661,7 +661,7 @@ class PodActor:
             return
         try:
             await self._or_ended(
-                run_handler(lifecycle.post_start, container, container_id, self._address(), self._node.runtime)
+                run_handler(lifecycle.post_start, container, container_id, self._address(), self.node.runtime)
             )
         except HandlerFailure as error:
             log.info("postStart of %s in %s: %s", container.name, names.describe(self.pod), error)
@@ -672,18 +672,18 @@ class PodActor:
         return await container_environment(
             self.pod,
             container,
-            self._node.sources,
+            self.node.sources,
             pod_ips=self.pod_ips,
-            host_ips=self._node.host_ips,
-            node_allocatable=self._node.allocatable,
-            master_namespace=self._node.config.master_service_namespace,
+            host_ips=self.node.host_ips,
+            node_allocatable=self.node.allocatable,
+            master_namespace=self.node.config.master_service_namespace,
         )
 
     async def _pull_secrets(self) -> list[Secret]:
         found = []
         for reference in self.pod.spec.image_pull_secrets:
             try:
-                secret = await self._node.sources.secret(self.pod.metadata.namespace, reference.name, optional=True)
+                secret = await self.node.sources.secret(self.pod.metadata.namespace, reference.name, optional=True)
             except ConfigError:
                 continue
             if secret is not None:
@@ -744,7 +744,7 @@ class PodActor:
         period = float(spec.period_seconds or 10)
         successes = failures = 0
         while True:
-            result = await probe(spec, container, current.id, self._address(), self._node.runtime)
+            result = await probe(spec, container, current.id, self._address(), self.node.runtime)
             if result.success:
                 successes, failures = successes + 1, 0
             else:
@@ -793,12 +793,12 @@ class PodActor:
         if lifecycle is not None and lifecycle.pre_stop is not None and grace > 0:
             try:
                 async with asyncio.timeout(grace):
-                    await run_handler(lifecycle.pre_stop, container, container_id, self._address(), self._node.runtime)
+                    await run_handler(lifecycle.pre_stop, container, container_id, self._address(), self.node.runtime)
             except (HandlerFailure, TimeoutError) as error:
                 if isinstance(error, HandlerFailure):
                     self._event("Warning", "FailedPreStopHook", "PreStopHook failed", container)
             grace = max(MINIMUM_GRACE, grace - int(time.monotonic() - began))
-        await self._node.runtime.stop_container(container_id, grace)
+        await self.node.runtime.stop_container(container_id, grace)
         self._unhealthy.pop(name, None)
 
     async def _stop_all(self, message: str) -> None:
@@ -842,7 +842,7 @@ class PodActor:
                     break
                 if (shorter := self._grace_period()) < grace:
                     grace = shorter
-                    stop = self._node.runtime.stop_container
+                    stop = self.node.runtime.stop_container
                     tasks += [asyncio.ensure_future(stop(id_, grace)) for id_ in ids.values()]
             for task in tasks:
                 task.result()
@@ -865,7 +865,7 @@ class PodActor:
         await self._stop_all(message)
         if self.sandbox is not None and self.sandbox.state == cri.SANDBOX_READY:
             await self._observe()  # the exit codes, before the sandbox takes the rest away
-            await self._node.runtime.stop_sandbox(self.sandbox.id)
+            await self.node.runtime.stop_sandbox(self.sandbox.id)
         await self._observe()
         self._terminated = True
         self._waiting.clear()
@@ -893,7 +893,7 @@ class PodActor:
             return
         await self._observe()
         if self.sandbox is not None and self.sandbox.state == cri.SANDBOX_READY:
-            await self._node.runtime.stop_sandbox(self.sandbox.id)
+            await self.node.runtime.stop_sandbox(self.sandbox.id)
             await self._observe()
         await asyncio.to_thread(self._unmount)
         await asyncio.to_thread(cgroups.remove_tree, self._group_name())
@@ -901,7 +901,7 @@ class PodActor:
         self._released = True
 
     def _group_name(self) -> str:
-        return cgroups.pod_group(self._node.config.cgroup_root, qos_class(self.pod), self.uid)
+        return cgroups.pod_group(self.node.config.cgroup_root, qos_class(self.pod), self.uid)
 
     def _unmount(self) -> None:
         from .mounts import unmount_below
@@ -915,18 +915,18 @@ class PodActor:
         await self._retry(self._remove_from_runtime)
         await asyncio.to_thread(plugins.remove_pod_directory, self.directory)
         await asyncio.to_thread(cgroups.remove_tree, self._group_name())
-        await asyncio.to_thread(_remove_logs, names.log_directory(self._node.config.pod_log_root, self.pod))
+        await asyncio.to_thread(_remove_logs, names.log_directory(self.node.config.pod_log_root, self.pod))
         self._finished = True
-        self._node.sources.forget(self.uid)
-        self._node.puller.forget(f"{self.uid}_")
-        self._node.crashes.forget_prefix(f"{self.uid}_")
+        self.node.sources.forget(self.uid)
+        self.node.puller.forget(f"{self.uid}_")
+        self.node.crashes.forget_prefix(f"{self.uid}_")
         await self._delete_from_api()
 
     async def _remove_from_runtime(self) -> None:
         selector = {names.POD_UID: self.uid}
-        for sandbox in await self._node.runtime.list_sandboxes(selector):
-            await self._node.runtime.stop_sandbox(sandbox.id)
-            await self._node.runtime.remove_sandbox(sandbox.id)
+        for sandbox in await self.node.runtime.list_sandboxes(selector):
+            await self.node.runtime.stop_sandbox(sandbox.id)
+            await self.node.runtime.remove_sandbox(sandbox.id)
 
     async def _retry(self, work: Callable[[], Awaitable[None]]) -> None:
         attempt = 0
@@ -955,9 +955,7 @@ class PodActor:
         attempt = 0
         while not self.removed:
             try:
-                await self._node.client.delete(
-                    Pod, self.pod.metadata.name, self.pod.metadata.namespace, options=options
-                )
+                await self.node.client.delete(Pod, self.pod.metadata.name, self.pod.metadata.namespace, options=options)
                 return
             except (StatusError, OSError) as error:
                 if is_not_found(error) or is_conflict(error):

@@ -175,12 +175,20 @@ class Kubelet:
         self._tasks[uid] = self._group.create_task(self._run_actor(actor), name=f"pod {names.describe(pod)}")
 
     async def _run_actor(self, actor: PodActor) -> None:
-        try:
-            await actor.run()
-        finally:
-            if self.actors.get(actor.uid) is actor:
-                del self.actors[actor.uid]
-            self._tasks.pop(actor.uid, None)
+        while True:
+            try:
+                await actor.run()
+                break
+            except Exception:  # one pod's fault must not take the node's other pods down
+                log.exception("actor of pod %s failed; another takes over", names.describe(actor.pod))
+                await asyncio.sleep(1)
+                successor = PodActor(actor.node, actor.pod)
+                if actor.removed:
+                    successor.remove()
+                actor = self.actors[actor.uid] = successor
+        if self.actors.get(actor.uid) is actor:
+            del self.actors[actor.uid]
+        self._tasks.pop(actor.uid, None)
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
         if old.metadata.uid != new.metadata.uid:

@@ -199,13 +199,20 @@ class NodeReporter:
 
     async def _run_status(self) -> None:
         while True:
-            await asyncio.sleep(self._config.node_status_update_frequency)
+            frequency = self._config.node_status_update_frequency
+            await asyncio.sleep(frequency if self.is_ready else min(0.25, frequency))
             try:
                 await self._report()
             except (StatusError, OSError, RuntimeFailure) as error:
                 log.warning("cannot update the status of node %s: %s", self._config.node_name, error)
                 if is_not_found(error):
                     await self.register()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the status last written says Ready; until it does, the runtime is asked often."""
+        conditions = self.node.status.conditions if self.node is not None else []
+        return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
     async def _report(self, *, force: bool = False) -> None:
         for _ in range(3):

@@ -22,7 +22,25 @@ from steersman.kubelet.images import build_image
 from .memory_api import MemoryAPI
 
 IMAGE = "steersman.io/test/busybox:1"
-APPLETS = ("sh", "sleep", "cat", "echo", "ls", "httpd", "true", "false", "hostname", "id", "env", "touch", "grep", "nc", "mount", "test", "kill")
+APPLETS = (
+    "sh",
+    "sleep",
+    "cat",
+    "echo",
+    "ls",
+    "httpd",
+    "true",
+    "false",
+    "hostname",
+    "id",
+    "env",
+    "touch",
+    "grep",
+    "nc",
+    "mount",
+    "test",
+    "kill",
+)
 
 
 def missing() -> str:
@@ -39,7 +57,11 @@ def busybox_archive(path: Path) -> Path:
 
     binary = Path(shutil.which("busybox"))
     linked = subprocess.run(["ldd", str(binary)], capture_output=True, text=True).stdout
-    files: dict = {"/bin/busybox": binary, "/tmp": ImageFile(mode=0o1777), "/etc/passwd": ImageFile(b"root:x:0:0::/:/bin/sh\n", mode=0o644)}
+    files: dict = {
+        "/bin/busybox": binary,
+        "/tmp": ImageFile(mode=0o1777),
+        "/etc/passwd": ImageFile(b"root:x:0:0::/:/bin/sh\n", mode=0o644),
+    }
     for word in linked.split():
         if word.startswith("/") and Path(word).exists():
             files[word] = Path(word)
@@ -116,7 +138,7 @@ class World:
     async def clean(self) -> None:
         await asyncio.to_thread(teardown, containerd_config(self.config))
         left = left_behind(containerd_config(self.config))
-        subprocess.run(["ip", "link", "del", self.bridge], capture_output=True)
+        await asyncio.to_thread(subprocess.run, ["ip", "link", "del", self.bridge], capture_output=True)
         shutil.rmtree(self.root, ignore_errors=True)
         assert left == []
 

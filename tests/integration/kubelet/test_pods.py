@@ -55,7 +55,10 @@ async def test_pod_runs_and_is_deleted(world):
 async def test_configuration_reaches_the_container(world):
     await world.api.create(ConfigMap(metadata=ObjectMeta(name="settings", namespace="default"), data={"color": "blue"}))
     await world.api.create(Secret(metadata=ObjectMeta(name="hidden", namespace="default"), data={"key": b"xyzzy"}))
-    script = "cat /cfg/color; echo; cat /sec/key; echo; echo $GREETING $IP; hostname; cat /etc/resolv.conf; cat /tok/token; echo; cat /sub; echo; cat /me/labels; echo; id -u; echo done > /dev/termination-log"
+    script = (
+        "cat /cfg/color; echo; cat /sec/key; echo; echo $GREETING $IP; hostname; cat /etc/resolv.conf; "
+        "cat /tok/token; echo; cat /sub; echo; cat /me/labels; echo; id -u; echo done > /dev/termination-log"
+    )
     await world.run(
         "conf",
         {
@@ -64,12 +67,19 @@ async def test_configuration_reaches_the_container(world):
             "volumes": [
                 {"name": "cfg", "configMap": {"name": "settings"}},
                 {"name": "sec", "secret": {"secretName": "hidden"}},
-                {"name": "me", "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]}},
+                {
+                    "name": "me",
+                    "downwardAPI": {"items": [{"path": "labels", "fieldRef": {"fieldPath": "metadata.labels"}}]},
+                },
                 {"name": "tok", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
                 {"name": "scratch", "emptyDir": {"medium": "Memory"}},
             ],
             "initContainers": [
-                {"name": "init", "command": ["/bin/sh", "-c", "echo made > /scratch/made"], "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}
+                {
+                    "name": "init",
+                    "command": ["/bin/sh", "-c", "echo made > /scratch/made"],
+                    "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}],
+                }
             ],
             "containers": [
                 {
@@ -95,7 +105,18 @@ async def test_configuration_reaches_the_container(world):
     pod = await world.api.wait(Pod, "conf", "default", lambda pod: pod and pod.status.phase in ("Succeeded", "Failed"))
     output = await logs_of(world, "conf")
     assert pod.status.phase == "Succeeded", (output, pod.status.container_statuses)
-    for expected in ("blue", "xyzzy", "hello-world 10.250.", "conf", "nameserver 10.96.0.10", "ndots:5", "token-of-default", "made", 'app="conf"', "1000"):
+    for expected in (
+        "blue",
+        "xyzzy",
+        "hello-world 10.250.",
+        "conf",
+        "nameserver 10.96.0.10",
+        "ndots:5",
+        "token-of-default",
+        "made",
+        'app="conf"',
+        "1000",
+    ):
         assert expected in output
     terminated = pod.status.container_statuses[0].state.terminated
     assert (terminated.reason, terminated.message) == ("Completed", "done\n")
@@ -149,7 +170,11 @@ async def test_liveness_and_readiness(world):
                     "name": "main",
                     "command": ["/bin/sh", "-c", script],
                     "readinessProbe": {**probe, "exec": {"command": ["/bin/cat", "/tmp/ready"]}},
-                    "livenessProbe": {**probe, "initialDelaySeconds": 2, "exec": {"command": ["/bin/cat", "/tmp/live"]}},
+                    "livenessProbe": {
+                        **probe,
+                        "initialDelaySeconds": 2,
+                        "exec": {"command": ["/bin/cat", "/tmp/live"]},
+                    },
                 }
             ],
         },
@@ -166,7 +191,9 @@ async def test_liveness_and_readiness(world):
 
 async def test_restart_of_the_kubelet_restarts_nothing(world):
     await world.run("steady", {"containers": [{"name": "main", "command": FOREVER}]})
-    await world.run("leaves", {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "command": FOREVER}]})
+    await world.run(
+        "leaves", {"terminationGracePeriodSeconds": 1, "containers": [{"name": "main", "command": FOREVER}]}
+    )
     before = await world.api.wait(Pod, "steady", "default", ready)
     leaves = await world.api.wait(Pod, "leaves", "default", ready)
     await world.stop()
@@ -189,7 +216,9 @@ async def test_restart_of_the_kubelet_restarts_nothing(world):
     group = f"{world.config.cgroup_root}/kubepods/besteffort/pod{after.metadata.uid}/{actor.containers['main'][0].id}"
     for pid in processes_below(group):
         os.kill(pid, signal.SIGKILL)
-    await world.api.wait(Pod, "steady", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1 and ready(pod))
+    await world.api.wait(
+        Pod, "steady", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1 and ready(pod)
+    )
 
 
 async def test_losing_the_api_stops_no_pod(world):
@@ -299,3 +328,20 @@ async def test_pod_that_does_not_fit_is_refused(world):
     await world.run("huge", {"containers": [{"name": "main", "command": FOREVER, "resources": resources}]})
     pod = await world.api.wait(Pod, "huge", "default", lambda pod: pod and pod.status.phase == "Failed")
     assert pod.status.reason == "OutOfcpu"
+
+
+async def test_teardown_after_everything_was_killed(world):
+    from steersman.kubelet import containerd_config
+    from steersman.kubelet.containerd import _shims, left_behind, teardown
+
+    await world.run("doomed", {"containers": [{"name": "main", "command": FOREVER}]})
+    await world.api.wait(Pod, "doomed", "default", ready)
+    await world.stop()
+    config = containerd_config(world.config)
+    os.kill(int((config.directory / "containerd.pid").read_text()), signal.SIGKILL)
+    for shim in _shims(config):
+        os.kill(shim, signal.SIGKILL)
+    await asyncio.to_thread(teardown, config)
+    assert left_behind(config) == []
+    assert not list(os.scandir("/run/netns")) if os.path.isdir("/run/netns") else True
+    await world.start()

@@ -99,3 +99,18 @@ async def test_exec_over_websocket(secured):
     writer.close()
     assert b"hi\n" in data
     assert b'"status":"Success"' in data
+
+
+@pytest.mark.parametrize("protocol", ["v4.channel.k8s.io", "v5.channel.k8s.io"])
+async def test_exec_over_spdy_is_taken_and_newer_websockets_refused(secured, protocol):
+    target = "/exec/default/talk/main?command=/bin/echo&command=hi&output=1&error=1"
+    spdy = protocol.startswith("v4")
+    upgrade = "SPDY/3.1" if spdy else "websocket"
+    name = "X-Stream-Protocol-Version" if spdy else "Sec-WebSocket-Protocol"
+    extra = "" if spdy else "Sec-WebSocket-Version: 13\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\n"
+    head = f"POST {target} HTTP/1.1\nHost: x\nUpgrade: {upgrade}\nConnection: Upgrade\n{extra}{name}: {protocol}\n\n"
+    async with asyncio.timeout(10):
+        reader, writer = await connect(secured, head if spdy else head.replace("POST", "GET"))
+        line = await reader.readline()
+    writer.close()
+    assert (b" 101 " in line) == spdy
