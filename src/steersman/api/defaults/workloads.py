@@ -32,10 +32,11 @@ def stateful_set(obj: apps_v1.StatefulSet) -> None:
     spec = obj.spec
     spec.pod_management_policy = spec.pod_management_policy or "OrderedReady"
     strategy = spec.update_strategy
-    strategy.type = strategy.type or "RollingUpdate"
-    if strategy.type == "RollingUpdate":
-        rolling = strategy.rolling_update = strategy.rolling_update or apps_v1.RollingUpdateStatefulSetStrategy()
-        rolling.partition = rolling.partition or 0
+    if not strategy.type:
+        strategy.type = "RollingUpdate"
+        strategy.rolling_update = strategy.rolling_update or apps_v1.RollingUpdateStatefulSetStrategy()
+    if strategy.type == "RollingUpdate" and strategy.rolling_update is not None:
+        strategy.rolling_update.partition = strategy.rolling_update.partition or 0
     retention = spec.persistent_volume_claim_retention_policy
     if retention is None:
         retention = apps_v1.StatefulSetPersistentVolumeClaimRetentionPolicy()

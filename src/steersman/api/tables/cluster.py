@@ -274,6 +274,18 @@ def _priority_level(obj: flowcontrol_v1.PriorityLevelConfiguration) -> list[Any]
     return [obj.spec.type, shares, *queues]
 
 
+def _claim_state(obj: Any) -> str:
+    """Of a ResourceClaim of any version."""
+    states = ["deleted"] if obj.metadata.deletion_timestamp else []
+    if obj.status.allocation is None:
+        states = states or ["pending"]
+    else:
+        states.append("allocated")
+        if obj.status.reserved_for:
+            states.append("reserved")
+    return ",".join(states)
+
+
 def _created(obj: Any, now: datetime) -> list[Any]:
     return [obj.metadata.name, stamp(obj.metadata.creation_timestamp)]
 
@@ -363,7 +375,7 @@ TABLE: dict[tuple[str, str], Printer] = {
         _csi_driver,
     ),
     ("storage.k8s.io", "CSIStorageCapacity"): Printer(
-        ("Name", "StorageClass", "Capacity"),
+        ("Name", "StorageClassName", "Capacity"),
         lambda obj, now: [obj.metadata.name, obj.storage_class_name or "", obj.capacity],
     ),
     ("rbac.authorization.k8s.io", "Role"): _ROLE,
@@ -404,6 +416,7 @@ TABLE: dict[tuple[str, str], Printer] = {
         ("Type", "NominalConcurrencyShares", "Queues", "HandSize", "QueueLengthLimit"), _priority_level
     ),
     ("resource.k8s.io", "DeviceClass"): aged((), lambda obj: []),
+    ("resource.k8s.io", "ResourceClaim"): aged(("State",), lambda obj: [_claim_state(obj)]),
     ("resource.k8s.io", "ResourceClaimTemplate"): aged((), lambda obj: []),
     ("resource.k8s.io", "ResourceSlice"): aged(
         ("Node", "Driver", "Pool"),

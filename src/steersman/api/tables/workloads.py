@@ -209,12 +209,12 @@ TABLE: dict[tuple[str, str], Printer] = {
         _daemon_set,
         _wide,
     ),
-    ("apps", "Deployment"): aged(("Ready", "Up-to-date:integer", "Available:integer", *_TEMPLATE), _deployment, _wide),
+    ("apps", "Deployment"): aged(("Ready", "Up-to-date", "Available", *_TEMPLATE), _deployment, _wide),
     ("apps", "StatefulSet"): aged(
         ("Ready", "Containers+", "Images+"), _stateful_set, lambda obj: containers(obj.spec.template.spec)
     ),
     ("apps", "ControllerRevision"): Printer(
-        ("Name", "Controller", "Revision:integer", "Age"),
+        ("Name", "Controller", "Revision", "Age"),
         lambda obj, now: [obj.metadata.name, *_revision(obj), age(obj, now)],
     ),
     ("batch", "Job"): Printer(("Name", "Status", "Completions", "Duration", "Age", *_TEMPLATE), _job),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from steersman.api import errors, intstr, quantity
@@ -13,7 +14,18 @@ from . import names
 Grammar = Callable[[str], Iterable[str]]
 
 IMMUTABLE = "field is immutable"
+_SHORT = 128
 NEGATIVE = "must be greater than or equal to 0"
+
+
+def verdict(grammar: Grammar, text: str) -> tuple[str, ...]:
+    """The faults of a text; remembered for short ones, because the same names come again and again."""
+    return _remembered(grammar, text) if len(text) <= _SHORT else tuple(grammar(text))
+
+
+@lru_cache(maxsize=8192)
+def _remembered(grammar: Grammar, text: str) -> tuple[str, ...]:
+    return tuple(grammar(text))
 
 
 class Faults(list[FieldError]):
@@ -36,7 +48,7 @@ class Faults(list[FieldError]):
 
     def grammar(self, path: str, value: str, grammar: Grammar) -> None:
         """Must be a name of a certain form."""
-        for fault in grammar(value):
+        for fault in verdict(grammar, value):
             self.invalid(path, value, fault)
 
     def name(self, path: str, value: str, grammar: Grammar, detail: str = "") -> None:
@@ -106,9 +118,9 @@ class Faults(list[FieldError]):
     def labels(self, path: str, values: Mapping[str, str]) -> None:
         """The keys and values of labels."""
         for key, value in values.items():
-            for fault in names.qualified_name(key):
+            for fault in verdict(names.qualified_name, key):
                 self.invalid(path, key, fault)
-            for fault in names.label_value(value):
+            for fault in verdict(names.label_value, value):
                 self.invalid(path, value, fault)
 
     def exactly_one(self, path: str, obj: Any, members: Mapping[str, str], what: str) -> str:
