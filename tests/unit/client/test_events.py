@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import asyncio
+
+from fixtures.fake_client import FakeClient
+
+from steersman.api import errors
+from steersman.api.types.core_v1 import ConfigMap, Event
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.client import events
+from steersman.client.events import EventRecorder
+
+SUBJECT = ConfigMap(metadata=ObjectMeta(name="x", namespace="ns", uid="u"))
+
+
+async def sent(client: FakeClient, recorder: EventRecorder) -> list[Event]:
+    task = asyncio.create_task(recorder.run())
+    async with asyncio.timeout(5):
+        await recorder.flushed()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return (await client.list(Event)).items
+
+
+async def test_says_who_and_what_and_counts() -> None:
+    client = FakeClient()
+    recorder = EventRecorder(client, "kubelet", "node-1")
+    for _ in range(3):
+        recorder.event(SUBJECT, "Warning", "Failed", "it broke")
+    (event,) = await sent(client, recorder)
+    assert event.metadata.namespace == "ns"
+    assert event.metadata.name.startswith("x.")
+    assert (event.involved_object.kind, event.involved_object.name, event.involved_object.uid) == ("ConfigMap", "x", "u")
+    assert (event.type, event.reason, event.message, event.count) == ("Warning", "Failed", "it broke", 3)
+    assert (event.source.component, event.source.host) == ("kubelet", "node-1")
+    assert (event.reporting_component, event.reporting_instance) == ("kubelet", "node-1")
+
+
+async def test_similar_events_are_combined_and_floods_cut_off() -> None:
+    client = FakeClient()
+    recorder = EventRecorder(client, "c", clock=lambda: 0.0)
+    for number in range(40):
+        recorder.event(SUBJECT, "Normal", "Created", f"pod {number}")
+    written = await sent(client, recorder)
+    assert len(written) == events.SIMILAR_EVENTS
+    combined = [event for event in written if event.message.startswith("(combined from similar events): ")]
+    assert [event.count for event in combined] == [events.SPAM_BURST - events.SIMILAR_EVENTS + 1]
+    assert recorder.dropped == 40 - events.SPAM_BURST
+
+
+async def test_the_queue_is_bounded_and_rejections_are_final() -> None:
+    client = FakeClient()
+    recorder = EventRecorder(client, "c")
+
+    def refuse(verb: str, obj: object) -> None:
+        raise errors.forbidden("events", "", "namespace ns is being terminated")
+
+    client.fail = refuse
+    for _ in range(events.QUEUE_LENGTH + 5):
+        recorder.event(SUBJECT, "Normal", "R", "m")
+    assert recorder.dropped == 5
+    assert await sent(client, recorder) == []

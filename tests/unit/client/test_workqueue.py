@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from steersman.client.workqueue import ShutDown, WorkQueue
+
+
+async def take(queue: WorkQueue[str]) -> str:
+    async with asyncio.timeout(2):
+        return await queue.get()
+
+
+async def test_adding_twice_coalesces() -> None:
+    queue = WorkQueue[str]()
+    queue.add("a")
+    queue.add("b")
+    queue.add("a")
+    assert [await take(queue), await take(queue)] == ["a", "b"]
+    assert len(queue) == 0
+
+
+async def test_a_key_is_never_with_two_workers_and_no_change_is_lost() -> None:
+    queue = WorkQueue[str]()
+    queue.add("a")
+    assert await take(queue) == "a"
+    queue.add("a")
+    assert len(queue) == 0  # it is being processed
+    queue.done("a")
+    assert await take(queue) == "a"
+    queue.done("a")
+    assert not queue.busy
+
+
+async def test_the_earliest_of_several_delays_counts() -> None:
+    queue = WorkQueue[str]()
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    queue.add_after("a", 10)
+    queue.add_after("a", 0.02)
+    queue.add_after("b", 0.01)
+    assert await take(queue) == "b"
+    assert await take(queue) == "a"
+    assert 0.02 <= loop.time() - start + 0.001 < 5
+    queue.shut_down()
+
+
+async def test_failures_double_the_delay_until_forgotten() -> None:
+    queue = WorkQueue[str](base_delay=0.001, max_delay=0.004)
+    for expected in (1, 2, 3, 4):
+        queue.add_rate_limited("a")
+        assert queue.num_requeues("a") == expected
+        queue.done(await take(queue))
+    queue.forget("a")
+    assert queue.num_requeues("a") == 0
+
+
+async def test_shutting_down_drains_then_ends() -> None:
+    queue = WorkQueue[str]()
+    queue.add("a")
+    waiting = [asyncio.create_task(queue.get()) for _ in range(3)]
+    await asyncio.sleep(0)
+    queue.shut_down()
+    results = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [item for item in results if item == "a"] == ["a"]
+    assert sum(isinstance(item, ShutDown) for item in results) == 2
+
+
+async def test_a_cancelled_getter_passes_its_wakeup_on() -> None:
+    queue = WorkQueue[str]()
+    first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    queue.add("a")
+    first.cancel()
+    async with asyncio.timeout(2):
+        assert await second == "a"
+    with pytest.raises(asyncio.CancelledError):
+        await first
