@@ -3,7 +3,6 @@ from __future__ import annotations
 import asyncio
 
 from fixtures.fake_client import FakeClient
-
 from steersman.api import errors
 from steersman.api.types.core_v1 import ConfigMap, Event
 from steersman.api.types.meta_v1 import ObjectMeta
@@ -30,7 +29,11 @@ async def test_says_who_and_what_and_counts() -> None:
     (event,) = await sent(client, recorder)
     assert event.metadata.namespace == "ns"
     assert event.metadata.name.startswith("x.")
-    assert (event.involved_object.kind, event.involved_object.name, event.involved_object.uid) == ("ConfigMap", "x", "u")
+    assert (event.involved_object.kind, event.involved_object.name, event.involved_object.uid) == (
+        "ConfigMap",
+        "x",
+        "u",
+    )
     assert (event.type, event.reason, event.message, event.count) == ("Warning", "Failed", "it broke", 3)
     assert (event.source.component, event.source.host) == ("kubelet", "node-1")
     assert (event.reporting_component, event.reporting_instance) == ("kubelet", "node-1")

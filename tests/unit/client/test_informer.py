@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fixtures.fake_client import FakeClient
-
 from steersman.api import codecs
 from steersman.api.types.core_v1 import ConfigMap
 from steersman.api.types.meta_v1 import ObjectMeta
