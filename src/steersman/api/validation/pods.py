@@ -30,7 +30,12 @@ _RESOURCE_FIELDS = (
     "requests.ephemeral-storage",
     "requests.memory",
 )
-_STANDARD_RESOURCES = ("cpu", "memory", "ephemeral-storage", "storage")
+_CONTAINER_RESOURCES = ("cpu", "memory", "ephemeral-storage")
+_STANDARD_RESOURCES = frozenset(
+    "cpu memory ephemeral-storage storage pods resourcequotas services replicationcontrollers secrets configmaps"
+    " persistentvolumeclaims requests.cpu requests.memory requests.ephemeral-storage requests.storage limits.cpu"
+    " limits.memory limits.ephemeral-storage services.nodeports services.loadbalancers".split()
+)
 _NODE_OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 
 UPDATE_FORBIDDEN = (
@@ -354,7 +359,7 @@ def _probe(faults: Faults, probe: v1.Probe, path: str) -> None:
 
 
 def resource_name(faults: Faults, name: str, path: str) -> None:
-    """``cpu``, ``hugepages-2Mi``, ``example.com/gpu``."""
+    """``cpu``, ``pods``, ``hugepages-2Mi``, ``example.com/gpu``."""
     before = len(faults)
     faults.grammar(path, name, names.qualified_name)
     unqualified = "/" not in name and name not in _STANDARD_RESOURCES and not name.startswith("hugepages-")
@@ -362,14 +367,23 @@ def resource_name(faults: Faults, name: str, path: str) -> None:
         faults.invalid(path, name, "must be a standard resource type or fully qualified")
 
 
+def container_resource_name(faults: Faults, name: str, path: str) -> None:
+    """A resource that a container can ask for."""
+    before = len(faults)
+    resource_name(faults, name, path)
+    unqualified = "/" not in name and name not in _CONTAINER_RESOURCES and not name.startswith("hugepages-")
+    if len(faults) == before and unqualified:
+        faults.invalid(path, name, "must be a standard resource for containers")
+
+
 def requirements(faults: Faults, resources: v1.ResourceRequirements, path: str) -> None:
     """Requests and limits of a container."""
     for name, limit in resources.limits.items():
-        resource_name(faults, name, f"{path}.limits[{name}]")
+        container_resource_name(faults, name, f"{path}.limits[{name}]")
         _amount(faults, name, limit, f"{path}.limits[{name}]")
     for name, request in resources.requests.items():
         place = f"{path}.requests[{name}]"
-        resource_name(faults, name, place)
+        container_resource_name(faults, name, place)
         _amount(faults, name, request, place)
         bound = resources.limits.get(name)
         if bound is not None and quantity.parse(request) > quantity.parse(bound):
