@@ -150,7 +150,12 @@ class Registry:
         handler = self.handler_of(type_)
         if not handler.cache.ready.is_set():
             await self._start(handler)
-        entry = handler.cache.get(handler.resource.key(namespace, name))
+        key = handler.resource.key(namespace, name)
+        entry = handler.cache.get(key)
+        if entry is None:
+            # Over etcd the cache may not have seen yet what was created a moment ago.
+            await handler.consistent()
+            entry = handler.cache.get(key)
         if entry is None:
             return None
         obj: T = entry.object

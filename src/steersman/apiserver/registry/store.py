@@ -21,6 +21,7 @@ from steersman.api.errors import (
     bad_request,
     conflict,
     expired,
+    internal_error,
     invalid,
     invalid_value,
     is_not_found,
@@ -34,7 +35,18 @@ from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusDetails
 from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
 from steersman.client.client import Patch
-from steersman.storage.store import Compacted, CompareFailed, Delete, FutureRevision, KeyValue, Operation, Put, Store
+from steersman.storage.store import (
+    Compacted,
+    CompareFailed,
+    Delete,
+    FutureRevision,
+    KeyValue,
+    NoSpace,
+    Operation,
+    Put,
+    Store,
+    StoreError,
+)
 from steersman.storage.watch_cache import CacheEvent, Entry, Listing, RevisionTimeout, WatchCache, splice
 
 from . import metadata, paging
@@ -48,7 +60,7 @@ Transform = Callable[[Entry[Any] | None], Any]
 """Makes the wanted object from the present one; called again after a lost race."""
 
 _MAX_ATTEMPTS = 50
-_INITIAL_SLICE = 256
+_SLICE = 256
 
 
 class Handler:
@@ -78,18 +90,27 @@ class Handler:
         if not self.cache.ready.is_set():
             await self._start(self)
 
+    async def consistent(self, revision: int = 0) -> None:
+        """Wait until the cache has reached a revision, or (0) all that was acknowledged before this call."""
+        try:
+            if revision:
+                await self.cache.wait_until(revision)
+            else:
+                await self.cache.consistent()
+        except RevisionTimeout as error:
+            raise paging.too_large(error.revision, error.current) from error
+        except StoreError as error:
+            raise _unavailable(error) from error
+
     # -- reading -------------------------------------------------------------------------------------------------
 
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
         """One object: the newest, any (``0``), or one not older than a version."""
         await self.ready()
-        try:
-            if not resource_version:
-                await self.cache.consistent()
-            elif version := paging.parse_version(resource_version):
-                await self.cache.wait_until(version)
-        except RevisionTimeout as error:
-            raise paging.too_large(error.revision, error.current) from error
+        if not resource_version:
+            await self.consistent()
+        elif version := paging.parse_version(resource_version):
+            await self.consistent(version)
         entry = self.cache.get(self.resource.key(namespace, name))
         if entry is None:
             raise not_found(self.resource.name, name, self.resource.group)
@@ -101,13 +122,10 @@ class Handler:
         prefix = self.resource.key(namespace)
         selection = Selection(self.resource, options.label_selector, options.field_selector)
         plan = paging.plan_list(options, prefix)
-        try:
-            if plan.mode == "latest":
-                await self.cache.consistent()
-            elif plan.mode != "any":
-                await self.cache.wait_until(plan.revision)
-        except RevisionTimeout as error:
-            raise paging.too_large(error.revision, error.current) from error
+        if plan.mode != "any":
+            await self.consistent(plan.revision)
+        if selection.select is not None:
+            await self._decode_ahead(prefix)
         exact = plan.revision if plan.mode == "exact" else 0
         try:
             listing = await self._read(prefix, selection, plan.start, options.limit, exact)
@@ -117,6 +135,8 @@ class Handler:
             raise expired(f"The resourceVersion for the provided list is too old: {error}") from error
         except FutureRevision as error:
             raise paging.too_large(plan.revision, self.cache.revision) from error
+        except StoreError as error:
+            raise _unavailable(error) from error
         token = paging.encode_continue(listing.revision, prefix, listing.entries[-1].key) if listing.more else ""
         remaining = listing.remaining if listing.more else None
         return Page(listing.entries, str(listing.revision), token, remaining)
@@ -146,6 +166,14 @@ class Handler:
                 return Listing(chosen, revision)
             start = page.entries[-1].key + "\0"
 
+    async def _decode_ahead(self, scope: str) -> None:
+        """Decode what a selector will look at, in slices; what is decoded already costs next to nothing."""
+        if len(self.cache) > _SLICE and scope.endswith("/"):
+            for number, entry in enumerate(self.cache.list(scope).entries, 1):
+                entry.object  # noqa: B018
+                if number % _SLICE == 0:
+                    await asyncio.sleep(0)
+
     def _index(self, selection: Selection) -> tuple[str, str] | None:
         for name in self.strategy.indexes:
             if (value := selection.fields.required_value(name)) is not None:
@@ -167,14 +195,14 @@ class Handler:
         if initial is None:
             initial = version == 0
         try:
-            if not options.resource_version:
-                await self.cache.consistent()
-            elif version:
-                await self.cache.wait_until(version)
-        except RevisionTimeout as error:
-            sink.end(paging.too_large(error.revision, error.current).status)
+            if version or not options.resource_version:
+                await self.consistent(version)
+        except StatusError as error:
+            sink.end(error.status)
             return Ended()
         index = self._index(selection)
+        if initial and selection.select is not None:
+            await self._decode_ahead(scope)
         if initial:
             listing = (
                 self.cache.list(scope, select=selection.select, index=index)
@@ -210,7 +238,7 @@ class Handler:
     async def _deliver(listing: Listing[Any], sink: WatchSink) -> None:
         for number, entry in enumerate(listing.entries, 1):
             sink.event(CacheEvent("ADDED", entry.revision, entry, None))
-            if number % _INITIAL_SLICE == 0:
+            if number % _SLICE == 0:
                 await asyncio.sleep(0)
 
     # -- creating ------------------------------------------------------------------------------------------------
@@ -271,7 +299,12 @@ class Handler:
 
     async def _commit(self, put: Put, reservation: Reservation | None) -> Entry[Any]:
         operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
-        revision = await self._store.commit(operations)
+        try:
+            revision = await self._store.commit(operations)
+        except CompareFailed:
+            raise
+        except StoreError as error:
+            raise _unavailable(error) from error
         entry = self.cache.get(put.key)
         if entry is not None and entry.revision == revision:
             return entry
@@ -455,12 +488,15 @@ class Handler:
         key = self.resource.key(namespace, name)
         entry = self.cache.get(key)
         if entry is None:
-            await self.cache.consistent()
+            await self.consistent()
             entry = self.cache.get(key)
         return entry
 
     async def _reread(self, key: str) -> Entry[Any] | None:
-        return self._entry_of(await self._store.get(key))
+        try:
+            return self._entry_of(await self._store.get(key))
+        except StoreError as error:
+            raise _unavailable(error) from error
 
     def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
         return self.cache.entry(item) if item is not None else None
@@ -525,6 +561,8 @@ class Handler:
             await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
         except CompareFailed:
             return False
+        except StoreError as error:
+            raise _unavailable(error) from error
         return True
 
     def _gone(self, entry: Entry[Any]) -> Status:
@@ -603,6 +641,13 @@ class Handler:
         if result is NotImplemented:
             raise method_not_supported(f"{self.resource.name}/{subresource}", "create", self.resource.group)
         return result
+
+
+def _unavailable(error: StoreError) -> StatusError:
+    """What a client is told of a fault of the store."""
+    if isinstance(error, NoSpace):
+        return internal_error(f"the store has no space left, and nothing was written: {error}")
+    return service_unavailable(f"the store cannot serve now: {error}")
 
 
 def patched(tree: Any, patch: Patch, type_: type[Any], context: Context) -> Any:
