@@ -2,8 +2,8 @@
 
 Theory of operation
 -------------------
-*Watches* Pods and Nodes.  *Writes* ``pods/binding``, the ``PodScheduled`` condition of pods that fit nowhere, and
-Events.
+*Watches* Pods, Nodes and Namespaces.  *Writes* ``pods/binding``, the ``PodScheduled`` condition of pods that fit
+nowhere, and Events.
 
 All nodes live in one :class:`~steersman.scheduler.snapshot.Snapshot` of arrays, a column for each node, kept current by
 the watches.  A plugin filters or scores all nodes at once (:mod:`.framework`, :mod:`.plugins`).  The
@@ -15,8 +15,8 @@ One loop decides; nothing is persisted.  Dying at any line loses decisions that 
 pending, and are decided again.  A binding that was sent but not answered is found in the watch, or decided again and
 refused by the API server, which binds a pod once.
 
-Not implemented yet: InterPodAffinity, PodTopologySpread, DefaultPreemption, the volume plugins, dynamic resource
-allocation, extenders and profiles.  Pods that ask for one of the first two are scheduled without regard to it.
+Not implemented yet: DefaultPreemption, the system's default topology spreading, the volume plugins, dynamic resource
+allocation, extenders and profiles.  A volume's node affinity is not heeded.
 """
 
 from .scheduler import Scheduler, SchedulerConfig

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Sequence
-from typing import ClassVar, NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -31,7 +31,11 @@ class Rejection(NamedTuple):
 
 
 class FilterPlugin(Protocol):
-    """Refuses nodes.  ``dynamic`` plugins depend on the pods that run on a node."""
+    """Refuses nodes.  ``dynamic`` plugins depend on the pods that run on a node.
+
+    A plugin that looks from one node at the pods of others has a method ``relates(pod, snapshot)``
+    (:class:`RelatingPlugin`): pods for which it says yes are placed one by one, everything computed anew.
+    """
 
     name: ClassVar[str]
     dynamic: ClassVar[bool]
@@ -40,6 +44,15 @@ class FilterPlugin(Protocol):
 
     def filter(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Sequence[Rejection]:
         """The refused ones among these columns; masks are as long as ``columns``."""
+        ...
+
+
+@runtime_checkable
+class RelatingPlugin(Protocol):
+    """Looks from one node at the pods of others."""
+
+    def relates(self, pod: PodInfo, snapshot: Snapshot) -> bool:
+        """Whether placing a pod like this one may change what other nodes are worth to the next."""
         ...
 
 
@@ -92,9 +105,21 @@ class Framework:
         self._scores = scores
         self._rng = rng
         self._memo: _Work | None = None
+        self._relating = [plugin for plugin in filters if isinstance(plugin, RelatingPlugin)]
 
     def place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
         """Find nodes for pods of the same signature, in order, and assume them there; None from where none fits."""
+        first = pods[0]
+        if any(plugin.relates(first, snapshot) for plugin in self._relating):
+            result: list[str | None] = []
+            for pod in pods:
+                self._memo = None
+                result += self._place([pod], snapshot)
+            self._memo = None
+            return result
+        return self._place(pods, snapshot)
+
+    def _place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
         first = pods[0]
         work = self._memo
         if work is None or not work.fits(first, snapshot):

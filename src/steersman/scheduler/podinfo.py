@@ -8,7 +8,7 @@ from functools import lru_cache
 import msgspec
 
 from steersman.api import quantity
-from steersman.api.types.core_v1 import Affinity, Container, Pod, Toleration
+from steersman.api.types.core_v1 import Affinity, Container, Pod, Toleration, TopologySpreadConstraint
 
 DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
@@ -38,6 +38,10 @@ class PodInfo(msgspec.Struct, frozen=True):
     tolerations: list[Toleration]
     signature: bytes
     preemption_policy: str = ""
+    namespace: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    terminating: bool = False
+    spread: list[TopologySpreadConstraint] = []
 
 
 @lru_cache(maxsize=4096)
@@ -109,6 +113,7 @@ def pod_info(pod: Pod) -> PodInfo:
         )
     )
     images = tuple(container.image for container in containers)
+    labels = tuple(sorted(pod.metadata.labels.items()))
     signature = msgspec.json.encode(
         (
             spec.priority or 0,
@@ -122,6 +127,9 @@ def pod_info(pod: Pod) -> PodInfo:
             spec.tolerations,
             spec.preemption_policy,
             pod.metadata.namespace,
+            labels,
+            spec.topology_spread_constraints,
+            pod.metadata.deletion_timestamp is not None,
         )
     )
     return PodInfo(
@@ -139,4 +147,8 @@ def pod_info(pod: Pod) -> PodInfo:
         tolerations=spec.tolerations,
         signature=signature,
         preemption_policy=spec.preemption_policy,
+        namespace=pod.metadata.namespace,
+        labels=labels,
+        terminating=pod.metadata.deletion_timestamp is not None,
+        spread=spec.topology_spread_constraints,
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from steersman.api.errors import StatusError, is_conflict, is_not_found
 from steersman.api.time import now, rfc3339
-from steersman.api.types.core_v1 import Binding, Node, ObjectReference, Pod
+from steersman.api.types.core_v1 import Binding, Namespace, Node, ObjectReference, Pod
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.client import Client, Patch
 from steersman.client.events import EventRecorder
@@ -51,6 +51,7 @@ class Scheduler:
         self._client = client
         self._pods: Informer[Pod] = Informer(client, Pod)
         self._nodes: Informer[Node] = Informer(client, Node)
+        self._namespaces: Informer[Namespace] = Informer(client, Namespace)
         self._events = EventRecorder(client, config.scheduler_name)
         interests = {plugin.name: plugin.events for plugin in FILTERS}
         self.queue = SchedulingQueue(interests, time.monotonic)
@@ -63,7 +64,11 @@ class Scheduler:
         """Work until cancelled."""
         self._pods.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)
         self._nodes.add_handler(self._node_added, self._node_updated, self._node_deleted)
+        self._namespaces.add_handler(
+            self._namespace_set, lambda _, new: self._namespace_set(new), self._namespace_deleted
+        )
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._namespaces.run(), name="scheduler informer namespaces")
             group.create_task(self._pods.run(), name="scheduler informer pods")
             group.create_task(self._nodes.run(), name="scheduler informer nodes")
             group.create_task(self._events.run(), name="scheduler events")
@@ -100,6 +105,7 @@ class Scheduler:
         self._assumed.pop(uid, None)
         self.queue.remove(uid)
         self.snapshot.add_pod(pod_info(pod), pod.spec.node_name)
+        self.queue.event("AssignedPodAdd")
 
     def _forget(self, pod: Pod) -> None:
         uid = pod.metadata.uid
@@ -138,9 +144,20 @@ class Scheduler:
     def _node_deleted(self, node: Node) -> None:
         self.snapshot.remove_node(node.metadata.name)
 
+    def _namespace_set(self, namespace: Namespace) -> None:
+        name, labels = namespace.metadata.name, namespace.metadata.labels
+        if self.snapshot.namespaces.get(name) != labels:
+            self.snapshot.namespaces[name] = labels
+            self.snapshot.version += 1
+            self.queue.event("NamespaceLabel")
+
+    def _namespace_deleted(self, namespace: Namespace) -> None:
+        self.snapshot.namespaces.pop(namespace.metadata.name, None)
+
     # Deciding -------------------------------------------------------------------------------------------------
 
     async def _schedule(self, group: asyncio.TaskGroup) -> None:
+        await self._namespaces.synced()
         await self._nodes.synced()
         await self._pods.synced()
         self.ready.set()

@@ -17,6 +17,9 @@ Numbers = NDArray[np.int64]
 Indexes = NDArray[np.intp]
 
 CPU, MEMORY, EPHEMERAL, PODS = range(4)
+Group = tuple[str, tuple[tuple[str, str], ...], bool]
+"""Namespace, labels, whether it terminates: all that selectors of other pods see of a pod."""
+
 TaintKey = tuple[str, str, str]
 """Key, value, effect."""
 
@@ -50,6 +53,12 @@ class Snapshot:
         self.label_values: dict[str, dict[str, int]] = {}
         self.images: dict[str, dict[int, int]] = {}
         self.ports: dict[tuple[str, int], dict[int, Counter[str]]] = {}
+        self.groups: dict[Group, Counter[int]] = {}
+        """Pods that look alike to selectors: how many are on which column."""
+        self.affine: dict[bytes, tuple[PodInfo, Counter[int]]] = {}
+        """The pods with pod affinity or anti-affinity of their own: one of each signature, how many on which column."""
+        self.namespaces: dict[str, dict[str, str]] = {}
+        """The labels of namespaces."""
         self._node_images: dict[int, list[str]] = {}
         self._free = list(range(self.capacity - 1, -1, -1))
         self._pods: dict[str, tuple[str, PodInfo]] = {}
@@ -149,6 +158,19 @@ class Snapshot:
         self.requested[PODS, column] += sign
         self.nonzero[0, column] += sign * info.nonzero_cpu
         self.nonzero[1, column] += sign * info.nonzero_memory
+        group = self.groups.setdefault((info.namespace, info.labels, info.terminating), Counter())
+        group[column] += sign
+        if not group[column]:
+            del group[column]
+            if not group:
+                del self.groups[info.namespace, info.labels, info.terminating]
+        if info.affinity is not None and (info.affinity.pod_affinity or info.affinity.pod_anti_affinity):
+            _, held = self.affine.setdefault(info.signature, (info, Counter()))
+            held[column] += sign
+            if not held[column]:
+                del held[column]
+                if not held:
+                    del self.affine[info.signature]
         for protocol, address, port in info.host_ports:
             nodes = self.ports.setdefault((protocol, port), {})
             addresses = nodes.setdefault(column, Counter())
