@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+import pytest
+
+from steersman.apiserver.http.limits import Limits
+from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade, chunk
+from steersman.client.streaming import Connection
+
+from .conversation import converse, masked, serving
+
+CLOSE = b"Connection: close\r\n\r\n"
+
+
+async def echo(request: Request) -> Answer:
+    return Response(f"{request.method} {request.path} {len(request.body)}".encode(), content_type="text/plain")
+
+
+async def test_answer_on_the_wire() -> None:
+    async with serving(echo) as (_, port):
+        answer = await converse(port, b"GET /a%20b?x=1 HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert masked(answer) == (
+        "HTTP/1.1 200 OK\nContent-Type: text/plain\nContent-Length: 10\nConnection: close\n\nGET /a b 0"
+    )
+
+
+async def test_pipelined_requests_are_answered_in_order() -> None:
+    async def handler(request: Request) -> Answer:
+        await asyncio.sleep(0.05 if request.path == "/1" else 0)
+        return Response(request.path.encode())
+
+    requests = b"".join(b"GET /%d HTTP/1.1\r\nHost: x\r\n\r\n" % number for number in range(1, 40))
+    async with serving(handler) as (_, port):
+        answer = await converse(port, requests + b"GET /last HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    bodies = [part.partition(b"\r\n\r\n")[2] for part in answer.split(b"HTTP/1.1 200 OK")[1:]]
+    assert bodies == [b"/%d" % number for number in range(1, 40)] + [b"/last"]
+
+
+async def test_chunked_body_and_expectation() -> None:
+    async with serving(echo) as (_, port):
+        answer = await converse(
+            port,
+            b"POST /x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n"
+            b"Connection: close\r\n\r\n5\r\nhello\r\n3\r\nabc\r\n0\r\n\r\n",
+        )
+    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"POST /x 8")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_body_beyond_the_limit(chunked: bool) -> None:
+    limits = Limits(body_bytes=1000)
+    head = b"POST / HTTP/1.1\r\nHost: x\r\n"
+    body = b"x" * 1001
+    if chunked:
+        data = head + b"Transfer-Encoding: chunked\r\n\r\n" + chunk(body) + b"0\r\n\r\n"
+    else:
+        data = head + b"Content-Length: 1001\r\n\r\n" + body
+    async with serving(echo, limits) as (_, port):
+        answer = await converse(port, data)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b'"reason":"RequestEntityTooLarge"' in answer
+    assert b"limit is 1000" in answer
+
+
+async def test_garbage_is_refused() -> None:
+    async with serving(echo) as (_, port):
+        answer = await converse(port, b"\x16\x03\x01garbage\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+
+
+async def test_too_many_headers() -> None:
+    async with serving(echo, Limits(header_bytes=4096)) as (_, port):
+        answer = await converse(port, b"GET / HTTP/1.1\r\nX: " + b"a" * 5000 + b"\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_slow_header_times_out() -> None:
+    async with serving(echo, Limits(header_timeout=0.1)) as (_, port):
+        answer = await converse(port, b"GET / HTTP/1.1\r\nHost:")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+async def test_idle_connection_is_closed() -> None:
+    async with serving(echo, Limits(idle_timeout=0.1)) as (_, port):
+        assert await converse(port, b"") == b""
+
+
+async def test_request_deadline() -> None:
+    async def handler(request: Request) -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with serving(handler, Limits(request_timeout=0.1)) as (_, port):
+        answer = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 504 ")
+    assert b"request did not complete within the allotted timeout" in answer
+
+
+async def test_large_answers_are_compressed_when_accepted() -> None:
+    async def handler(request: Request) -> Answer:
+        return Response([b"abcdefgh" * 1024] * 32)
+
+    async with serving(handler) as (_, port):
+        plain = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+        packed = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip\r\n" + CLOSE)
+    body = plain.partition(b"\r\n\r\n")[2]
+    assert len(body) == 262144
+    head, _, data = packed.partition(b"\r\n\r\n")
+    assert b"Content-Encoding: gzip" in head
+    assert zlib.decompress(data, 31) == body
+
+
+async def test_warnings_are_quoted() -> None:
+    async def handler(request: Request) -> Answer:
+        request.warnings.append('unknown field "spec.x"\nsecond line')
+        return Response(b"{}")
+
+    async with serving(handler) as (_, port):
+        answer = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert rb'Warning: 299 - "unknown field \"spec.x\" second line"' in answer
+
+
+async def test_stream_then_next_request_on_the_same_connection() -> None:
+    async def handler(request: Request) -> Answer:
+        if request.path == "/plain":
+            return Response(b"plain")
+
+        async def run(writer: StreamWriter) -> None:
+            writer.write(b"one")
+            writer.write_framed(chunk(b"two"))
+            await writer.drain()
+
+        return Stream(run)
+
+    async with serving(handler) as (_, port):
+        answer = await converse(port, b"GET /s HTTP/1.1\r\nHost: x\r\n\r\nGET /plain HTTP/1.1\r\nHost: x\r\n" + CLOSE)
+    assert b"Transfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\nHTTP/1.1 200 OK" in answer
+    assert answer.endswith(b"plain")
+
+
+async def test_stop_ends_open_streams_at_once() -> None:
+    started = asyncio.Event()
+
+    async def handler(request: Request) -> Answer:
+        async def run(writer: StreamWriter) -> None:
+            writer.write(b"x")
+            started.set()
+            await asyncio.Event().wait()
+
+        return Stream(run)
+
+    async with serving(handler) as (server, port):
+        reading = asyncio.create_task(converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await started.wait()
+        async with asyncio.timeout(1):
+            await server.stop()
+        assert not server.connections
+        try:
+            await reading
+        except ConnectionError:
+            pass
+
+
+async def test_takeover_keeps_bytes_that_came_early() -> None:
+    async def handler(request: Request) -> Answer:
+        async def run(connection: Connection) -> None:
+            data = b""
+            while len(data) < 10:
+                data += await connection.read()
+            connection.write(data.upper())
+            await connection.drain()
+
+        return Upgrade(run, {"Connection": "Upgrade", "Upgrade": "echo"})
+
+    async with serving(handler) as (_, port):
+        answer = await converse(
+            port, b"POST / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhelloworld"
+        )
+    assert answer.startswith(b"HTTP/1.1 101 Switching Protocols\r\n")
+    assert answer.endswith(b"\r\n\r\nHELLOWORLD")
+
+
+async def test_declined_upgrade_goes_on_as_http() -> None:
+    async with serving(echo) as (_, port):
+        answer = await converse(
+            port,
+            b"GET /1 HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+            b"GET /2 HTTP/1.1\r\nHost: x\r\n" + CLOSE,
+        )
+    assert b"GET /1 0" in answer
+    assert answer.endswith(b"GET /2 0")
