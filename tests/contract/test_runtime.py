@@ -18,6 +18,7 @@ from steersman.kubelet.fake import FakeRuntime
 from steersman.kubelet.images import ImageFile, build_image
 from steersman.kubelet.runtime import RuntimeFailure, RuntimeNotFound
 
+LOGS = Path(tempfile.gettempdir(), f"kubelet-contract-logs-{os.getpid()}")
 IMAGE = "steersman.io/contract/busybox:1"
 LABELS = {"io.kubernetes.pod.uid": "uid-1"}
 
@@ -64,13 +65,14 @@ async def runtime(request):
         await containerd.stop()
         left = left_behind(config)
         shutil.rmtree(root, ignore_errors=True)
+        shutil.rmtree(LOGS, ignore_errors=True)
         assert left == []
 
 
 def sandbox_config() -> cri.PodSandboxConfig:
     config = cri.PodSandboxConfig(
         metadata=cri.PodSandboxMetadata(name="pod", uid="uid-1", namespace="default"),
-        log_directory="/tmp/kubelet-contract-logs",
+        log_directory=str(LOGS),
         labels=LABELS,
         annotations={"note": "kept"},
     )

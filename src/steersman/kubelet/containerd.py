@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -21,8 +22,11 @@ from pathlib import Path
 import msgspec
 
 from .cgroups import processes_below, remove_tree
-from .images import PAUSE_IMAGE, Importer, build_pause_image
+from .images import PAUSE_IMAGE, ImageError, Importer, build_pause_image
 from .mounts import mounts_below, unmount_below
+from .runtime import RuntimeFailure
+
+log = logging.getLogger(__name__)
 
 CAP_SYS_RESOURCE = 24
 
@@ -197,6 +201,7 @@ class Containerd:
         self.snapshotter = chosen.read_text().strip()
         if _running_pid(self.config) is not None:
             return False
+        _end_all(_strays(self.config))  # of a data directory that was deleted underneath it
         apparmor = Path("/sys/kernel/security/apparmor/profiles").exists() and shutil.which("apparmor_parser")
         text = render_config(
             self.config,
@@ -273,6 +278,23 @@ def _running_pid(config: ContainerdConfig) -> int | None:
     return None
 
 
+def _strays(config: ContainerdConfig) -> list[int]:
+    """Every containerd that was started with our configuration, whether its pid file is there or not."""
+    wanted = str(config.directory / "config.toml")
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            line = _command_line(int(entry.name))
+            if len(line) >= 3 and Path(line[0]).name == "containerd" and line[1:3] == ["--config", wanted]:
+                found.append(int(entry.name))
+    return found
+
+
+def _end_all(pids: list[int]) -> None:
+    _end(pids, signal.SIGTERM, 5)
+    _end([pid for pid in pids if not _is_zombie(pid)], signal.SIGKILL, 2)
+
+
 def _shims(config: ContainerdConfig) -> dict[int, str]:
     """Our shims: pid to sandbox id."""
     found = {}
@@ -326,20 +348,14 @@ def teardown(config: ContainerdConfig) -> None:
     can be brought up, because only that gives the CNI plugins the chance to undo; without it, what the kernel
     shows is undone directly.
     """
-    if not config.directory.exists():
-        remove_tree(config.cgroup_root)
-        return
     containerd = Containerd(config)
     namespaces = _network_namespaces(config)
-    if has_sandboxes(config):
+    if config.directory.exists() and has_sandboxes(config):
         try:
             asyncio.run(_stop_everything(containerd))
-        except (OSError, RuntimeError, ContainerdError, TimeoutError):
-            pass  # what is left is undone below
-    if (pid := _running_pid(config)) is not None:
-        _end([pid], signal.SIGTERM, 5)
-        if not _is_zombie(pid):
-            _end([pid], signal.SIGKILL, 2)
+        except (OSError, RuntimeFailure, ContainerdError, ImageError) as error:
+            log.info("containerd cannot help to take the node down: %s", error)  # what is left is undone below
+    _end_all(_strays(config))
     shims = _shims(config)
     _kill_tasks(config)
     _end(list(shims), signal.SIGKILL, 3)
@@ -365,7 +381,6 @@ def has_sandboxes(config: ContainerdConfig) -> bool:
 
 async def _stop_everything(containerd: Containerd) -> None:
     from .cri import CRIRuntime
-    from .runtime import RuntimeFailure
 
     await containerd.start()
     runtime = CRIRuntime(str(containerd.config.socket), timeout=20)

@@ -332,16 +332,18 @@ async def test_pod_that_does_not_fit_is_refused(world):
 
 async def test_teardown_after_everything_was_killed(world):
     from steersman.kubelet import containerd_config
-    from steersman.kubelet.containerd import _shims, left_behind, teardown
+    from steersman.kubelet.containerd import _network_namespaces, _shims, left_behind, teardown
 
     await world.run("doomed", {"containers": [{"name": "main", "command": FOREVER}]})
     await world.api.wait(Pod, "doomed", "default", ready)
     await world.stop()
     config = containerd_config(world.config)
+    namespaces = _network_namespaces(config)
     os.kill(int((config.directory / "containerd.pid").read_text()), signal.SIGKILL)
     for shim in _shims(config):
         os.kill(shim, signal.SIGKILL)
     await asyncio.to_thread(teardown, config)
     assert left_behind(config) == []
-    assert not list(os.scandir("/run/netns")) if os.path.isdir("/run/netns") else True
+    assert namespaces
+    assert not [path for path in namespaces if path.exists()]
     await world.start()
