@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
@@ -116,6 +117,22 @@ def load_json(data: bytes | str, duplicates: list[str] | None = None) -> Any:
         raise FieldProblem(_syntax(error)) from None
     except UnicodeDecodeError:
         raise FieldProblem("invalid character in string literal: not UTF-8") from None
+    except FieldProblem:
+        raise
+    except ValueError:  # Python's limit on the digits of an integer
+        raise FieldProblem("json: number out of range") from None
+    # Escaped halves of surrogate pairs are no text; Go replaces them.
+    escaped = "\\u" in data if isinstance(data, str) else b"\\u" in data
+    return _mend(tree) if escaped else tree
+
+
+def _mend(tree: Any) -> Any:
+    if isinstance(tree, str):
+        return tree if tree.isascii() else tree.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(tree, dict):
+        return {_mend(key): _mend(value) for key, value in tree.items()}
+    if isinstance(tree, list):
+        return [_mend(value) for value in tree]
     return tree
 
 
@@ -124,6 +141,8 @@ class _Number(float):
 
     def __new__(cls, text: str) -> _Number:
         self = super().__new__(cls, text)
+        if math.isinf(self):
+            raise FieldProblem(f"json: cannot unmarshal number {text} into Go value of type float64")
         self.text = text
         return self
 
