@@ -15,28 +15,30 @@ from .pods import template
 _ALWAYS = ("Always",)
 
 
-def _selector(faults: Faults, selector: meta_v1.LabelSelector | None, pod: core_v1.PodTemplateSpec) -> None:
+def _selector(
+    faults: Faults, selector: meta_v1.LabelSelector | None, pod: core_v1.PodTemplateSpec, kind: str = "deployment"
+) -> None:
     if selector is None:
         faults.append(errors.required("spec.selector"))
         return
     before = len(faults)
     meta.label_selector(faults, selector, "spec.selector")
     if meta.empty_selector(selector):
-        faults.invalid("spec.selector", selector, "empty selector is invalid for deployment")
+        faults.invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
     elif len(faults) == before and not selectors.from_label_selector(selector).matches(pod.metadata.labels):
         faults.invalid(
             "spec.template.metadata.labels", pod.metadata.labels, "`selector` does not match template `labels`"
         )
 
 
-def _template(faults: Faults, pod: core_v1.PodTemplateSpec) -> None:
+def _template(faults: Faults, pod: core_v1.PodTemplateSpec, kind: str = "ReplicaSet") -> None:
     template(faults, pod, "spec.template")
     if pod.spec.restart_policy != "Always":
         faults.append(errors.not_supported("spec.template.spec.restartPolicy", pod.spec.restart_policy, _ALWAYS))
     if pod.spec.active_deadline_seconds is not None:
         faults.forbidden(
             "spec.template.spec.activeDeadlineSeconds",
-            "activeDeadlineSeconds in ReplicaSet is not Supported",
+            f"activeDeadlineSeconds in {kind} is not Supported",
         )
 
 
@@ -106,7 +108,7 @@ def stateful_set(faults: Faults, obj: apps_v1.StatefulSet) -> None:
     faults.natural("spec.revisionHistoryLimit", spec.revision_history_limit)
     if spec.ordinals is not None:
         faults.natural("spec.ordinals.start", spec.ordinals.start)
-    _selector(faults, spec.selector, spec.template)
+    _selector(faults, spec.selector, spec.template, "statefulset")
     _template_with_claims(faults, spec)
 
 
@@ -118,7 +120,7 @@ def _template_with_claims(faults: Faults, spec: apps_v1.StatefulSetSpec) -> None
         if claim.metadata.name and claim.metadata.name not in present:
             source = core_v1.PersistentVolumeClaimVolumeSource(claim_name=claim.metadata.name)
             pod.spec.volumes.append(core_v1.Volume(name=claim.metadata.name, persistent_volume_claim=source))
-    _template(faults, pod)
+    _template(faults, pod, "StatefulSet")
 
 
 STATEFUL_SET_FORBIDDEN = (
@@ -139,8 +141,8 @@ def stateful_set_update(faults: Faults, new: apps_v1.StatefulSet, old: apps_v1.S
 
 def daemon_set(faults: Faults, obj: apps_v1.DaemonSet) -> None:
     spec = obj.spec
-    _selector(faults, spec.selector, spec.template)
-    _template(faults, spec.template)
+    _selector(faults, spec.selector, spec.template, "daemonset")
+    _template(faults, spec.template, "DaemonSet")
     faults.natural("spec.minReadySeconds", spec.min_ready_seconds)
     faults.natural("spec.revisionHistoryLimit", spec.revision_history_limit)
     faults.one_of("spec.updateStrategy.type", spec.update_strategy.type, ("OnDelete", "RollingUpdate"))
