@@ -71,6 +71,7 @@ class Sink:
         self._encode = encode
         self._bookmark = bookmark
         self._started = False
+        self.overflowed = False
         self.done = asyncio.Event()
 
     def started(self) -> None:
@@ -85,6 +86,7 @@ class Sink:
         else:
             self._writer.write(self._encode(event))
         if self._started and self._writer.buffered > MAX_BUFFERED:
+            self.overflowed = True
             self.done.set()
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
@@ -183,6 +185,8 @@ async def open_watch(
         finally:
             sink.done.set()
             subscription.cancel()
+        if sink.overflowed:
+            raise ConnectionAbortedError("the watcher takes its events too slowly")
 
     return Stream(run, "application/json;stream=watch" if form.shape else "application/json", headers=NO_CACHE)
 

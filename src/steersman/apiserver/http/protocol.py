@@ -273,6 +273,10 @@ class HTTPProtocol(asyncio.Protocol):
         except asyncio.CancelledError:
             self.transport.abort()
             raise
+        except ConnectionError as error:
+            logger.debug("answering %s %s ended: %s", request.method, request.path, error)
+            self.transport.abort()
+            return
         except Exception:
             logger.exception("answering %s %s failed", request.method, request.path)
             self.transport.abort()

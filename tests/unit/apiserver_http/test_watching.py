@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from steersman.api.resources import builtin_scheme
+from steersman.apiserver.endpoints import watching
+from steersman.apiserver.endpoints.representation import PLAIN, Form
+from steersman.apiserver.endpoints.watching import Frames, open_watch
+from steersman.apiserver.http.messages import Request
+from steersman.apiserver.registry.contract import ListOptions
+from steersman.storage.watch_cache import CacheEvent, Entry
+
+RESOURCE = builtin_scheme().by_name("", "v1", "configmaps")
+assert RESOURCE is not None
+
+
+class Writer:
+    def __init__(self) -> None:
+        self.chunks: list[bytes] = []
+        self.buffered = 0
+        self.closed = asyncio.Event()
+
+    def write(self, data: bytes) -> None:
+        self.chunks.append(data)
+
+    def write_framed(self, chunk: bytes) -> None:
+        self.chunks.append(chunk)
+
+    async def drain(self) -> None:
+        return
+
+
+class Handler:
+    """Hands its sink out."""
+
+    def __init__(self) -> None:
+        self.sink: Any = None
+        self.subscribed = asyncio.Event()
+        self.cancelled = False
+
+    async def watch(self, namespace: str, options: ListOptions, sink: Any) -> Any:
+        self.sink = sink
+        self.subscribed.set()
+        return self
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+def event(revision: int) -> CacheEvent:
+    assert RESOURCE is not None
+    raw = b'{"kind":"ConfigMap","apiVersion":"v1","metadata":{"resourceVersion":"%d","name":"a"}}' % revision
+    return CacheEvent("MODIFIED", revision, Entry("/a", revision, raw, RESOURCE.decoder.decode), None)
+
+
+async def start(form: Form, frames: Frames, options: ListOptions | None = None) -> tuple[Handler, Writer, Any]:
+    handler, writer = Handler(), Writer()
+    request = Request("GET", "/", "/", "", {})
+    stream = await open_watch(
+        handler, RESOURCE, "", options or ListOptions(), request, form, frames  # type: ignore[arg-type]
+    )  # fmt: skip
+    task = asyncio.create_task(stream.run(writer))  # type: ignore[arg-type]
+    await handler.subscribed.wait()
+    await asyncio.sleep(0)
+    return handler, writer, task
+
+
+async def test_watchers_share_one_frame() -> None:
+    assert RESOURCE is not None
+    frames = Frames(RESOURCE)
+    watches = [await start(PLAIN, frames) for _ in range(3)]
+    change = event(7)
+    for handler, _, _ in watches:
+        handler.sink.event(change)
+    first, second, third = (writer.chunks[0] for _, writer, _ in watches)
+    assert first is second is third
+    body = b'{"type":"MODIFIED","object":%b}\n' % change.entry.raw
+    assert first == b"%x\r\n%b\r\n" % (len(body), body)
+    for handler, _, task in watches:
+        handler.sink.end(None)
+        await task
+        assert handler.cancelled
+
+
+async def test_watch_as_table_sends_columns_once() -> None:
+    assert RESOURCE is not None
+    handler, writer, task = await start(Form(shape="Table"), Frames(RESOURCE))
+    handler.sink.event(event(1))
+    handler.sink.event(event(2))
+    handler.sink.bookmark(9)
+    handler.sink.end(None)
+    await task
+    assert b'"columnDefinitions":[{' in writer.chunks[0]
+    assert b'"columnDefinitions":[]' in writer.chunks[1]
+    assert b'"resourceVersion":"9"' in writer.chunks[2]
+
+
+async def test_slow_watcher_is_cut_off() -> None:
+    assert RESOURCE is not None
+    handler, writer, task = await start(PLAIN, Frames(RESOURCE))
+    writer.buffered = watching.MAX_BUFFERED + 1
+    handler.sink.event(event(1))
+    handler.sink.event(event(2))
+    with pytest.raises(ConnectionAbortedError):
+        await task
+    assert len(writer.chunks) == 1
+    assert handler.cancelled
+
+
+async def test_watch_ends_after_the_time_asked_for() -> None:
+    assert RESOURCE is not None
+    handler, _, task = await start(PLAIN, Frames(RESOURCE), ListOptions(timeout_seconds=1))
+    async with asyncio.timeout(3):
+        await task
+    assert handler.cancelled
