@@ -9,7 +9,8 @@ from steersman.api.types import core_v1 as v1
 
 from . import meta, names
 from .faults import IMMUTABLE, Faults
-from .pods import node_selector, resource_name
+from .placement import node_selector
+from .pods import resource_name
 from .volumes import host_path
 
 DATA_LIMIT = 1024 * 1024
