@@ -89,8 +89,7 @@ def node(faults: Faults, obj: v1.Node) -> None:
     for index, cidr in enumerate(obj.spec.pod_cidrs):
         faults.grammar(f"spec.podCIDRs[{index}]", cidr, names.cidr)
     for name, amount in obj.status.capacity.items():
-        if name != "pods":  # of nodes alone, among the names without a domain
-            resource_name(faults, name, f"status.capacity[{name}]")
+        resource_name(faults, name, f"status.capacity[{name}]")
         faults.amount(f"status.capacity[{name}]", amount)
 
 

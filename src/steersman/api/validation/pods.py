@@ -51,7 +51,6 @@ _QUOTA_RESOURCES = (
     "services.nodeports",
 )
 _STANDARD_RESOURCES = frozenset((*_CONTAINER_RESOURCES, *_QUOTA_RESOURCES, "storage"))
-)
 
 UPDATE_FORBIDDEN = (
     "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,"
