@@ -12,6 +12,7 @@ import pytest
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
+from steersman.api.resources import builtin_scheme
 from steersman.api.types import (
     authentication_v1,
     authorization_v1,
@@ -21,6 +22,7 @@ from steersman.api.types import (
     discovery_v1,
     events_v1,
     networking_v1,
+    node_v1,
     policy_v1,
     rbac_v1,
     scheduling_v1,
@@ -519,3 +521,43 @@ async def test_nobody_grants_what_they_do_not_have(registry: Registry) -> None:
         await user.create(binding)
     binding.role_ref.name = "reader"
     await user.create(binding)
+
+
+async def test_runtime_classes_add_to_pods(client: LocalClient) -> None:
+    await client.create(
+        node_v1.RuntimeClass(
+            metadata=ObjectMeta(name="sandboxed"),
+            handler="kata",
+            overhead=node_v1.Overhead(pod_fixed={"cpu": "100m"}),
+            scheduling=node_v1.Scheduling(node_selector={"kata": "yes"}),
+        )
+    )
+    created = await client.create(pod(runtime_class_name="sandboxed"))
+    assert (created.spec.overhead, created.spec.node_selector) == ({"cpu": "100m"}, {"kata": "yes"})
+    with pytest.raises(StatusError) as error:
+        await client.create(pod("q", runtime_class_name="none"))
+    assert error.value.status.message == 'pods "q" is forbidden: pod rejected: RuntimeClass "none" not found'
+
+
+async def test_two_servers_share_a_store(registry: Registry, client: LocalClient) -> None:
+    other = Registry(registry.store, builtin_scheme(), registry.config)
+    task = asyncio.create_task(other.run())
+    try:
+        async with asyncio.timeout(10):
+            await other.ready.wait()
+        clients = (client, LocalClient(other, ADMIN))
+        created = await asyncio.gather(*(clients[n % 2].create(service(f"s{n}", type="NodePort")) for n in range(100)))
+        assert len({each.spec.cluster_ip for each in created}) == 100
+        assert len({each.spec.ports[0].node_port for each in created}) == 100
+        await client.create(config_map())
+        patch = "application/merge-patch+json"
+        await asyncio.gather(
+            *(
+                clients[n % 2].patch(v1.ConfigMap, "cm", Patch(patch, b'{"data":{"k%d":""}}' % n), "default")
+                for n in range(20)
+            )
+        )
+        assert len((await clients[1].get(v1.ConfigMap, "cm", "default")).data) == 20
+    finally:
+        task.cancel()
+        await asyncio.wait([task])

@@ -1,6 +1,6 @@
 """The plugins that are on by default, in the order in which they are asked: upstream's.
 
-Absent still: PodSecurity, ResourceQuota, RuntimeClass, PersistentVolumeClaimResize, StorageObjectInUseProtection (it
+Absent still: PodSecurity, ResourceQuota, PersistentVolumeClaimResize, StorageObjectInUseProtection (it
 needs the controllers that take its finalizers away again), the certificate plugins, webhooks and policies.
 """
 
@@ -12,6 +12,7 @@ from .namespaces import NamespaceLifecycle
 from .nodes import NodeRestriction, TaintNodesByCondition
 from .plugin import Plugin
 from .priority import Priority
+from .runtime_class import RuntimeClassAdmission
 from .service_accounts import ServiceAccountAdmission
 from .tolerations import DefaultTolerationSeconds
 
@@ -27,5 +28,6 @@ def default_plugins() -> list[Plugin]:
         Priority(),
         DefaultTolerationSeconds(),
         DefaultStorageClass(),
+        RuntimeClassAdmission(),
         DefaultIngressClass(),
     ]

@@ -26,16 +26,21 @@ STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
 
 ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
-__all__ = ["ACCEPTED", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_MERGE_PATCH", "apply"]
+__all__ = ["ACCEPTED", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_MERGE_PATCH", "apply", "check_media_type"]
+
+
+def check_media_type(media_type: str, *, schema: bool = True) -> None:
+    """Raise 415 for a format that is not applied here; strategic merge needs a schema."""
+    accepted = ACCEPTED if schema else tuple(each for each in ACCEPTED if each != STRATEGIC_MERGE_PATCH)
+    if media_type not in accepted:
+        raise unsupported_media_type(
+            f"the body of the request was in an unknown format - accepted media types include: {', '.join(accepted)}"
+        )
 
 
 def apply(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
     """The target with the patch applied; ``type_`` gives the merge keys, None (no schema) refuses strategic merge."""
-    if media_type not in ACCEPTED or (media_type == STRATEGIC_MERGE_PATCH and type_ is None):
-        accepted = ", ".join(each for each in ACCEPTED if type_ is not None or each != STRATEGIC_MERGE_PATCH)
-        raise unsupported_media_type(
-            f"the body of the request was in an unknown format - accepted media types include: {accepted}"
-        )
+    check_media_type(media_type, schema=type_ is not None)
     try:
         patch = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -184,7 +184,9 @@ class Registry:
         horizon = self.clock() - timedelta(seconds=self.config.event_ttl_seconds)
         handler = self.handler_of(core_v1.Event)
         removed = 0
-        for event in await self.list(core_v1.Event):
+        for number, event in enumerate(await self.list(core_v1.Event), 1):
+            if number % 64 == 0:
+                await asyncio.sleep(0)
             if last_seen(event) < horizon:
                 meta = event.metadata
                 options = DeleteOptions(preconditions=Preconditions(uid=meta.uid))
@@ -194,8 +196,6 @@ class Registry:
                 except StatusError as error:
                     if error.reason not in ("NotFound", "Conflict"):
                         raise
-            elif removed % 64 == 63:
-                await asyncio.sleep(0)
         return removed
 
 

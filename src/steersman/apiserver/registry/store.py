@@ -335,6 +335,7 @@ class Handler:
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
     ) -> tuple[Entry[Any], bool]:
         """Patch an object, or the part of it that a subresource is."""
+        patches.check_media_type(patch.type)
 
         def transform(entry: Entry[Any] | None) -> Any:
             assert entry is not None
@@ -521,6 +522,7 @@ class Handler:
                 entry = fresh
                 continue
             if not admitted:
+                self.strategy.warn_of_delete(context, options)
                 request = Request(
                     "DELETE",
                     self.resource,

@@ -141,6 +141,9 @@ class Strategy:
         """Change a copy of the object as its deletion demands, and say what to do with it."""
         return deletion.begin(obj, options, now=now, default=self.dependents, grace_period=self.grace_period)
 
+    def warn_of_delete(self, context: Context, options: DeleteOptions) -> None:
+        """Tell the caller what may surprise them."""
+
     def grace_period(self, obj: Any, asked: int | None) -> int | None:
         """The seconds between the request to delete an object and its removal; None: there is no such time."""
         return None

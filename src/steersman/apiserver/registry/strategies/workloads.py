@@ -6,7 +6,7 @@ from typing import Any
 
 from steersman.api.selectors import from_label_selector, from_set
 from steersman.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
-from steersman.api.types.meta_v1 import LabelSelector
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import ScaleAccess, Strategy
 
@@ -61,6 +61,13 @@ class JobStrategy(WorkloadStrategy):
     """Leaves its pods behind unless told otherwise; fills the selector and labels that tie pods to it."""
 
     dependents = "Orphan"
+
+    def warn_of_delete(self, context: Context, options: DeleteOptions) -> None:
+        if not options.propagation_policy and options.orphan_dependents is None:
+            context.warnings.append(
+                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
+                "them or set propagationPolicy=Orphan to suppress this warning"
+            )
 
     def prepare_create(self, context: Context, new: Any) -> None:
         super().prepare_create(context, new)
