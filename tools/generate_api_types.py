@@ -63,6 +63,8 @@ BY_REFERENCE = {
 }
 # Strings whose emptiness differs from their absence.
 NULLABLE_STRINGS = {"storageClassName", "ingressClassName", "volumeAttributesClassName", "resourceClaimName"}
+# Strings that upstream's defaults point at "", so that they are written although empty; kubectl relies on it.
+WRITTEN_THOUGH_EMPTY = {("discovery_v1", "EndpointPort", "name")}
 # Required, but absent from an object that a client got wrong; validation must see that.
 OPTIONAL_ALTHOUGH_REQUIRED = {"LabelSelector"}
 
@@ -177,7 +179,8 @@ class Module:
                 return annotation, f"f:{annotation}"
             return f"{annotation} | None", "None"
         if annotation in {"str", "Quantity"} and name not in NULLABLE_STRINGS:
-            return (annotation, "f:str") if required else (annotation, '""')
+            written = required or (self.name, owner, name) in WRITTEN_THOUGH_EMPTY
+            return (annotation, "f:str") if written else (annotation, '""')
         if annotation == "IntOrString" and required:
             return annotation, "f:int"
         if required and annotation in {"bool", "Int32", "Int64", "Double"}:

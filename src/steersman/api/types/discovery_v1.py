@@ -38,7 +38,7 @@ class EndpointHints(APIStruct):
 class EndpointPort(APIStruct):
     MAP_TYPE: ClassVar[str] = "atomic"
     app_protocol: str = ""
-    name: str = ""
+    name: str = field(default_factory=str)
     port: Int32 | None = None
     protocol: str = ""
 
