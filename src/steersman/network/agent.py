@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import shutil
 from collections.abc import Callable
@@ -35,6 +36,7 @@ class NetworkConfig(msgspec.Struct, frozen=True):
     table: str = "steersman-network"
     cluster_cidr: str = "10.244.0.0/16"
     mtu: int = 0
+    check_period: float = 60.0
 
 
 class NetworkAgent:
@@ -53,7 +55,11 @@ class NetworkAgent:
         def touch(*_: Node) -> None:
             self._changed.set()
 
-        self._nodes.add_handler(touch, touch, touch)
+        def changed(old: Node, new: Node) -> None:
+            if old.spec != new.spec:  # not at every heartbeat
+                self._changed.set()
+
+        self._nodes.add_handler(touch, changed, touch)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._nodes.run(), name="network informer")
             group.create_task(self._keep(), name="network agent")
@@ -62,11 +68,13 @@ class NetworkAgent:
         applied: tuple[str, ...] = ()
         backoff = 0.5
         while True:
-            await self._changed.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._config.check_period):
+                    await self._changed.wait()
             self._changed.clear()
             node = self._nodes.lister.get(self._config.node_name)
             cidrs = _pod_cidrs(node) if node else ()
-            if not cidrs or cidrs == applied:
+            if not cidrs or (cidrs == applied and await asyncio.to_thread(_intact, self._config)):
                 continue
             try:
                 await asyncio.to_thread(apply, self._config, cidrs)
@@ -83,6 +91,15 @@ class NetworkAgent:
 def _pod_cidrs(node: Node) -> tuple[str, ...]:
     """The node's IPv4 pod CIDRs.  The rules are IPv4's alone, and so is what pods get."""
     return tuple(cidr for cidr in node.spec.pod_cidrs or [node.spec.pod_cidr] if cidr and ":" not in cidr)
+
+
+def _intact(config: NetworkConfig) -> bool:
+    """Whether nobody removed our rules (``nft flush ruleset``) or our configuration."""
+    try:
+        return host.has_rules(config.table) and (Path(config.cni_conf_directory) / cni.CONF_NAME).exists()
+    except host.HostError as error:
+        log.warning("cannot look at the rules: %s", error)
+        return True
 
 
 def apply(config: NetworkConfig, pod_cidrs: tuple[str, ...]) -> None:

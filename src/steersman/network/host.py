@@ -113,6 +113,11 @@ def apply_rules(text: str) -> None:
     _run("nft", "-f", "-", stdin=text)
 
 
+def has_rules(table: str) -> bool:
+    """Whether the table is there."""
+    return f"table ip {table}\n" in _run("nft", "list", "tables")
+
+
 def _forward_rules(bridge: str) -> list[list[str]]:
     mark = ["-m", "comment", "--comment", f"steersman {bridge}", "-j", "ACCEPT"]
     return [["FORWARD", "-i", bridge, *mark], ["FORWARD", "-o", bridge, *mark]]

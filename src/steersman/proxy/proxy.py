@@ -44,6 +44,7 @@ class ProxyConfig(msgspec.Struct, frozen=True):
     masquerade_bit: int = 14
     min_sync_period: float = 0.05
     full_sync_period: float = 3600.0
+    check_period: float = 30.0
     healthz_address: str = "127.0.0.1"
     healthz_port: int = 0
 
@@ -137,9 +138,7 @@ class Proxy:
         backoff = 0.0
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(
-                    backoff or max(0.0, last_full + self._config.full_sync_period - loop.time())
-                ):
+                async with asyncio.timeout(backoff or self._config.check_period):
                     await self._changed.wait()
             if backoff:
                 await asyncio.sleep(backoff)
@@ -147,6 +146,8 @@ class Proxy:
             everything = loop.time() - last_full >= self._config.full_sync_period or not self.ready.is_set()
             started = loop.time()
             try:
+                if not self._changed_keys():
+                    await self._table.check(self._view()[1])
                 await self._sync(everything)
             except NftablesError as error:
                 backoff = min(max(backoff * 2, 0.5), 30.0)
@@ -158,6 +159,9 @@ class Proxy:
             self._last_sync = rfc3339(now())
             self.ready.set()
             await asyncio.sleep(max(0.0, started + self._config.min_sync_period - loop.time()))
+
+    def _changed_keys(self) -> bool:
+        return self._all_dirty or bool(self._dirty)
 
     async def _sync(self, everything: bool) -> None:
         view, layout = self._view()

@@ -36,6 +36,17 @@ class Table:
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._executor, self._apply, layout, changes, everything)
 
+    async def check(self, layout: Layout) -> None:
+        """Notice that somebody removed the table (``nft flush ruleset``): then the next call writes it whole."""
+        loop = asyncio.get_running_loop()
+        if self.intact and not await loop.run_in_executor(self._executor, self._exists, layout.table):
+            log.warning("nftables table %s is gone, writing it again", layout.table)
+            self.intact = False
+
+    def _exists(self, table: str) -> bool:
+        found = self._connect().query("list tables ip")
+        return any(item.get("table", {}).get("name") == table for item in found)
+
     def _apply(self, layout: Layout, changes: dict[str, Fragment], everything: bool) -> None:
         nft = self._connect()
         replace = everything or not self.intact or layout != self._layout

@@ -40,7 +40,7 @@ async def main() -> None:
             ],
         )
         slice_ = await client.create(slice_)
-        proxy = Proxy(ProxyConfig("n1", table="t", healthz_port=10256), client)
+        proxy = Proxy(ProxyConfig("n1", table="t", healthz_port=10256, check_period=0.2), client)
         group.create_task(proxy.run())
         await proxy.ready.wait()
         print("ready", flush=True)

@@ -76,6 +76,13 @@ def test_endpoints_move_datagrams_follow_and_a_killed_proxy_leaves_traffic_alone
         )
         assert healthz == "200\n"
 
+        net.run(net.node, "nft", "flush", "ruleset")
+        deadline = time.monotonic() + 10
+        while not net.run(net.node, "nft", "list", "tables"):
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert net.ask(client, "10.96.0.50", 80) == ["pod3 10.244.0.4"]
+
         proxy.kill()
         proxy.wait()
         assert net.ask(client, "10.96.0.50", 80) == ["pod3 10.244.0.4"]
