@@ -6,7 +6,16 @@ from collections.abc import Iterable
 from typing import Any
 
 from steersman.api import codecs, quantity
-from steersman.api.errors import StatusError, bad_request, conflict, invalid, not_found, required, too_many_requests
+from steersman.api.errors import (
+    StatusError,
+    bad_request,
+    conflict,
+    forbidden,
+    invalid,
+    not_found,
+    required,
+    too_many_requests,
+)
 from steersman.api.selectors import from_label_selector
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import policy_v1
@@ -15,6 +24,8 @@ from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
 from steersman.storage.watch_cache import Entry
+
+_MAX_DISRUPTED_PODS = 2000
 
 
 def _node_name(entry: Entry[Any]) -> str:
@@ -176,11 +187,11 @@ class PodStrategy(Strategy):
         budgets = [
             each
             for each in await self.cluster.list(policy_v1.PodDisruptionBudget, pod.metadata.namespace)
-            if each.spec.selector is not None and from_label_selector(each.spec.selector).matches(pod.metadata.labels)
+            if not (selector := from_label_selector(each.spec.selector)).empty and selector.matches(pod.metadata.labels)
         ]
         if len(budgets) > 1:
             message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-            raise StatusError(Status(status="Failure", code=500, reason="InternalError", message=message))
+            raise StatusError(Status(status="Failure", code=500, message=message))
         return budgets[0] if budgets else None
 
     async def _spend(self, context: Context, budget: policy_v1.PodDisruptionBudget, pod: str) -> None:
@@ -188,8 +199,12 @@ class PodStrategy(Strategy):
 
         def spend(obj: policy_v1.PodDisruptionBudget) -> None:
             status = obj.status
-            if status.observed_generation is not None and status.observed_generation < (obj.metadata.generation or 0):
-                raise _refusal(f"The disruption budget {obj.metadata.name} is still being processed by the server.")
+            if (status.observed_generation or 0) < (obj.metadata.generation or 0):
+                text = f"The disruption budget {obj.metadata.name} is still being processed by the server."
+                raise _refusal(text, retry_after_seconds=10)
+            if len(status.disrupted_pods) > _MAX_DISRUPTED_PODS:
+                detail = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
+                raise forbidden("poddisruptionbudget", obj.metadata.name, detail, "policy")
             if status.disruptions_allowed <= 0:
                 raise _refusal(
                     f"The disruption budget {obj.metadata.name} needs {status.desired_healthy} healthy pods "
@@ -202,10 +217,11 @@ class PodStrategy(Strategy):
         await handler.amend(budget.metadata.namespace, budget.metadata.name, spend, dry_run=context.dry_run)
 
 
-def _refusal(cause: str) -> StatusError:
-    error = too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.", 10)
+def _refusal(cause: str, retry_after_seconds: int = 0) -> StatusError:
+    error = too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.")
     error.status.details = StatusDetails(
-        causes=[StatusCause(reason="DisruptionBudget", message=cause)], retry_after_seconds=10
+        causes=[StatusCause(reason="DisruptionBudget", message=cause)],
+        retry_after_seconds=retry_after_seconds or None,
     )
     return error
 
