@@ -105,7 +105,7 @@ def _intact(config: NetworkConfig) -> bool:
 def apply(config: NetworkConfig, pod_cidrs: tuple[str, ...]) -> None:
     """Set the node up for pods with addresses of these CIDRs; running it again changes nothing.  Blocks."""
     data = Path(config.data_directory)
-    host.enable_forwarding(data / "sysctl.json")
+    host.enable_forwarding(data / "before.json")
     filtered = host.enable_bridge_netfilter()
     host.apply_rules(
         host.rules(config.table, config.bridge, pod_cidrs[0], config.cluster_cidr, bridge_netfilter=filtered)
@@ -129,7 +129,8 @@ def teardown(config: NetworkConfig) -> None:
         lambda: host.remove_bridge(config.bridge),
         lambda: host.apply_rules(f"add table ip {config.table}\ndelete table ip {config.table}\n"),
         lambda: host.forbid_forwarding(config.bridge),
-        lambda: host.restore_forwarding(data / "sysctl.json"),
+        lambda: host.remove_portmap_chains(data / "before.json"),
+        lambda: host.restore_forwarding(data / "before.json"),
         lambda: shutil.rmtree(data / "ipam", ignore_errors=True),
     )
     for step in steps:

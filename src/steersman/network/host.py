@@ -5,6 +5,7 @@ Everything here blocks for milliseconds; call it in a thread.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
@@ -43,7 +44,7 @@ def enable_forwarding(record: Path) -> None:
     if not record.exists():
         # Before the change: a crash between leaves a record that restores what is there.
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps({"net.ipv4.ip_forward": value}) + "\n")
+        record.write_text(json.dumps({"net.ipv4.ip_forward": value, "tables": _tables()}) + "\n")
     if value != "1":
         IP_FORWARD.write_text("1\n")
 
@@ -116,6 +117,57 @@ def apply_rules(text: str) -> None:
 def has_rules(table: str) -> bool:
     """Whether the table is there."""
     return f"table ip {table}\n" in _run("nft", "list", "tables")
+
+
+def _tables() -> list[str]:
+    return [line.removeprefix("table ") for line in _run("nft", "list", "tables").splitlines()]
+
+
+_PORTMAP_JUMPS = (
+    ("PREROUTING", "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT"),
+    ("OUTPUT", "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT"),
+    ("POSTROUTING", "-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", "CNI-HOSTPORT-MASQ"),
+)
+
+
+def remove_portmap_chains(record: Path) -> None:
+    """Remove the chains that the portmap plugin made and never removes, unless somebody's port is mapped there.
+
+    The tables around them go too where they are empty and, by ``record``, were not there before us.
+    """
+    try:
+        before = json.loads(record.read_text()).get("tables")
+    except (OSError, ValueError):
+        return
+    if before is None:
+        return
+    if "ip nat" in _tables():
+        listed = _run("iptables", "-w", "5", "-t", "nat", "-S").splitlines()
+        used = any(line.startswith(("-A CNI-HOSTPORT-DNAT ", "-A CNI-DN-")) for line in listed)
+        if "-N CNI-HOSTPORT-DNAT" in listed and not used:
+            for jump in _PORTMAP_JUMPS:
+                with contextlib.suppress(HostError):
+                    _run("iptables", "-w", "5", "-t", "nat", "-D", *jump)
+            for chain in ("CNI-HOSTPORT-DNAT", "CNI-HOSTPORT-MASQ", "CNI-HOSTPORT-SETMARK"):
+                for action in ("-F", "-X"):
+                    with contextlib.suppress(HostError):
+                        _run("iptables", "-w", "5", "-t", "nat", action, chain)
+    for table in _tables():
+        if table in ("ip nat", "ip6 nat", "ip filter", "ip6 filter") and table not in before:
+            text = _run("nft", "list", "table", *table.split()).splitlines()
+            idle = all(_structural(line.strip()) for line in text)
+            if idle:
+                _run("nft", "delete", "table", *table.split())
+
+
+def _structural(line: str) -> bool:
+    """Whether a line of a listing is no rule: a table, a built-in chain and its hook, which accepts."""
+    built_in = ("PREROUTING", "INPUT", "FORWARD", "OUTPUT", "POSTROUTING")
+    if line.startswith("chain "):
+        return line.split()[1] in built_in
+    if line.startswith("type "):
+        return "policy accept" in line
+    return line in ("", "}") or line.startswith(("table ", "#"))
 
 
 def _forward_rules(bridge: str) -> list[list[str]]:

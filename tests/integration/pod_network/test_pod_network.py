@@ -28,6 +28,7 @@ def test_pods_get_addresses_reach_out_and_everything_goes_away(tmp_path: Path) -
         net.serve(net.stranger, "outside", 9000)
         links = net.run(net.node, "ip", "-o", "link")
         net.run(net.node, "iptables", "-P", "FORWARD", "DROP")
+        tables = net.run(net.node, "nft", "list", "tables")
         filters = net.run(net.node, "iptables", "-S", "FORWARD")
         for _ in range(2):
             net.run(net.node, sys.executable, "-c", SCRIPT, "up", str(tmp_path))
@@ -47,7 +48,16 @@ def test_pods_get_addresses_reach_out_and_everything_goes_away(tmp_path: Path) -
         assert "mtu 1400" in net.run(pod, "ip", "-o", "link", "show", "eth0")
         assert net.ask(pod, "192.0.2.9", 9000) == ["outside 192.0.2.7"]
 
+        mapping = {"portMappings": [{"hostPort": 8088, "containerPort": 80, "protocol": "tcp"}]}
+        portmap = conflist["plugins"][1] | {"cniVersion": "1.0.0", "name": "n", "runtimeConfig": mapping}
+        portmap["prevResult"] = result
+        for action in ("ADD", "DEL"):
+            command = ["env", f"CNI_COMMAND={action}", *environment, "/usr/lib/cni/portmap"]
+            net.run(net.node, *command, stdin=json.dumps(portmap))
+        assert "CNI-HOSTPORT-DNAT" in net.run(net.node, "iptables", "-t", "nat", "-S")
+
         net.run(net.node, sys.executable, "-c", SCRIPT, "down", str(tmp_path))
+        assert net.run(net.node, "nft", "list", "tables") == tables
         assert net.run(net.node, "ip", "-o", "link").count("\n") == links.count("\n")
         assert net.run(net.node, "sysctl", "-n", "net.ipv4.ip_forward").strip() == "0"
         assert net.run(net.node, "iptables", "-S", "FORWARD") == filters
