@@ -29,6 +29,9 @@ from .sources import ApiSources
 
 log = logging.getLogger(__name__)
 
+EVENTED_RELIST = 5
+"""How many times longer the relist period is while the runtime's event stream stands."""
+
 
 def containerd_config(config: KubeletConfig) -> ContainerdConfig:
     """The containerd that belongs to a kubelet; also what :func:`.containerd.teardown` wants."""
@@ -61,6 +64,7 @@ class Kubelet:
         self._node: Node | None = None
         self._group: asyncio.TaskGroup | None = None
         self._relist = asyncio.Event()
+        self._evented = False
         self._seen: dict[str, tuple[str, int]] = {}
 
     async def run(self) -> None:
@@ -210,11 +214,15 @@ class Kubelet:
     # ---- pod lifecycle events ------------------------------------------------------------------------------------
 
     async def _pleg(self, runtime: Runtime) -> None:
-        """Look at all containers every second, or when something exited, and wake whom it concerns."""
+        """Look at all containers every second (seldom, while the runtime tells of exits), wake whom it concerns."""
+        soon: list[float] = []
         while True:
+            slow = self.config.relist_period * (EVENTED_RELIST if self._evented else 1)
             try:
-                async with asyncio.timeout(self.config.relist_period):
+                async with asyncio.timeout(soon.pop(0) if soon else slow):
                     await self._relist.wait()
+                # The runtime tells of an exit before its own records say so: one look is not enough.
+                soon = [0.03, 0.1, 0.3, self.config.relist_period]
             except TimeoutError:
                 pass
             self._relist.clear()
@@ -253,9 +261,14 @@ class Kubelet:
     async def _follow_events(self, runtime: Runtime) -> None:
         while True:
             try:
+                self._evented = True
+                self._relist.set()  # for what happened before the stream stood
                 async for _ in runtime.events():
                     self._relist.set()
             except RuntimeFailure as error:
                 if error.code == "Unimplemented":
                     return  # another runtime: the relist does it alone
+            finally:
+                self._evented = False
+                self._relist.set()
             await asyncio.sleep(1)

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
@@ -141,7 +141,7 @@ class KubeletServer:
                 respond(writer, 200, codecs.encode(pods), "application/json")
                 return True
             case ["containerLogs", namespace, name, container]:
-                await self._logs(request, namespace, name, container, writer)
+                await _while_connected(reader, self._logs(request, namespace, name, container, writer))
                 return False
             case ["exec", namespace, name, container]:
                 return await self._exec(request, self._actor(namespace, name, ""), container, reader, writer)
@@ -360,6 +360,28 @@ class KubeletServer:
         upstream[1].write("\r\n".join([*lines, "", ""]).encode("latin-1"))
         await splice((reader, writer), upstream)
         return False
+
+
+async def _while_connected(reader: asyncio.StreamReader, work: Coroutine[Any, Any, None]) -> None:
+    """Do something for a caller, and stop when the caller goes away: a followed log may be silent for days."""
+    task = asyncio.create_task(work, name="kubelet log stream")
+    try:
+        gone = asyncio.ensure_future(_closed(reader))
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if task.done():
+            task.result()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _closed(reader: asyncio.StreamReader) -> None:
+    try:
+        while await reader.read(1024):
+            continue
+    except OSError:
+        return
 
 
 def _streams(request: Request) -> dict[str, bool]:

@@ -114,3 +114,13 @@ async def test_exec_over_spdy_is_taken_and_newer_websockets_refused(secured, pro
         line = await reader.readline()
     writer.close()
     assert (b" 101 " in line) == spdy
+
+
+async def test_a_followed_log_ends_with_its_reader(secured):
+    reader, writer = await connect(secured, "GET /containerLogs/default/talk/main?follow=true HTTP/1.1\nHost: x\n\n")
+    async with asyncio.timeout(10):
+        assert b"line 3" in await reader.readuntil(b"line 3\n")
+        assert len(secured.kubelet.server._connections) == 1
+        writer.close()
+        while secured.kubelet.server._connections:
+            await asyncio.sleep(0.01)
