@@ -37,7 +37,7 @@ def measure(setting: Setting) -> Iterator[Row]:
     command = [
         STEERSMAN, "up", "--data-dir", str(data_dir), "--airgap-images", str(images),
         "--secure-port", str(free_port()), "--kubelet-port", str(free_port()), "--dns-port", str(free_port()),
-        "--cluster-cidr", "10.249.0.0/16", "--service-cidr", "10.248.0.0/16",
+        "--cluster-cidr", "10.229.0.0/16", "--service-cidr", "10.228.0.0/16",
     ]  # fmt: skip
     setting.say("starting a cluster")
     seen: dict[str, float] = {}

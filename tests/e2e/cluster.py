@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def missing_for_a_node() -> str:
 class Cluster:
     """`steersman up` with a data directory, ports and address ranges of its own."""
 
-    def __init__(self, data_dir: Path, octet: int = 251) -> None:
+    def __init__(self, data_dir: Path, octet: int = 231) -> None:
         self.data_dir = data_dir
         self.kubeconfig = data_dir.with_suffix(".kubeconfig")
         self.env = environment(self.kubeconfig)
@@ -71,6 +72,13 @@ class Cluster:
     def left(self) -> set[str]:
         """What is on the machine that was not there before `up`."""
         return leftovers.snapshot(self.data_dir) - self.before
+
+    def wait_nothing_left(self) -> None:
+        """Wait until nothing of it is on the machine any more (the kernel ends some things a moment later)."""
+        deadline = time.monotonic() + 10
+        while left := self.left():
+            assert time.monotonic() < deadline, "the cluster left on the machine: " + "; ".join(sorted(left))
+            time.sleep(0.1)
 
     @property
     def api(self) -> Api:

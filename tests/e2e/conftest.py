@@ -12,7 +12,6 @@ from .api import Api, new_namespace
 from .cluster import Cluster, missing_for_a_node
 from .kubectl import Kubectl, versions
 from .processes import Server
-from .waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -78,7 +77,7 @@ def cluster(scratch: Path) -> Iterator[Cluster]:
     finally:
         cluster.down()
         logs = {path.name: path.read_text(errors="replace") for path in (cluster.data_dir / "logs").glob("*.log")}
-        until(lambda: not cluster.left(), "nothing of the cluster is left on the machine", 10)
+        cluster.wait_nothing_left()
         if keep := os.environ.get("STEERSMAN_E2E_LOGS"):
             shutil.copytree(cluster.data_dir / "logs", keep, dirs_exist_ok=True)
     for name, text in logs.items():

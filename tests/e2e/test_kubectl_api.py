@@ -136,7 +136,7 @@ def test_get_prints_the_columns_of_upstream(kubectl: Kubectl) -> None:
 
 def test_get_with_selectors_and_formats(kubectl: Kubectl) -> None:
     for number, tier in enumerate(["front", "back", "back"]):
-        kubectl("create", "configmap", f"c{number}", f"--from-literal=n={number}")
+        kubectl("create", "configmap", f"c{number}", f"--from-literal=value={number}")
         kubectl("label", "configmap", f"c{number}", f"tier={tier}")
 
     def names(*arguments: str) -> list[str]:
@@ -146,9 +146,9 @@ def test_get_with_selectors_and_formats(kubectl: Kubectl) -> None:
     assert names("-l", "tier in (front),tier!=back") == ["c0"]
     assert names("--field-selector", "metadata.name=c1") == ["c1"]
     assert set(names("--chunk-size=1")) >= {"c0", "c1", "c2"}
-    assert kubectl("get", "configmap", "c2", "-o", "jsonpath={.data.n}") == "2"
-    assert 'n: "2"' in kubectl("get", "configmap", "c2", "-o", "yaml")
-    assert kubectl("get", "configmap", "c2", "-o", "custom-columns=N:.data.n", "--no-headers").strip() == "2"
+    assert kubectl("get", "configmap", "c2", "-o", "jsonpath={.data.value}") == "2"
+    assert 'value: "2"' in kubectl("get", "configmap", "c2", "-o", "yaml")
+    assert kubectl("get", "configmap", "c2", "-o", "custom-columns=N:.data.value", "--no-headers").strip() == "2"
     assert "c2" not in kubectl("get", "configmaps", "-l", "tier=front")
     assert 'configmaps "none" not found' in kubectl.refused("get", "configmap", "none")
 
@@ -325,7 +325,7 @@ def test_describe(kubectl: Kubectl) -> None:
     assert "2 desired" in deployment
     until(lambda: "ScalingReplicaSet" in kubectl("describe", "deployment", "web"), "the event is described")
     pod = kubectl("get", "pods", "-o", "name").split()[0]
-    assert "Controlled By:  ReplicaSet/web-" in kubectl("describe", pod)
+    assert "ReplicaSet/web-" in kubectl("describe", pod)
     until(lambda: "FailedScheduling" in kubectl("describe", pod), "the scheduler's event is described")
     assert "no nodes available to schedule pods" in kubectl("describe", pod)
     service = kubectl("describe", "service", "web")

@@ -77,7 +77,7 @@ def test_services(cluster: Cluster, cluster_namespace: str) -> None:
     ip = web["status"]["podIP"]
     script = f"""
         set -e
-        ask() {{ n=0; until wget -q -T 2 -O - "http://$1"; do n=$((n+1)); [ $n -lt 40 ]; sleep 0.2; done; }}
+        ask() {{ n=0; until timeout 2 wget -q -O - "http://$1"; do n=$((n+1)); [ $n -lt 40 ]; sleep 0.2; done; }}
         ask web; ask web.{namespace}; ask web.{namespace}.svc; ask web.{namespace}.svc.cluster.local; ask headless:8080
         ask {address}:{node_port}; ask {ip}:8080
         nslookup headless.{namespace}.svc.cluster.local
@@ -86,7 +86,7 @@ def test_services(cluster: Cluster, cluster_namespace: str) -> None:
     said = finished(cluster, namespace, "client", script)
     assert said.split()[:7] == ["web"] * 7
     assert ip in said.split("nslookup")[0]
-    assert "10.250.0.1" in said
+    assert "10.230.0.1" in said
 
 
 def service(name: str, app: str) -> dict[str, Any]:
@@ -101,14 +101,16 @@ def again(command: str) -> str:
 
 def test_hairpin(cluster: Cluster, cluster_namespace: str) -> None:
     """A pod reaches itself through its own Service."""
-    cluster.api.create(f"/api/v1/namespaces/{cluster_namespace}/services", service("self", "self"))
-    script = "mkdir /www; echo me > /www/index.html; httpd -p 8080 -h /www; " + again("wget -q -T 1 -O - http://self")
+    cluster.api.create(f"/api/v1/namespaces/{cluster_namespace}/services", service("mirror", "self"))
+    script = "mkdir /www; echo me > /www/index.html; httpd -p 8080 -h /www; " + again(
+        "timeout 1 wget -q -O - http://self"
+    )
     assert finished(cluster, cluster_namespace, "self", script) == "me\n"
 
 
 def test_service_without_endpoints_refuses_at_once(cluster: Cluster, cluster_namespace: str) -> None:
     cluster.api.create(f"/api/v1/namespaces/{cluster_namespace}/services", service("empty", "none"))
-    script = again("wget -T 10 -O - http://empty 2>&1 | grep -q refused") + "; echo refused"
+    script = again("timeout 10 wget -O - http://empty 2>&1 | grep -q refused") + "; echo refused"
     assert finished(cluster, cluster_namespace, "client", script) == "refused\n"
 
 
@@ -118,10 +120,10 @@ def test_pod_speaks_to_the_api_with_its_token(cluster: Cluster, cluster_namespac
     script = f"""
         set -e
         [ "$(cat {directory}/namespace)" = "{cluster_namespace}" ]
-        [ "$KUBERNETES_SERVICE_HOST" = 10.250.0.1 ]
+        [ "$KUBERNETES_SERVICE_HOST" = 10.230.0.1 ]
         [ "$KUBERNETES_SERVICE_PORT" = 443 ]
         echo token=$(cat {directory}/token)
-        nc -z -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT
+        nc -w 5 $KUBERNETES_SERVICE_HOST $KUBERNETES_SERVICE_PORT </dev/null
     """
     said = finished(cluster, cluster_namespace, "client", script)
     token = said.split("token=")[1].split()[0]

@@ -47,7 +47,7 @@ CLIENT = """
 # Asks the Service, once by its address and once by its name, again and again; writes down each answer and when.
 # /proc/uptime is this machine's clock: the same inside and outside.
 ask() {
-    answer=$(wget -q -T 2 -O - "http://$2/" 2>/dev/null) || answer=FAILED
+    answer=$(timeout 2 wget -q -O - "http://$2/" 2>/dev/null) || answer=FAILED
     read -r now rest < /proc/uptime
     echo "$1 $now $answer"
 }
@@ -220,7 +220,7 @@ def test_server_and_agent_are_killed_while_pods_serve(cluster: Cluster, cluster_
     writer.join(10)
 
     end = uptime()
-    until(lambda: max(when for _, when, _ in answers(cluster, namespace)) > end, "the client goes on")
+    until(lambda: max((when for _, when, _ in answers(cluster, namespace)), default=0) > end, "the client goes on")
     rows = [row for row in answers(cluster, namespace) if row[1] >= started]
     failed = [row for row in rows if row[2] == "FAILED"]
     assert [row for row in failed if row[0] == "address"] == []
