@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 import pytest
-from fixtures.fake_client import FakeClient
 
+from fixtures.fake_client import FakeClient
 from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types.apps_v1 import Deployment, DeploymentSpec
@@ -234,8 +234,8 @@ async def test_delete_with_preconditions_finalizers_and_grace(client: Client) ->
     held = config_map("held")
     held.metadata.finalizers = ["example.com/hold"]
     held = await client.create(held)
+    options = DeleteOptions(preconditions=Preconditions(uid="other"))
     with pytest.raises(StatusError) as conflict:
-        options = DeleteOptions(preconditions=Preconditions(uid="other"))
         await client.delete(ConfigMap, "held", NAMESPACE, options=options)
     assert conflict.value.code == 409
     await client.delete(ConfigMap, "held", NAMESPACE)

@@ -107,6 +107,10 @@ class HTTPClient:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def set_token(self, token: str) -> None:
+        """Use another bearer token from now on."""
+        self._token = token
+
     # Reader
 
     async def get(self, which: Which[T], name: str, namespace: str = "") -> T:

@@ -60,7 +60,7 @@ class LeaderElection:
 
     async def __aenter__(self) -> LeaderElection:
         self._lost.clear()
-        while not await self._try():  # noqa: ASYNC110 - the lease lives elsewhere: asking again is all one can do
+        while not await self._try():
             await asyncio.sleep(self._retry_period * (1 + random.random() * 0.2))
         log.info("%s became leader of %s/%s", self._identity, self._namespace, self._name)
         self._renewer = asyncio.create_task(self._renew(), name=f"renew lease {self._name}")

@@ -49,6 +49,7 @@ class ServiceAccountController(_PerNamespace):
     """Gives every namespace a service account called ``default``."""
 
     name = "serviceaccount-controller"
+    service_account = "service-account-controller"
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
@@ -70,6 +71,7 @@ class RootCACertPublisher(_PerNamespace):
     """Keeps ``kube-root-ca.crt`` in every namespace, so that pods can verify the API server."""
 
     name = "root-ca-certificate-publisher-controller"
+    service_account = "root-ca-cert-publisher"
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)

@@ -15,6 +15,9 @@ class ControllerManagerConfig(msgspec.Struct, frozen=True, kw_only=True):
     identity: str = ""
     """Who holds the lease; the host's name and a random part where empty."""
 
+    use_service_account_credentials: bool = True
+    """Over HTTP: give each controller the identity of its own service account."""
+
     root_ca: bytes = b""
     """PEM: what ``kube-root-ca.crt`` shall contain; without it none is published."""
 

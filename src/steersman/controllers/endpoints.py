@@ -74,6 +74,7 @@ class EndpointsController(ServiceController):
     """Keys are services."""
 
     name = "endpoints-controller"
+    service_account = "endpoint-controller"
     component = "endpoint-controller"
 
     def __init__(self, context: ControllerContext) -> None:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 import socket
+from collections.abc import AsyncIterator
 
 from steersman.client.client import Client
+from steersman.client.http import HTTPClient
 from steersman.client.informer import InformerFactory
 from steersman.client.leader_election import LeaderElection
 
 from .config import ControllerManagerConfig
+from .credentials import service_account_client
 from .kit import Controller, ControllerContext
 from .table import TABLE
 
@@ -37,6 +41,7 @@ class ControllerManager:
         self.config = config
         self.ready = asyncio.Event()
         self._client = client
+        self._started: dict[str, asyncio.Event] = {}
 
     async def run(self) -> None:
         """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
@@ -53,20 +58,34 @@ class ControllerManager:
                 finally:
                     for task in (work, lost):
                         task.cancel()
-                    await asyncio.gather(work, lost, return_exceptions=True)
+                    outcome, _ = await asyncio.gather(work, lost, return_exceptions=True)
                     self.ready.clear()
+            if isinstance(outcome, Exception):
+                log.error("the controllers failed", exc_info=outcome)
+            await asyncio.sleep(1.0)
 
     async def _run(self) -> None:
         informers = InformerFactory(self._client)
         context = ControllerContext(self._client, informers, self.config)
         async with asyncio.TaskGroup() as group:
-            for kind in TABLE:
-                if enabled(kind.name, self.config.controllers):
-                    group.create_task(self._supervise(kind, context), name=kind.name)
-            await asyncio.sleep(0)  # the controllers ask for their informers
+            chosen = [kind for kind in TABLE if enabled(kind.name, self.config.controllers)]
+            self._started = {kind.name: asyncio.Event() for kind in chosen}
+            for kind in chosen:
+                group.create_task(self._supervise(kind, context), name=kind.name)
             group.create_task(informers.run(), name="informers")
+            for started in self._started.values():
+                await started.wait()  # the controllers have asked for their informers
             await informers.synced()
             self.ready.set()
+
+    @contextlib.asynccontextmanager
+    async def _identity(self, kind: type[Controller]) -> AsyncIterator[Client]:
+        """The client a controller shall use.  One in the server's process is past authorization and shared."""
+        if not isinstance(self._client, HTTPClient) or not self.config.use_service_account_credentials:
+            yield self._client
+            return
+        async with service_account_client(self._client, kind.service_account or kind.name) as client:
+            yield client
 
     async def _supervise(self, kind: type[Controller], context: ControllerContext) -> None:
         """Run a controller; when it fails as a whole, run a new one after a while."""
@@ -75,7 +94,11 @@ class ControllerManager:
         while True:
             started = loop.time()
             try:
-                await kind(context).run()
+                async with self._identity(kind) as client:
+                    own = ControllerContext(client, context.informers, context.config, clock=context.clock)
+                    controller = kind(own)
+                    self._started[kind.name].set()
+                    await controller.run()
                 log.error("%s ended", kind.name)
             except Exception:
                 log.exception("%s failed", kind.name)

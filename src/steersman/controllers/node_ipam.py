@@ -51,6 +51,7 @@ class NodeIPAMController(Controller):
     """Keys are names of nodes."""
 
     name = "node-ipam-controller"
+    service_account = "node-controller"
     component = "cidrAllocator"
     workers: ClassVar[int] = 1
 

@@ -137,6 +137,7 @@ class NodeLifecycleController(Controller):
     """Keys are names of nodes (for their NoSchedule taints); silence is looked for in the background."""
 
     name = "node-lifecycle-controller"
+    service_account = "node-controller"
     component = "node-controller"
 
     def __init__(self, context: ControllerContext) -> None:

@@ -11,15 +11,19 @@ import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
-from steersman.api import codecs, labels
+import msgspec
+
+from steersman.api import labels
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.types.core_v1 import Node, Pod, PodCondition
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
+from steersman.client.client import Patch
 from steersman.client.informer import Informer
 
 from .kit import Controller, ControllerContext
-from .kit.pods import is_terminal, set_pod_condition
+from .kit.pods import is_terminal
 from .node_lifecycle import readiness
 
 log = logging.getLogger(__name__)
@@ -47,6 +51,7 @@ class PodGarbageCollector(Controller):
     """Looks at all pods every ``pod_gc_period`` seconds."""
 
     name = "pod-garbage-collector-controller"
+    service_account = "pod-garbage-collector"
     component = "pod-garbage-collector"
     workers = 0
 
@@ -122,11 +127,13 @@ class PodGarbageCollector(Controller):
         try:
             if not is_terminal(pod):
                 # Nobody will report on it any more: whoever waits for its end must see one.
-                changed = codecs.copy(pod)
-                changed.status.phase = "Failed"
+                status: dict[str, Any] = {"phase": "Failed"}
                 if reason is not None:
-                    set_pod_condition(changed, reason, self.context.clock())
-                await self.client.update(changed, subresource="status")
+                    reason.last_transition_time = self.context.clock()
+                    status["conditions"] = [reason]
+                body = msgspec.json.encode({"metadata": {"uid": metadata.uid}, "status": status})
+                patch = Patch("application/strategic-merge-patch+json", body)
+                await self.client.patch(Pod, metadata.name, patch, metadata.namespace, subresource="status")
             options = DeleteOptions(grace_period_seconds=0, preconditions=Preconditions(uid=metadata.uid))
             await self.client.delete(Pod, metadata.name, metadata.namespace, options=options)
         except StatusError as error:

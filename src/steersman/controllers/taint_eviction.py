@@ -24,6 +24,7 @@ class TaintEvictionController(Controller):
     """Keys are pods."""
 
     name = "taint-eviction-controller"
+    service_account = "node-controller"
     workers = 8
 
     def __init__(self, context: ControllerContext) -> None:

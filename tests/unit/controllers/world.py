@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -27,17 +28,23 @@ from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
+from steersman.client import kubeconfig
 from steersman.client.client import Client
+from steersman.client.http import HTTPClient
 from steersman.controllers.manager import ControllerManager, ControllerManagerConfig
+from steersman.pki import files
 from steersman.storage.memory import MemoryStore
 
 ADMIN = User("admin", ("system:masters", "system:authenticated"))
 
 
 class World:
-    """``kubelet=False`` leaves pods as they are."""
+    """``kubelet=False`` leaves pods as they are; with a directory for a PKI, everybody speaks HTTPS."""
 
-    def __init__(self, config: ControllerManagerConfig | None = None, *, kubelet: bool = True) -> None:
+    def __init__(
+        self, config: ControllerManagerConfig | None = None, *, kubelet: bool = True, pki: Path | None = None
+    ) -> None:
+        self.pki = pki
         self.config = config or ControllerManagerConfig(root_ca=b"PEM")
         self.kubelet = kubelet
         self.broken_images: set[str] = set()
@@ -47,18 +54,28 @@ class World:
 
     async def __aenter__(self) -> World:
         self.store = MemoryStore()
-        self.server = ApiServer(ApiServerConfig(advertise_address="10.0.0.1"), self.store)
+        directory = self.pki / "pki" if self.pki is not None else None
+        if directory is not None:
+            names = {"node_name": "n", "node_address": "127.0.0.1", "server": "https://x", "addresses": ("127.0.0.1",)}
+            files.ensure(files.PKIConfig(directory=directory, **names))
+        config = ApiServerConfig(bind_address="127.0.0.1", secure_port=0, pki_directory=directory)
+        self.server = ApiServer(config, self.store)
         self.tasks.append(asyncio.create_task(self.server.run()))
         async with asyncio.timeout(10):
             await self.server.ready.wait()
         self.client = self.server.local_client(ADMIN)
+        manager: Client = self.client
+        if self.pki is not None:
+            loaded = kubeconfig.load(self.pki / "controller-manager.conf")
+            manager = HTTPClient(msgspec.structs.replace(loaded, server=f"https://127.0.0.1:{self.server.port}"))
+        self.manager_client = manager
         await self.start_controllers()
         if self.kubelet:
             self.tasks.append(asyncio.create_task(self._kubelet()))
         return self
 
     async def start_controllers(self) -> None:
-        self.manager = ControllerManager(self.config, self.client)
+        self.manager = ControllerManager(self.config, self.manager_client)
         self.controllers = asyncio.create_task(self.manager.run())
         self.tasks.append(self.controllers)
         async with asyncio.timeout(10):
@@ -72,6 +89,8 @@ class World:
         for task in reversed(self.tasks):
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            if task is self.controllers:
+                await self.manager_client.close()
         await self.store.close()
 
     async def _kubelet(self) -> None:

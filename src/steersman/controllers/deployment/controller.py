@@ -11,7 +11,6 @@ from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
-from steersman.client.client import Patch
 from steersman.client.informer import Informer, object_key
 from steersman.controllers.bootstrap import harmless
 from steersman.controllers.kit import Controller, ControllerContext, claim, controller_of
@@ -182,13 +181,12 @@ class DeploymentController(Controller):
             self._progressing(deployment, "True", "FoundNewReplicaSet", message)
         wanted = new.metadata.annotations.get(labels.DEPLOYMENT_REVISION, "")
         if deployment.metadata.annotations.get(labels.DEPLOYMENT_REVISION, "") != wanted:
-            body = {"metadata": {"uid": deployment.metadata.uid, "annotations": {labels.DEPLOYMENT_REVISION: wanted}}}
-            patch = Patch("application/merge-patch+json", msgspec.json.encode(body))
-            metadata = deployment.metadata
-            patched = await self.client.patch(Deployment, metadata.name, patch, metadata.namespace)
-            if patched.metadata.generation == metadata.generation:
+            noted = codecs.copy(deployment)
+            noted.metadata.annotations[labels.DEPLOYMENT_REVISION] = wanted
+            updated = await self.client.update(noted)
+            if updated.metadata.generation == deployment.metadata.generation:
                 # Nothing but annotations was changed since: the status may be written on top of it.
-                deployment = msgspec.structs.replace(deployment, metadata=patched.metadata)
+                deployment = msgspec.structs.replace(deployment, metadata=updated.metadata)
         return new, deployment
 
     async def _create(self, known: Deployment, deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:

@@ -50,6 +50,7 @@ class GarbageCollector(Controller):
     """Keys are ``delete/<uid>`` and ``orphan/<uid>``."""
 
     name = "garbage-collector-controller"
+    service_account = "generic-garbage-collector"
     workers = 20
 
     def __init__(self, context: ControllerContext) -> None:

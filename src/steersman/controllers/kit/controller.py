@@ -48,6 +48,9 @@ class Controller:
     component: ClassVar[str] = ""
     """Who its events say they come from; the name where empty."""
 
+    service_account: ClassVar[str] = ""
+    """The account in ``kube-system`` whose role it has; the name where empty."""
+
     workers: ClassVar[int] = 5
     """How many keys are worked on at a time."""
 
