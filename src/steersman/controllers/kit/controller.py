@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
-from steersman.api.errors import StatusError, is_already_exists, is_conflict
+from steersman.api.errors import StatusError, is_already_exists, is_conflict, is_not_found
 from steersman.api.scheme import Object
 from steersman.api.time import now
 from steersman.client.client import Client, Which
@@ -134,7 +134,7 @@ class Controller:
                 self.queue.done(key)
 
     def _report(self, key: str, error: Exception) -> None:
-        if is_conflict(error) or is_already_exists(error):
+        if is_conflict(error) or is_already_exists(error) or is_not_found(error):
             log.debug("%s: %s: %s", self.name, key, error)
         elif isinstance(error, StatusError):
             log.warning("%s: %s: %s", self.name, key, error)
