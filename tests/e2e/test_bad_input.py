@@ -1,10 +1,12 @@
 """What is wrong is told clearly, at once, and nothing is left half-started."""
 
+import itertools
 import json
 import os
 import shutil
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -221,7 +223,7 @@ def make_server_dir(make_server) -> Server:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize("arguments", [["--service-cidr", "10.1.0.0"], ["--secure-port", "0"], ["--datastore", "mysql"],
                                        ["--cluster-cidr", "10.96.0.0/16"], ["--bind-address", "nowhere"]])  # fmt: skip
 def test_settings_that_cannot_be(scratch: Path, arguments: list[str]) -> None:
-    data_dir = scratch / "bad-settings"
+    data_dir = scratch / f"bad-settings-{free_port()}"
     result = run(STEERSMAN, "server", "--data-dir", str(data_dir), "--disable-node", *arguments)
     assert result.returncode in (1, 2)
     assert "Traceback" not in result.stderr
@@ -289,19 +291,20 @@ def test_image_that_does_not_exist(cluster: Cluster) -> None:
     namespace = new_namespace(api, "image")
     path = f"/api/v1/namespaces/{namespace}/pods"
     # Nobody listens at this registry: refused at once, without a network.
-    api.create(path, pod("p", "127.0.0.1:1/no/such:1"))
-    seen: list[str] = []
+    created = api.create(path, pod("p", "127.0.0.1:1/no/such:1"))
 
-    def backing_off() -> bool:
-        for status in api.get(f"{path}/p")["status"].get("containerStatuses", []):
-            reason = status["state"].get("waiting", {}).get("reason", "")
-            if reason and reason not in seen:
-                seen.append(reason)
-        return "ImagePullBackOff" in seen
+    def waiting(item: dict[str, Any]) -> str:
+        statuses = item["status"].get("containerStatuses", [])
+        return next((status["state"].get("waiting", {}).get("reason", "") for status in statuses), "")
 
-    until(backing_off, f"ImagePullBackOff after {seen}", 30, 0.02)
-    assert set(seen) <= {"ContainerCreating", "ErrImagePull", "ImagePullBackOff"}
-    assert "ErrImagePull" in seen
+    until(lambda: waiting(api.get(f"{path}/p")) == "ImagePullBackOff", "ImagePullBackOff", 30)
+    # The history since then, as a watch tells it.
+    version = created["metadata"]["resourceVersion"]
+    events = api.request("GET", f"{path}?watch=true&timeoutSeconds=1&resourceVersion={version}").text.splitlines()
+    seen = [
+        reason for reason, _ in itertools.groupby(waiting(json.loads(event)["object"]) for event in events) if reason
+    ]
+    assert seen[:3] == ["ContainerCreating", "ErrImagePull", "ImagePullBackOff"]
 
     def reasons() -> set[tuple[str, str]]:
         return {(event["reason"], event["type"]) for event in api.events(namespace, "p")}

@@ -250,11 +250,13 @@ def test_examples(cluster_kubectl: Kubectl) -> None:
 
 def test_watch_of_a_pods_life(cluster_kubectl: Kubectl) -> None:
     kubectl = cluster_kubectl
+    kubectl("run", "homeless", f"--image={IMAGE}", '--overrides={"spec": {"nodeSelector": {"no": "where"}}}')
     with kubectl.background("get", "pods", "-w", "-o", "wide") as watch:
+        watch.expect("homeless")
         kubectl("run", "brief", f"--image={IMAGE}", "--restart=Never", "--command", "--", "sleep", "1")
         for state in ("Pending", "ContainerCreating", "Running", "Completed"):
             watch.expect(state)
-    kubectl("delete", "pod", "brief", timeout=30)
+    kubectl("delete", "pod", "brief", "homeless", timeout=30)
     assert 'pods "brief" not found' in kubectl.refused("get", "pod", "brief")
 
 

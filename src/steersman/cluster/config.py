@@ -18,6 +18,13 @@ DATA_VERSION = 1
 """The layout of the data directory that this release reads and writes."""
 
 
+FEWEST_SERVICE_ADDRESSES = 16
+"""The DNS Service has the tenth, and others must find room."""
+
+NODE_PREFIX = 24
+"""The size of a node's part of the pod range."""
+
+
 class ConfigError(Exception):
     """Something about the machine or the settings stands in the way; the message names the cause and the cure."""
 
@@ -156,12 +163,18 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
             )
         ipaddress.ip_address(config.bind_address)
         ipaddress.ip_address(config.node_address)
-        ipaddress.ip_network(config.service_cidr)
-        ipaddress.ip_network(config.cluster_cidr)
+        services = ipaddress.ip_network(config.service_cidr)
+        pods = ipaddress.ip_network(config.cluster_cidr)
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    if ipaddress.ip_network(config.service_cidr).overlaps(ipaddress.ip_network(config.cluster_cidr)):
-        raise ConfigError(f"the service range {config.service_cidr} and the pod range {config.cluster_cidr} overlap")
+    if services.overlaps(pods):
+        raise ConfigError(f"the service range {services} and the pod range {pods} overlap")
+    if services.num_addresses < FEWEST_SERVICE_ADDRESSES:
+        raise ConfigError(f"the service range {services} is too small; it needs {FEWEST_SERVICE_ADDRESSES} addresses")
+    if pods.prefixlen > NODE_PREFIX:
+        raise ConfigError(f"the pod range {pods} is too small; each node gets a /{NODE_PREFIX} of it")
+    if config.datastore not in ("sqlite", "memory") and not config.datastore.startswith("etcd="):
+        raise ConfigError(f"there is no datastore {config.datastore!r}; choose sqlite, memory or etcd=URL[,URL…]")
     return config
 
 

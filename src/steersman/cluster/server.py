@@ -16,7 +16,7 @@ from steersman.pki import files as pki
 from steersman.storage.datastore import auto_compaction, open_store
 from steersman.storage.store import Store, StoreUnusableError
 
-from . import bootstrap, preflight, running
+from . import bootstrap, lock, preflight, running
 from . import config as configuration
 from .config import ClusterConfig, ConfigError
 
@@ -35,6 +35,11 @@ def run(
     if node:
         preflight.check_node()
     preflight.check_ports(config, node=False)
+    with lock.held(config):
+        _run(config, node=node, controllers=controllers, scheduler=scheduler, verbose=verbose)
+
+
+def _run(config: ClusterConfig, *, node: bool, controllers: bool, scheduler: bool, verbose: bool) -> None:
     configuration.save(config)
     try:
         pki.ensure(config.pki)
