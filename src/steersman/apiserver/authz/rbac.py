@@ -24,7 +24,7 @@ PRIVILEGED_GROUP = "system:masters"
 
 
 class RBACAuthorizer:
-    """Decides by roles and bindings, which ``run`` keeps current; before that, only the privileged group is allowed."""
+    """Decides by roles and bindings, kept current by ``run``; until they are known, all but the privileged wait."""
 
     def __init__(self, scheme: Scheme, handler: Callable[[Resource[Any]], ResourceHandler]) -> None:
         self.policy = Policy()
@@ -36,6 +36,8 @@ class RBACAuthorizer:
         """Whether somebody may do something."""
         if PRIVILEGED_GROUP in attributes.user.groups:
             return Decision(allowed=True)
+        if not self.ready.is_set():
+            await self.ready.wait()
         return self.policy.decide(attributes)
 
     def rules(self, user: User, namespace: str) -> SubjectRulesReviewStatus:
