@@ -13,8 +13,9 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What one API server is told.
 
     ``pki_directory`` holds kubeadm's files (``apiserver.crt``, ``ca.crt``, ``sa.key``, ...); without one the server
-    does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into the
-    endpoints of the ``kubernetes`` Service.  ``runtime_config`` names group-versions to serve beside upstream's defaults.
+    does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into
+    the endpoints of the ``kubernetes`` Service.  ``runtime_config`` names group-versions to serve beside upstream's
+    defaults.
     """
 
     bind_address: str = "0.0.0.0"  # noqa: S104 - nodes and clients reach it from elsewhere, over TLS

@@ -34,6 +34,7 @@ from .endpoints.health import Check, Health, ping
 from .endpoints.metrics import Metrics
 from .endpoints.node_client import NodeClient, NodeClientConfig
 from .endpoints.node_proxy import NodeProxy
+from .endpoints.openapi import OpenAPI
 from .endpoints.openid import OpenID
 from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_answer, too_large_answer
 from .endpoints.resources import Resources
@@ -112,15 +113,11 @@ class ApiServer:
 
     def local_client(self, user: User) -> Client:
         """A client in this process, on behalf of a user, past authorization."""
-        return LocalClient(self, user)
+        return LocalClient(self.registry, user)
 
     def handler(self, resource: Resource[Any]) -> ResourceHandler:
         """The registry's handler of a resource."""
         return self.registry.handler(resource)
-
-    def context(self, user: User, *, dry_run: bool = False, field_manager: str = "") -> Context:
-        """The context of a local client's write."""
-        return Context(user, dry_run=dry_run, field_manager=field_manager)
 
     # -- running -------------------------------------------------------------------------------------------------
 
@@ -279,8 +276,16 @@ class ApiServer:
             checks("ping", "log", "etcd", hook),
             checks("ping", "log", "etcd", "etcd-readiness", "informer-sync", hook, "shutdown"),
         )
-        responders: list[AsyncResponder] = [health.respond, self.metrics.respond]
-        return responders
+        openapi = OpenAPI(self.scheme, is_served=self.is_served, version=VERSION.git_version)
+
+        async def describe(request: Request) -> Response | None:
+            if not openapi.handles(request.path):
+                return None
+            if openapi.ready(request):
+                return openapi.respond(request)
+            return await asyncio.to_thread(openapi.respond, request)
+
+        return [health.respond, self.metrics.respond, describe]
 
     async def _pod(self, namespace: str, name: str) -> core_v1.Pod:
         pod: core_v1.Pod = (await self.registry.handler_of(core_v1.Pod).get(namespace, name)).object

@@ -17,6 +17,8 @@ from steersman.storage.watch_cache import Entry
 
 from .representation import PLAIN, Form, to_yaml
 
+_LIST_BUFFER_ITEMS = 64
+
 NO_CACHE = {"Cache-Control": "no-cache, private"}
 
 
@@ -111,12 +113,12 @@ def list_response(resource: Resource[Any], page: Page, request: Request, form: F
         return object_response(partials, request, form)
     data = join_list(resource, page.entries, metadata)
     if form.yaml or (request.query_string and _wants_pretty(request)):
-        return raw_response(data, request, form)
+        return raw_response(b"".join(data), request, form)
     return Response(data, 200, "application/json", NO_CACHE)
 
 
-def join_list(resource: Resource[Any], entries: Sequence[Entry[Any]], metadata: ListMeta) -> bytes:
-    """The JSON of a list, from bytes that exist already."""
+def join_list(resource: Resource[Any], entries: Sequence[Entry[Any]], metadata: ListMeta) -> list[bytes]:
+    """The JSON of a list, from bytes that exist already, in buffers of about what a processor's cache holds."""
     stored = header_of(resource)
     cut = len(stored)
     start = b'{"kind":"%b","apiVersion":"%b","metadata":%b,"items":[' % (
@@ -125,8 +127,16 @@ def join_list(resource: Resource[Any], entries: Sequence[Entry[Any]], metadata: 
         msgspec.json.encode(metadata),
     )
     if not entries:
-        return start + b"]}\n"
-    if entries[0].raw.startswith(stored) and entries[-1].raw.startswith(stored):
-        items = [entry.raw[cut:] if entry.raw.startswith(stored) else entry.raw[1:] for entry in entries]
-        return start + b"{" + b",{".join(items) + b"]}\n"
-    return start + b",".join([entry.raw for entry in entries]) + b"]}\n"
+        return [start + b"]}\n"]
+    headed = entries[0].raw.startswith(stored) and entries[-1].raw.startswith(stored)
+    buffers = []
+    for first in range(0, len(entries), _LIST_BUFFER_ITEMS):
+        part = entries[first : first + _LIST_BUFFER_ITEMS]
+        if headed:
+            items = [entry.raw[cut:] if entry.raw.startswith(stored) else entry.raw[1:] for entry in part]
+            joined = b"{" + b",{".join(items)
+        else:
+            joined = b",".join([entry.raw for entry in part])
+        buffers.append((b"," if first else start) + joined)
+    buffers[-1] += b"]}\n"
+    return buffers

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -181,7 +182,10 @@ async def open_watch(
         try:
             await writer.drain()
             sink.started()
-            await _first(sink.done, writer.closed, limit)
+            # Whoever closes the connection cancels this task: only the other ends need waiting for.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limit):
+                    await sink.done.wait()
         finally:
             sink.done.set()
             subscription.cancel()
@@ -189,15 +193,3 @@ async def open_watch(
             raise ConnectionAbortedError("the watcher takes its events too slowly")
 
     return Stream(run, "application/json;stream=watch" if form.shape else "application/json", headers=NO_CACHE)
-
-
-async def _first(done: asyncio.Event, closed: asyncio.Event, limit: float) -> None:
-    """Wait for the end of a watch from either side, or its time.
-
-    ``closed`` need not be waited for: whoever sets it cancels the stream's task.
-    """
-    try:
-        async with asyncio.timeout(limit):
-            await done.wait()
-    except TimeoutError:
-        return

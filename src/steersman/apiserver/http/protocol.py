@@ -60,6 +60,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._server = server
         self._parser: Any = httptools.HttpRequestParser(self)
         self._peer: bytes | None = None
+        self._tls = False
         self._remote: tuple[str, int] = ("", 0)
         self._url = b""
         self._headers: dict[str, str] = {}
@@ -88,6 +89,7 @@ class HTTPProtocol(asyncio.Protocol):
         self.idle_since = self._server.now()
         self.reading_since = None
         if (tls := transport.get_extra_info("ssl_object")) is not None:
+            self._tls = True
             self._peer = tls.getpeercert(True)
         address = transport.get_extra_info("peername")
         if address:
@@ -140,8 +142,8 @@ class HTTPProtocol(asyncio.Protocol):
         return self._upgrade_tail is not None
 
     def eof_received(self) -> bool | None:
-        # A half-closed client that waits for its answer gets it: TLS transports close regardless.
-        return self._current is not None and not self.streaming
+        # A half-closed client that waits for its answer gets it; TLS has no half-closed connections.
+        return self._current is not None and not self.streaming and not self._tls
 
     # The parser's side.
 
@@ -428,10 +430,13 @@ class HTTPProtocol(asyncio.Protocol):
 
 
 def _pieces(body: Sequence[bytes]) -> Iterator[bytes]:
-    """Many small buffers as few larger ones."""
+    """Many small buffers as few larger ones; large ones as they are."""
     gathered: list[bytes] = []
     size = 0
     for part in body:
+        if not gathered and len(part) >= 64 * 1024:
+            yield part
+            continue
         gathered.append(part)
         size += len(part)
         if size >= 256 * 1024:
