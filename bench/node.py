@@ -122,7 +122,7 @@ def _at_rest(setting: Setting, data_dir: Path) -> Iterator[Row]:
     share = sum(proportional(pid) for pid in ours.values())
     text = f"{parts}; shared pages once: {share:.0f}; supervisor {resident(supervisor):.0f}"
     if others:
-        text += f"; its other children {sum(resident(pid) for pid in others):.0f}"
+        text += f"; containerd and its shims {sum(resident(pid) for pid in others):.0f}"
     yield Row("memory", sum(sizes.values()), "MiB", 128, "lower", text)
     parts = ", ".join(f"{name} {percent:.1f}" for name, percent in spent.items())
     yield Row("cpu", sum(spent.values()), "% of a core", 1, "lower", f"10 s at rest: {parts}")
