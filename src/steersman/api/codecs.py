@@ -1,4 +1,4 @@
-"""Objects to and from JSON and YAML.
+"""Objects to and from JSON and YAML, and from protobuf.
 
 msgspec does the work.  What it refuses although Go's decoder takes it (``null`` for anything, numbers as quantities) or
 explains in other words goes through :class:`_Reader`, which walks the parsed data by shape
@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from . import quantity
+from . import quantity, wire
 from .errors import bad_request, unsupported_media_type
 from .normalize import normalize
 from .scheme import Resource
@@ -42,7 +42,7 @@ __all__ = [
 
 T = TypeVar("T")
 
-ACCEPTED = ("application/json", "application/yaml")
+ACCEPTED = ("application/json", "application/yaml", wire.MEDIA_TYPE)
 """The media types in which bodies are read."""
 
 _TOO_DEEP = "json: exceeded max depth"
@@ -205,6 +205,12 @@ def decode_body(
         raise unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(ACCEPTED)
         )
+    protobuf = media_type == wire.MEDIA_TYPE and wire.knows(type_)
+    if media_type == wire.MEDIA_TYPE and not protobuf:
+        raise unsupported_media_type(
+            "the body of the request was in an unknown format - accepted media types include: "
+            + ", ".join(ACCEPTED[:2])
+        )
     if not data.strip():
         raise bad_request(
             "the object provided is unrecognized (must be of type "
@@ -214,7 +220,12 @@ def decode_body(
     problems: list[str] = []
     header = _Header()
     try:
-        if media_type.endswith("yaml"):
+        if protobuf:
+            envelope = wire.envelope(data)
+            header = _Header(envelope.kind, envelope.api_version)
+            _check_identity(target, expected, header)
+            obj = wire.decode(type_, envelope.raw)
+        elif media_type.endswith("yaml"):
             tree = load_yaml(data, problems)
             header = _header(tree)
             obj = _from_tree(type_, tree, field_validation, problems)
@@ -225,7 +236,7 @@ def decode_body(
         normalize(obj)  # type: ignore[arg-type]
         if problems and field_validation == "Strict":
             raise FieldProblem("strict decoding error: " + ", ".join(problems))
-    except (FieldProblem, YAMLError, quantity.QuantityError) as error:
+    except (FieldProblem, YAMLError, wire.WireError, quantity.QuantityError) as error:
         kind = type_.__name__
         if header.kind:
             version = header.api_version.rpartition("/")[2] or getattr(expected, "api_version", "").rpartition("/")[2]
