@@ -8,10 +8,10 @@ import errno
 import logging
 import sys
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
 from steersman.api.user import User
 from steersman.apiserver.server import ApiServer, ApiServerConfig
-from steersman.controllers.manager import ControllerManager, ControllerManagerConfig
 from steersman.pki import files as pki
 from steersman.storage.datastore import auto_compaction, open_store
 from steersman.storage.store import Store, StoreUnusableError
@@ -19,6 +19,9 @@ from steersman.storage.store import Store, StoreUnusableError
 from . import bootstrap, lock, preflight, running
 from . import config as configuration
 from .config import ClusterConfig, ConfigError
+
+if TYPE_CHECKING:
+    from steersman.controllers.config import ControllerManagerConfig
 
 log = logging.getLogger(__name__)
 
@@ -65,11 +68,13 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
         group.create_task(auto_compaction(store, config.datastore).run(), name="compaction")
         await server.ready.wait()
         await bootstrap.ensure(server.local_client(BOOTSTRAP), config)
+        # What follows is imported once the API server answers.
         if controllers:
+            from steersman.controllers.manager import ControllerManager
+
             manager = ControllerManager(_controllers_config(config), server.local_client(CONTROLLER_MANAGER))
             group.create_task(manager.run(), name="controllers")
         if scheduler:
-            # numpy takes 160 ms to import: after the API server answers, and not where it is not wanted.
             from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 
             component = Scheduler(SchedulerConfig(), server.local_client(SCHEDULER))
@@ -114,6 +119,8 @@ def _server_config(config: ClusterConfig) -> ApiServerConfig:
 
 
 def _controllers_config(config: ClusterConfig) -> ControllerManagerConfig:
+    from steersman.controllers.config import ControllerManagerConfig
+
     return ControllerManagerConfig(
         root_ca=(config.root / "pki/ca.crt").read_bytes(),
         cluster_cidrs=(config.cluster_cidr,),

@@ -10,7 +10,3 @@ and names outside the cluster, which :mod:`.forward` asks upstream and caches fo
 
 Dying loses nothing but the cache.  Without the API server it answers with what it last knew.
 """
-
-from .server import DNSConfig, DNSServer
-
-__all__ = ["DNSConfig", "DNSServer"]

@@ -14,7 +14,3 @@ and to the pod CIDR, and to the node's own addresses from it, themselves.
 
 Dying at any line leaves files and rules that the next start writes again, the same.  :func:`teardown` removes all.
 """
-
-from .agent import NetworkAgent, NetworkConfig, teardown
-
-__all__ = ["NetworkAgent", "NetworkConfig", "teardown"]

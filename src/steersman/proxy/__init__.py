@@ -19,8 +19,3 @@ disturbed (conntrack holds their translation).
 Dying at any line leaves the table of the last transaction in place, and traffic goes on; the next start takes the table
 over by replacing it, whole.  :func:`steersman.proxy.sync.teardown` removes it.
 """
-
-from .proxy import Proxy, ProxyConfig
-from .sync import teardown
-
-__all__ = ["Proxy", "ProxyConfig", "teardown"]

@@ -18,7 +18,3 @@ refused by the API server, which binds a pod once.
 Not implemented yet: DefaultPreemption, the system's default topology spreading, the volume plugins, dynamic resource
 allocation, extenders and profiles.  A volume's node affinity is not heeded.
 """
-
-from .scheduler import Scheduler, SchedulerConfig
-
-__all__ = ["Scheduler", "SchedulerConfig"]

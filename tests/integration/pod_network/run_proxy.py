@@ -13,7 +13,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.user import User
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.local import LocalClient
-from steersman.proxy import Proxy, ProxyConfig
+from steersman.proxy.proxy import Proxy, ProxyConfig
 from steersman.storage.memory import MemoryStore
 
 

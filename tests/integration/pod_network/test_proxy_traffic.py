@@ -124,6 +124,6 @@ def test_incremental_changes_reach_the_state_of_a_full_write(net: World) -> None
 
 def test_teardown_leaves_nothing(net: World) -> None:
     apply(net, [service("web", "10.96.0.10", ["10.244.0.2"])])
-    net.run(net.node, sys.executable, "-c", "from steersman.proxy import teardown; teardown('t'); teardown('t')")
+    net.run(net.node, sys.executable, "-c", "from steersman.proxy.sync import teardown; teardown('t'); teardown('t')")
     done = subprocess.run(["ip", "netns", "exec", net.node, "nft", "list", "tables"], capture_output=True, check=True)
     assert b"table ip t\n" not in done.stdout

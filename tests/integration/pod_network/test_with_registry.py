@@ -18,9 +18,9 @@ from steersman.api.user import User
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Client
 from steersman.client.local import LocalClient
-from steersman.dns import DNSConfig, DNSServer
 from steersman.dns.objects import service_objects
-from steersman.scheduler import Scheduler, SchedulerConfig
+from steersman.dns.server import DNSConfig, DNSServer
+from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 from steersman.storage.memory import MemoryStore
 
 

@@ -13,9 +13,8 @@ import pytest
 from steersman.api.types.core_v1 import Namespace, Service, ServicePort, ServiceSpec
 from steersman.api.types.discovery_v1 import Endpoint, EndpointConditions, EndpointPort, EndpointSlice
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.dns import DNSConfig, DNSServer
 from steersman.dns.objects import service_objects
-from steersman.dns.server import upstreams
+from steersman.dns.server import DNSConfig, DNSServer, upstreams
 
 from .fakes import FakeClient
 

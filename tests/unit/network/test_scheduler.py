@@ -30,12 +30,12 @@ from steersman.api.types.core_v1 import (
     Toleration,
 )
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.scheduler import Scheduler, SchedulerConfig
 from steersman.scheduler.framework import Framework
 from steersman.scheduler.message import unschedulable
 from steersman.scheduler.plugins import FILTERS, SCORES
 from steersman.scheduler.podinfo import pod_info, requests
 from steersman.scheduler.queue import SchedulingQueue
+from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 from steersman.scheduler.snapshot import Snapshot
 
 from .fakes import FakeClient, eventually

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
 import msgspec
-import yarl
 
 from steersman.api.errors import internal_error
 from steersman.api.types.core_v1 import Node
+
+if TYPE_CHECKING:
+    import aiohttp
 
 
 class NodeClientConfig(msgspec.Struct, frozen=True):
@@ -72,6 +75,11 @@ class NodeClient:
         timeout: float | None = None,
     ) -> aiohttp.ClientResponse:
         """A plain request; the caller releases the response.  Raises a 500 where the kubelet cannot be reached."""
+        # 10 MiB and 0.1 s that a server whose logs nobody reads does not pay.
+        await asyncio.to_thread(importlib.import_module, "aiohttp")
+        import aiohttp
+        import yarl
+
         if self._session is None:
             self._session = aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=("User-Agent",))
         host = f"[{target.host}]" if ":" in target.host else target.host
