@@ -14,11 +14,11 @@ class Backoff:
         self._clock = clock
         self._entries: dict[str, tuple[float, float]] = {}  # key -> (delay, when it was set)
 
-    def failed(self, key: str) -> float:
-        """Note a failure; returns the delay that now applies."""
+    def failed(self, key: str, at: float | None = None) -> float:
+        """Note a failure, which happened now or ``at`` an earlier time; returns the delay that now applies."""
         now = self._clock()
         delay, since = self._entries.get(key, (0.0, now))
-        if delay and now - since > 2 * self._maximum:
+        if self._expired(since, now if at is None else at):
             delay = 0.0
         delay = min(self._maximum, delay * 2) if delay else self._initial
         self._entries[key] = (delay, now)
@@ -28,9 +28,13 @@ class Backoff:
         """Seconds until another attempt is due, counted from the last failure or from ``since``; 0 when it is."""
         delay, at = self._entries.get(key, (0.0, 0.0))
         now = self._clock()
-        if now - at > 2 * self._maximum:
+        if self._expired(at, now if since is None else since):
             return 0.0
-        return max(0.0, delay - (now - (at if since is None else since)))
+        return max(0.0, delay - max(0.0, now - (at if since is None else since)))
+
+    def _expired(self, noted: float, happened: float) -> bool:
+        """Whether so much time lies between two failures that the second is a first one again."""
+        return happened - noted > 2 * self._maximum
 
     def delay(self, key: str) -> float:
         """The delay that applies to a key, 0 without failures."""

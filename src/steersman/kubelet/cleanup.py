@@ -52,7 +52,7 @@ class Cleaner:
     async def rotate_logs(self) -> None:
         """Rotate the logs that have grown past their limit."""
         for actor in list(self._actors().values()):
-            for statuses in actor.containers.values():
+            for statuses in list(actor.record.containers.values()):
                 if not statuses or statuses[0].state != cri.CONTAINER_RUNNING:
                     continue
                 path = Path(statuses[0].log_path)
@@ -69,7 +69,7 @@ class Cleaner:
         """Keep of each container the newest and so many dead ones before it."""
         keep = 1 + self._config.max_containers_per_pod_container
         for actor in list(self._actors().values()):
-            for statuses in list(actor.containers.values()):
+            for statuses in list(actor.record.containers.values()):
                 for old in statuses[keep:]:
                     if old.state == cri.CONTAINER_EXITED:
                         await self._runtime.remove_container(old.id)

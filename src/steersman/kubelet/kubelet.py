@@ -14,13 +14,14 @@ from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer
 
 from . import names, resolvconf
-from .actor import Node, PodActor
+from .actor import PodActor
 from .admission import admit
 from .backoff import Backoff
 from .cleanup import Cleaner
 from .config import KubeletConfig
 from .containerd import Containerd, ContainerdConfig
 from .cri import CRIRuntime
+from .host import Host
 from .node import NodeReporter, allocatable, machine
 from .pulls import Puller
 from .runtime import Runtime, RuntimeFailure, RuntimeUnavailable
@@ -61,7 +62,7 @@ class Kubelet:
         self._client = client
         self._given = runtime
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._node: Node | None = None
+        self.host: Host | None = None
         self._group: asyncio.TaskGroup | None = None
         self._relist = asyncio.Event()
         self._evented = False
@@ -81,14 +82,14 @@ class Kubelet:
             host_resolver = resolvconf.parse(config.resolv_conf.read_text())
         except OSError:
             host_resolver = resolvconf.Resolver()
-        self._node = Node(
+        self.host = Host(
             config=config,
             runtime=runtime,
             client=self._client,
             recorder=recorder,
             sources=ApiSources(self._client, services.lister),
             puller=Puller(runtime, initial=config.backoff_initial, maximum=config.backoff_max),
-            crashes=Backoff(config.backoff_initial, config.backoff_max, time.monotonic),
+            crashes=Backoff(config.backoff_initial, config.backoff_max, time.time),
             starts=asyncio.Semaphore(config.max_parallel_starts),
             host_resolver=host_resolver,
             host_ips=[config.node_ip],
@@ -166,15 +167,15 @@ class Kubelet:
         if uid in self.actors:
             self.actors[uid].update(pod)
             return
-        assert self._node is not None
+        assert self.host is not None
         refusal = None
         fresh = pod.status.phase in ("", "Pending") and not pod.status.container_statuses
         if fresh and pod.metadata.deletion_timestamp is None:
             others = [actor.pod for actor in self.actors.values() if actor.active]
-            refusal = admit(pod, others, self.reporter.node, self._node.allocatable)
+            refusal = admit(pod, others, self.reporter.node, self.host.allocatable)
             if refusal is not None:
-                self._node.recorder.event(pod, "Warning", refusal.reason, refusal.message)
-        actor = self.actors[uid] = PodActor(self._node, pod, refusal=refusal)
+                self.host.recorder.event(pod, "Warning", refusal.reason, refusal.message)
+        actor = self.actors[uid] = PodActor(self.host, pod, refusal=refusal)
         assert self._group is not None
         self._tasks[uid] = self._group.create_task(self._run_actor(actor), name=f"pod {names.describe(pod)}")
 
@@ -186,13 +187,10 @@ class Kubelet:
             except Exception:  # one pod's fault must not take the node's other pods down
                 log.exception("actor of pod %s failed; another takes over", names.describe(actor.pod))
                 await asyncio.sleep(1)
-                successor = PodActor(actor.node, actor.pod)
-                if actor.removed:
-                    successor.remove()
-                actor = self.actors[actor.uid] = successor
-        if self.actors.get(actor.uid) is actor:
-            del self.actors[actor.uid]
-        self._tasks.pop(actor.uid, None)
+                actor = self.actors[actor.record.uid] = actor.successor()
+        if self.actors.get(actor.record.uid) is actor:
+            del self.actors[actor.record.uid]
+        self._tasks.pop(actor.record.uid, None)
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
         if old.metadata.uid != new.metadata.uid:
@@ -207,7 +205,7 @@ class Kubelet:
         """The actor of a pod by name."""
         for actor in self.actors.values():
             metadata = actor.pod.metadata
-            if metadata.namespace == namespace and metadata.name == name and (not uid or actor.uid == uid):
+            if metadata.namespace == namespace and metadata.name == name and (not uid or metadata.uid == uid):
                 return actor
         return None
 

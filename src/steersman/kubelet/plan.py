@@ -83,7 +83,8 @@ def make(
     in_sandbox = {name: status for name, status in newest.items() if status.state != cri.CONTAINER_CREATED}
     if finished(pod, in_sandbox):
         return Plan(done=True)
-    return Plan(kill=tuple(kills), start=_first(pod, in_sandbox, started))
+    visitors = tuple(each.name for each in pod.spec.ephemeral_containers if each.name not in newest)
+    return Plan(kill=tuple(kills), start=visitors + _first(pod, in_sandbox, started))
 
 
 def finished(pod: Pod, newest: Mapping[str, cri.ContainerStatus]) -> bool:

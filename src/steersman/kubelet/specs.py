@@ -110,10 +110,13 @@ def container_config(
     memory_capacity: int,
     image_user: int | None = None,
     image_username: str = "",
-    image_user_known: bool = True,
+    target_id: str = "",
 ) -> cri.ContainerConfig:
-    """One container of a pod; raises ConfigError where its settings forbid it to run."""
-    check_non_root(pod, container, image_user, image_username, known=image_user_known)
+    """One container of a pod; raises ConfigError where its settings forbid it to run.
+
+    ``target_id`` is a container whose process namespace it joins: an ephemeral container's target.
+    """
+    check_non_root(pod, container, image_user, image_username)
     working_dir = expand(container.working_dir, environment)
     config = cri.ContainerConfig(
         metadata=cri.ContainerMetadata(name=container.name, attempt=attempt),
@@ -143,6 +146,9 @@ def container_config(
     )
     config.linux.resources.CopyFrom(container_resources(pod, container, memory_capacity))
     config.linux.security_context.CopyFrom(security_context(pod, container))
+    if target_id:
+        config.linux.security_context.namespace_options.pid = cri.TARGET
+        config.linux.security_context.namespace_options.target_id = target_id
     return config
 
 
@@ -193,9 +199,7 @@ def security_context(pod: Pod, container: Container) -> cri.LinuxContainerSecuri
     return result
 
 
-def check_non_root(
-    pod: Pod, container: Container, image_user: int | None, image_username: str, *, known: bool = True
-) -> None:
+def check_non_root(pod: Pod, container: Container, image_user: int | None, image_username: str) -> None:
     """``runAsNonRoot``; raises ConfigError where the container would run as root, or might."""
     own = container.security_context or SecurityContext()
     whole = pod.spec.security_context or PodSecurityContext()
@@ -208,7 +212,7 @@ def check_non_root(
         if user == 0:
             raise ConfigError(f"container's runAsUser breaks non-root policy {where}")
         return
-    if image_user == 0 or (image_user is None and not image_username and known):
+    if image_user == 0 or (image_user is None and not image_username):
         raise ConfigError(f"container has runAsNonRoot and image will run as root {where}")
     if image_username:
         raise ConfigError(

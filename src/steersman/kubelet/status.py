@@ -22,11 +22,13 @@ from steersman.api.types.core_v1 import (
     VolumeMountStatus,
 )
 
-from . import names
+from . import containers, names
 from .cri_api import messages as cri
 from .qos import is_sidecar, qos_class
 
 READY_TO_START = "PodReadyToStartContainers"
+LOST_AT_END = "The container could not be located when the pod was terminated"
+LOST_RUNNING = "The container could not be located when the pod was deleted.  The container used to be Running"
 OWNED_CONDITIONS = (READY_TO_START, "Initialized", "Ready", "ContainersReady")
 
 
@@ -124,6 +126,10 @@ def container_status(
         result.state = ContainerState(waiting=ContainerStateWaiting(reason=waiting.reason, message=waiting.message))
         if previous is not None:
             result.last_state = previous.last_state
+            if previous.state.running is not None and previous.last_state.terminated is None:
+                result.last_state = ContainerState(terminated=_lost(LOST_RUNNING))
+                if pod.metadata.deletion_timestamp is None:
+                    result.restart_count += 1  # it is about to be started again
     running = result.state.running is not None
     result.started = running and container.name in seen.started
     if init and not is_sidecar(container):
@@ -154,13 +160,13 @@ def _without_record(previous: ContainerStatus, *, terminated: bool) -> Container
     """The status of a container that the runtime has forgotten."""
     result = msgspec.structs.replace(previous, started=False, ready=False)
     if previous.state.terminated is None and terminated:
-        state = ContainerStateTerminated(
-            reason="ContainerStatusUnknown",
-            message="The container could not be located when the pod was terminated",
-            exit_code=137,
-        )
-        result.state = ContainerState(terminated=state)
+        result.state = ContainerState(terminated=_lost(LOST_AT_END))
     return result
+
+
+def _lost(message: str) -> ContainerStateTerminated:
+    """The end of a container that nobody saw."""
+    return ContainerStateTerminated(reason="ContainerStatusUnknown", message=message, exit_code=137)
 
 
 def phase(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[ContainerStatus], *, terminated: bool) -> str:
@@ -215,7 +221,8 @@ def phase(pod: Pod, init: Sequence[ContainerStatus], main: Sequence[ContainerSta
 def compute(pod: Pod, seen: Observation, now: datetime) -> PodStatus:
     """The whole status.  Conditions of others (readiness gates, the scheduler's) are kept."""
     old = pod.status
-    before = {status.name: status for status in [*old.init_container_statuses, *old.container_statuses]}
+    everyone = [*old.init_container_statuses, *old.container_statuses, *old.ephemeral_container_statuses]
+    before = {status.name: status for status in everyone}
     init = [
         container_status(pod, container, before.get(container.name), seen, init=True)
         for container in pod.spec.init_containers
@@ -235,7 +242,10 @@ def compute(pod: Pod, seen: Observation, now: datetime) -> PodStatus:
         pod_ip=seen.pod_ips[0] if seen.pod_ips else "",
         pod_ips=[PodIP(ip=ip) for ip in seen.pod_ips],
         observed_generation=pod.metadata.generation,
-        ephemeral_container_statuses=old.ephemeral_container_statuses,
+        ephemeral_container_statuses=[
+            container_status(pod, container, before.get(container.name), seen, init=False)
+            for container in containers.ephemeral(pod)
+        ],
         resource_claim_statuses=old.resource_claim_statuses,
         nominated_node_name=old.nominated_node_name,
     )

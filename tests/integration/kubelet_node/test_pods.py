@@ -24,7 +24,7 @@ async def logs_of(world, name: str, container: str = "main") -> str:
     from pathlib import Path
 
     actor = world.kubelet.find("default", name)
-    path = Path(actor.containers[container][0].log_path)
+    path = Path(actor.record.containers[container][0].log_path)
     return b"".join([piece async for piece in read_log(path, LogOptions(), lambda: False)]).decode()
 
 
@@ -181,10 +181,10 @@ async def test_liveness_and_readiness(world):
     )
     await world.api.wait(Pod, "probed", "default", ready)
     actor = world.kubelet.find("default", "probed")
-    runtime = world.kubelet._node.runtime
-    await runtime.exec_sync(actor.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/ready"], 5)
+    runtime = world.kubelet.host.runtime
+    await runtime.exec_sync(actor.record.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/ready"], 5)
     await world.api.wait(Pod, "probed", "default", lambda pod: not ready(pod))
-    await runtime.exec_sync(actor.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/live"], 5)
+    await runtime.exec_sync(actor.record.containers["main"][0].id, ["/bin/sh", "-c", "/bin/busybox rm /tmp/live"], 5)
     await world.api.wait(Pod, "probed", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1)
     await world.api.wait(Pod, "probed", "default", ready)
 
@@ -201,19 +201,20 @@ async def test_restart_of_the_kubelet_restarts_nothing(world):
     await world.start()
     actor = world.kubelet.find("default", "steady")
     async with asyncio.timeout(10):
-        while not actor.containers:
+        while not actor.record.containers:
             await asyncio.sleep(0.02)
     after = await world.api.get(Pod, "steady", "default")
     assert ready(after)
     assert after.status.container_statuses[0].container_id == before.status.container_statuses[0].container_id
     assert after.status.container_statuses[0].restart_count == 0
-    assert await world.kubelet._node.runtime.list_sandboxes({"io.kubernetes.pod.uid": leaves.metadata.uid}) == []
-    status = await world.kubelet._node.runtime.container_status(actor.containers["main"][0].id)
+    assert await world.kubelet.host.runtime.list_sandboxes({"io.kubernetes.pod.uid": leaves.metadata.uid}) == []
+    status = await world.kubelet.host.runtime.container_status(actor.record.containers["main"][0].id)
     assert status.state == 1
     # and a process killed with -9 comes back
     from steersman.kubelet.cgroups import processes_below
 
-    group = f"{world.config.cgroup_root}/kubepods/besteffort/pod{after.metadata.uid}/{actor.containers['main'][0].id}"
+    current = actor.record.containers["main"][0].id
+    group = f"{world.config.cgroup_root}/kubepods/besteffort/pod{after.metadata.uid}/{current}"
     for pid in processes_below(group):
         os.kill(pid, signal.SIGKILL)
     await world.api.wait(
@@ -226,10 +227,10 @@ async def test_losing_the_api_stops_no_pod(world):
     await world.api.wait(Pod, "alone", "default", ready)
     world.api.down = True
     actor = world.kubelet.find("default", "alone")
-    runtime = world.kubelet._node.runtime
-    await runtime.stop_container(actor.containers["main"][0].id, 0)
+    runtime = world.kubelet.host.runtime
+    await runtime.stop_container(actor.record.containers["main"][0].id, 0)
     async with asyncio.timeout(20):
-        while int(actor.containers["main"][0].annotations["io.kubernetes.container.restartCount"]) != 1:
+        while int(actor.record.containers["main"][0].annotations["io.kubernetes.container.restartCount"]) != 1:
             await asyncio.sleep(0.05)
     world.api.down = False
     await world.api.wait(Pod, "alone", "default", lambda pod: pod.status.container_statuses[0].restart_count == 1)

@@ -1,9 +1,12 @@
-from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from collections.abc import Iterable as _Iterable
+from collections.abc import Mapping as _Mapping
+from typing import Any as _Any
+from typing import ClassVar as _ClassVar
+
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable, Mapping as _Mapping
-from typing import Any as _Any, ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -66,10 +69,10 @@ class VersionRequest(_message.Message):
     __slots__ = ("version",)
     VERSION_FIELD_NUMBER: _ClassVar[int]
     version: str
-    def __init__(self, version: _Optional[str] = ...) -> None: ...
+    def __init__(self, version: str | None = ...) -> None: ...
 
 class VersionResponse(_message.Message):
-    __slots__ = ("version", "runtime_name", "runtime_version", "runtime_api_version")
+    __slots__ = ("runtime_api_version", "runtime_name", "runtime_version", "version")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_NAME_FIELD_NUMBER: _ClassVar[int]
     RUNTIME_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -80,14 +83,14 @@ class VersionResponse(_message.Message):
     runtime_api_version: str
     def __init__(
         self,
-        version: _Optional[str] = ...,
-        runtime_name: _Optional[str] = ...,
-        runtime_version: _Optional[str] = ...,
-        runtime_api_version: _Optional[str] = ...,
+        version: str | None = ...,
+        runtime_name: str | None = ...,
+        runtime_version: str | None = ...,
+        runtime_api_version: str | None = ...,
     ) -> None: ...
 
 class DNSConfig(_message.Message):
-    __slots__ = ("servers", "searches", "options")
+    __slots__ = ("options", "searches", "servers")
     SERVERS_FIELD_NUMBER: _ClassVar[int]
     SEARCHES_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -96,13 +99,13 @@ class DNSConfig(_message.Message):
     options: _containers.RepeatedScalarFieldContainer[str]
     def __init__(
         self,
-        servers: _Optional[_Iterable[str]] = ...,
-        searches: _Optional[_Iterable[str]] = ...,
-        options: _Optional[_Iterable[str]] = ...,
+        servers: _Iterable[str] | None = ...,
+        searches: _Iterable[str] | None = ...,
+        options: _Iterable[str] | None = ...,
     ) -> None: ...
 
 class PortMapping(_message.Message):
-    __slots__ = ("protocol", "container_port", "host_port", "host_ip")
+    __slots__ = ("container_port", "host_ip", "host_port", "protocol")
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     CONTAINER_PORT_FIELD_NUMBER: _ClassVar[int]
     HOST_PORT_FIELD_NUMBER: _ClassVar[int]
@@ -113,14 +116,14 @@ class PortMapping(_message.Message):
     host_ip: str
     def __init__(
         self,
-        protocol: _Optional[_Union[Protocol, str]] = ...,
-        container_port: _Optional[int] = ...,
-        host_port: _Optional[int] = ...,
-        host_ip: _Optional[str] = ...,
+        protocol: Protocol | str | None = ...,
+        container_port: int | None = ...,
+        host_port: int | None = ...,
+        host_ip: str | None = ...,
     ) -> None: ...
 
 class Mount(_message.Message):
-    __slots__ = ("container_path", "host_path", "readonly", "selinux_relabel", "propagation", "recursive_read_only")
+    __slots__ = ("container_path", "host_path", "propagation", "readonly", "recursive_read_only", "selinux_relabel")
     CONTAINER_PATH_FIELD_NUMBER: _ClassVar[int]
     HOST_PATH_FIELD_NUMBER: _ClassVar[int]
     READONLY_FIELD_NUMBER: _ClassVar[int]
@@ -135,16 +138,16 @@ class Mount(_message.Message):
     recursive_read_only: bool
     def __init__(
         self,
-        container_path: _Optional[str] = ...,
-        host_path: _Optional[str] = ...,
-        readonly: _Optional[bool] = ...,
-        selinux_relabel: _Optional[bool] = ...,
-        propagation: _Optional[_Union[MountPropagation, str]] = ...,
-        recursive_read_only: _Optional[bool] = ...,
+        container_path: str | None = ...,
+        host_path: str | None = ...,
+        readonly: bool | None = ...,
+        selinux_relabel: bool | None = ...,
+        propagation: MountPropagation | str | None = ...,
+        recursive_read_only: bool | None = ...,
     ) -> None: ...
 
 class NamespaceOption(_message.Message):
-    __slots__ = ("network", "pid", "ipc", "target_id")
+    __slots__ = ("ipc", "network", "pid", "target_id")
     NETWORK_FIELD_NUMBER: _ClassVar[int]
     PID_FIELD_NUMBER: _ClassVar[int]
     IPC_FIELD_NUMBER: _ClassVar[int]
@@ -155,26 +158,26 @@ class NamespaceOption(_message.Message):
     target_id: str
     def __init__(
         self,
-        network: _Optional[_Union[NamespaceMode, str]] = ...,
-        pid: _Optional[_Union[NamespaceMode, str]] = ...,
-        ipc: _Optional[_Union[NamespaceMode, str]] = ...,
-        target_id: _Optional[str] = ...,
+        network: NamespaceMode | str | None = ...,
+        pid: NamespaceMode | str | None = ...,
+        ipc: NamespaceMode | str | None = ...,
+        target_id: str | None = ...,
     ) -> None: ...
 
 class Int64Value(_message.Message):
     __slots__ = ("value",)
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: int
-    def __init__(self, value: _Optional[int] = ...) -> None: ...
+    def __init__(self, value: int | None = ...) -> None: ...
 
 class UInt64Value(_message.Message):
     __slots__ = ("value",)
     VALUE_FIELD_NUMBER: _ClassVar[int]
     value: int
-    def __init__(self, value: _Optional[int] = ...) -> None: ...
+    def __init__(self, value: int | None = ...) -> None: ...
 
 class SecurityProfile(_message.Message):
-    __slots__ = ("profile_type", "localhost_ref")
+    __slots__ = ("localhost_ref", "profile_type")
     class ProfileType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         RuntimeDefault: _ClassVar[SecurityProfile.ProfileType]
@@ -190,20 +193,20 @@ class SecurityProfile(_message.Message):
     localhost_ref: str
     def __init__(
         self,
-        profile_type: _Optional[_Union[SecurityProfile.ProfileType, str]] = ...,
-        localhost_ref: _Optional[str] = ...,
+        profile_type: SecurityProfile.ProfileType | str | None = ...,
+        localhost_ref: str | None = ...,
     ) -> None: ...
 
 class LinuxSandboxSecurityContext(_message.Message):
     __slots__ = (
-        "namespace_options",
-        "run_as_user",
-        "readonly_rootfs",
-        "supplemental_groups",
-        "privileged",
-        "run_as_group",
-        "seccomp",
         "apparmor",
+        "namespace_options",
+        "privileged",
+        "readonly_rootfs",
+        "run_as_group",
+        "run_as_user",
+        "seccomp",
+        "supplemental_groups",
         "supplemental_groups_policy",
     )
     NAMESPACE_OPTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -226,26 +229,26 @@ class LinuxSandboxSecurityContext(_message.Message):
     supplemental_groups_policy: SupplementalGroupsPolicy
     def __init__(
         self,
-        namespace_options: _Optional[_Union[NamespaceOption, _Mapping[str, _Any]]] = ...,
-        run_as_user: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
-        readonly_rootfs: _Optional[bool] = ...,
-        supplemental_groups: _Optional[_Iterable[int]] = ...,
-        privileged: _Optional[bool] = ...,
-        run_as_group: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
-        seccomp: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
-        apparmor: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
-        supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
+        namespace_options: NamespaceOption | _Mapping[str, _Any] | None = ...,
+        run_as_user: Int64Value | _Mapping[str, _Any] | None = ...,
+        readonly_rootfs: bool | None = ...,
+        supplemental_groups: _Iterable[int] | None = ...,
+        privileged: bool | None = ...,
+        run_as_group: Int64Value | _Mapping[str, _Any] | None = ...,
+        seccomp: SecurityProfile | _Mapping[str, _Any] | None = ...,
+        apparmor: SecurityProfile | _Mapping[str, _Any] | None = ...,
+        supplemental_groups_policy: SupplementalGroupsPolicy | str | None = ...,
     ) -> None: ...
 
 class LinuxPodSandboxConfig(_message.Message):
-    __slots__ = ("cgroup_parent", "security_context", "sysctls", "overhead", "resources")
+    __slots__ = ("cgroup_parent", "overhead", "resources", "security_context", "sysctls")
     class SysctlsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     CGROUP_PARENT_FIELD_NUMBER: _ClassVar[int]
     SECURITY_CONTEXT_FIELD_NUMBER: _ClassVar[int]
@@ -259,15 +262,15 @@ class LinuxPodSandboxConfig(_message.Message):
     resources: LinuxContainerResources
     def __init__(
         self,
-        cgroup_parent: _Optional[str] = ...,
-        security_context: _Optional[_Union[LinuxSandboxSecurityContext, _Mapping[str, _Any]]] = ...,
-        sysctls: _Optional[_Mapping[str, str]] = ...,
-        overhead: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
-        resources: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
+        cgroup_parent: str | None = ...,
+        security_context: LinuxSandboxSecurityContext | _Mapping[str, _Any] | None = ...,
+        sysctls: _Mapping[str, str] | None = ...,
+        overhead: LinuxContainerResources | _Mapping[str, _Any] | None = ...,
+        resources: LinuxContainerResources | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class PodSandboxMetadata(_message.Message):
-    __slots__ = ("name", "uid", "namespace", "attempt")
+    __slots__ = ("attempt", "name", "namespace", "uid")
     NAME_FIELD_NUMBER: _ClassVar[int]
     UID_FIELD_NUMBER: _ClassVar[int]
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
@@ -278,22 +281,22 @@ class PodSandboxMetadata(_message.Message):
     attempt: int
     def __init__(
         self,
-        name: _Optional[str] = ...,
-        uid: _Optional[str] = ...,
-        namespace: _Optional[str] = ...,
-        attempt: _Optional[int] = ...,
+        name: str | None = ...,
+        uid: str | None = ...,
+        namespace: str | None = ...,
+        attempt: int | None = ...,
     ) -> None: ...
 
 class PodSandboxConfig(_message.Message):
     __slots__ = (
-        "metadata",
-        "hostname",
-        "log_directory",
-        "dns_config",
-        "port_mappings",
-        "labels",
         "annotations",
+        "dns_config",
+        "hostname",
+        "labels",
         "linux",
+        "log_directory",
+        "metadata",
+        "port_mappings",
     )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -301,7 +304,7 @@ class PodSandboxConfig(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -309,7 +312,7 @@ class PodSandboxConfig(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     METADATA_FIELD_NUMBER: _ClassVar[int]
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
@@ -329,14 +332,14 @@ class PodSandboxConfig(_message.Message):
     linux: LinuxPodSandboxConfig
     def __init__(
         self,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
-        hostname: _Optional[str] = ...,
-        log_directory: _Optional[str] = ...,
-        dns_config: _Optional[_Union[DNSConfig, _Mapping[str, _Any]]] = ...,
-        port_mappings: _Optional[_Iterable[_Union[PortMapping, _Mapping[str, _Any]]]] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        linux: _Optional[_Union[LinuxPodSandboxConfig, _Mapping[str, _Any]]] = ...,
+        metadata: PodSandboxMetadata | _Mapping[str, _Any] | None = ...,
+        hostname: str | None = ...,
+        log_directory: str | None = ...,
+        dns_config: DNSConfig | _Mapping[str, _Any] | None = ...,
+        port_mappings: _Iterable[PortMapping | _Mapping[str, _Any]] | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        linux: LinuxPodSandboxConfig | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class RunPodSandboxRequest(_message.Message):
@@ -346,20 +349,20 @@ class RunPodSandboxRequest(_message.Message):
     config: PodSandboxConfig
     runtime_handler: str
     def __init__(
-        self, config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ..., runtime_handler: _Optional[str] = ...
+        self, config: PodSandboxConfig | _Mapping[str, _Any] | None = ..., runtime_handler: str | None = ...
     ) -> None: ...
 
 class RunPodSandboxResponse(_message.Message):
     __slots__ = ("pod_sandbox_id",)
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     pod_sandbox_id: str
-    def __init__(self, pod_sandbox_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, pod_sandbox_id: str | None = ...) -> None: ...
 
 class StopPodSandboxRequest(_message.Message):
     __slots__ = ("pod_sandbox_id",)
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     pod_sandbox_id: str
-    def __init__(self, pod_sandbox_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, pod_sandbox_id: str | None = ...) -> None: ...
 
 class StopPodSandboxResponse(_message.Message):
     __slots__ = ()
@@ -369,7 +372,7 @@ class RemovePodSandboxRequest(_message.Message):
     __slots__ = ("pod_sandbox_id",)
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     pod_sandbox_id: str
-    def __init__(self, pod_sandbox_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, pod_sandbox_id: str | None = ...) -> None: ...
 
 class RemovePodSandboxResponse(_message.Message):
     __slots__ = ()
@@ -381,33 +384,33 @@ class PodSandboxStatusRequest(_message.Message):
     VERBOSE_FIELD_NUMBER: _ClassVar[int]
     pod_sandbox_id: str
     verbose: bool
-    def __init__(self, pod_sandbox_id: _Optional[str] = ..., verbose: _Optional[bool] = ...) -> None: ...
+    def __init__(self, pod_sandbox_id: str | None = ..., verbose: bool | None = ...) -> None: ...
 
 class PodIP(_message.Message):
     __slots__ = ("ip",)
     IP_FIELD_NUMBER: _ClassVar[int]
     ip: str
-    def __init__(self, ip: _Optional[str] = ...) -> None: ...
+    def __init__(self, ip: str | None = ...) -> None: ...
 
 class PodSandboxNetworkStatus(_message.Message):
-    __slots__ = ("ip", "additional_ips")
+    __slots__ = ("additional_ips", "ip")
     IP_FIELD_NUMBER: _ClassVar[int]
     ADDITIONAL_IPS_FIELD_NUMBER: _ClassVar[int]
     ip: str
     additional_ips: _containers.RepeatedCompositeFieldContainer[PodIP]
     def __init__(
-        self, ip: _Optional[str] = ..., additional_ips: _Optional[_Iterable[_Union[PodIP, _Mapping[str, _Any]]]] = ...
+        self, ip: str | None = ..., additional_ips: _Iterable[PodIP | _Mapping[str, _Any]] | None = ...
     ) -> None: ...
 
 class PodSandboxStatus(_message.Message):
-    __slots__ = ("id", "metadata", "state", "created_at", "network", "labels", "annotations", "runtime_handler")
+    __slots__ = ("annotations", "created_at", "id", "labels", "metadata", "network", "runtime_handler", "state")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -415,7 +418,7 @@ class PodSandboxStatus(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
@@ -435,49 +438,49 @@ class PodSandboxStatus(_message.Message):
     runtime_handler: str
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
-        state: _Optional[_Union[PodSandboxState, str]] = ...,
-        created_at: _Optional[int] = ...,
-        network: _Optional[_Union[PodSandboxNetworkStatus, _Mapping[str, _Any]]] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        runtime_handler: _Optional[str] = ...,
+        id: str | None = ...,
+        metadata: PodSandboxMetadata | _Mapping[str, _Any] | None = ...,
+        state: PodSandboxState | str | None = ...,
+        created_at: int | None = ...,
+        network: PodSandboxNetworkStatus | _Mapping[str, _Any] | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        runtime_handler: str | None = ...,
     ) -> None: ...
 
 class PodSandboxStatusResponse(_message.Message):
-    __slots__ = ("status", "info")
+    __slots__ = ("info", "status")
     class InfoEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     status: PodSandboxStatus
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, status: _Optional[_Union[PodSandboxStatus, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, status: PodSandboxStatus | _Mapping[str, _Any] | None = ..., info: _Mapping[str, str] | None = ...
     ) -> None: ...
 
 class PodSandboxStateValue(_message.Message):
     __slots__ = ("state",)
     STATE_FIELD_NUMBER: _ClassVar[int]
     state: PodSandboxState
-    def __init__(self, state: _Optional[_Union[PodSandboxState, str]] = ...) -> None: ...
+    def __init__(self, state: PodSandboxState | str | None = ...) -> None: ...
 
 class PodSandboxFilter(_message.Message):
-    __slots__ = ("id", "state", "label_selector")
+    __slots__ = ("id", "label_selector", "state")
     class LabelSelectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -487,26 +490,26 @@ class PodSandboxFilter(_message.Message):
     label_selector: _containers.ScalarMap[str, str]
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        state: _Optional[_Union[PodSandboxStateValue, _Mapping[str, _Any]]] = ...,
-        label_selector: _Optional[_Mapping[str, str]] = ...,
+        id: str | None = ...,
+        state: PodSandboxStateValue | _Mapping[str, _Any] | None = ...,
+        label_selector: _Mapping[str, str] | None = ...,
     ) -> None: ...
 
 class ListPodSandboxRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: PodSandboxFilter
-    def __init__(self, filter: _Optional[_Union[PodSandboxFilter, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, filter: PodSandboxFilter | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class PodSandbox(_message.Message):
-    __slots__ = ("id", "metadata", "state", "created_at", "labels", "annotations", "runtime_handler")
+    __slots__ = ("annotations", "created_at", "id", "labels", "metadata", "runtime_handler", "state")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -514,7 +517,7 @@ class PodSandbox(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
@@ -532,30 +535,30 @@ class PodSandbox(_message.Message):
     runtime_handler: str
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        metadata: _Optional[_Union[PodSandboxMetadata, _Mapping[str, _Any]]] = ...,
-        state: _Optional[_Union[PodSandboxState, str]] = ...,
-        created_at: _Optional[int] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        runtime_handler: _Optional[str] = ...,
+        id: str | None = ...,
+        metadata: PodSandboxMetadata | _Mapping[str, _Any] | None = ...,
+        state: PodSandboxState | str | None = ...,
+        created_at: int | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        runtime_handler: str | None = ...,
     ) -> None: ...
 
 class ListPodSandboxResponse(_message.Message):
     __slots__ = ("items",)
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     items: _containers.RepeatedCompositeFieldContainer[PodSandbox]
-    def __init__(self, items: _Optional[_Iterable[_Union[PodSandbox, _Mapping[str, _Any]]]] = ...) -> None: ...
+    def __init__(self, items: _Iterable[PodSandbox | _Mapping[str, _Any]] | None = ...) -> None: ...
 
 class ImageSpec(_message.Message):
-    __slots__ = ("image", "annotations", "user_specified_image", "runtime_handler")
+    __slots__ = ("annotations", "image", "runtime_handler", "user_specified_image")
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ANNOTATIONS_FIELD_NUMBER: _ClassVar[int]
@@ -567,10 +570,10 @@ class ImageSpec(_message.Message):
     runtime_handler: str
     def __init__(
         self,
-        image: _Optional[str] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        user_specified_image: _Optional[str] = ...,
-        runtime_handler: _Optional[str] = ...,
+        image: str | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        user_specified_image: str | None = ...,
+        runtime_handler: str | None = ...,
     ) -> None: ...
 
 class KeyValue(_message.Message):
@@ -579,28 +582,28 @@ class KeyValue(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     key: str
     value: str
-    def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
 class HugepageLimit(_message.Message):
-    __slots__ = ("page_size", "limit")
+    __slots__ = ("limit", "page_size")
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     page_size: str
     limit: int
-    def __init__(self, page_size: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+    def __init__(self, page_size: str | None = ..., limit: int | None = ...) -> None: ...
 
 class LinuxContainerResources(_message.Message):
     __slots__ = (
         "cpu_period",
         "cpu_quota",
         "cpu_shares",
-        "memory_limit_in_bytes",
-        "oom_score_adj",
         "cpuset_cpus",
         "cpuset_mems",
         "hugepage_limits",
-        "unified",
+        "memory_limit_in_bytes",
         "memory_swap_limit_in_bytes",
+        "oom_score_adj",
+        "unified",
     )
     class UnifiedEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -608,7 +611,7 @@ class LinuxContainerResources(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     CPU_PERIOD_FIELD_NUMBER: _ClassVar[int]
     CPU_QUOTA_FIELD_NUMBER: _ClassVar[int]
@@ -632,20 +635,20 @@ class LinuxContainerResources(_message.Message):
     memory_swap_limit_in_bytes: int
     def __init__(
         self,
-        cpu_period: _Optional[int] = ...,
-        cpu_quota: _Optional[int] = ...,
-        cpu_shares: _Optional[int] = ...,
-        memory_limit_in_bytes: _Optional[int] = ...,
-        oom_score_adj: _Optional[int] = ...,
-        cpuset_cpus: _Optional[str] = ...,
-        cpuset_mems: _Optional[str] = ...,
-        hugepage_limits: _Optional[_Iterable[_Union[HugepageLimit, _Mapping[str, _Any]]]] = ...,
-        unified: _Optional[_Mapping[str, str]] = ...,
-        memory_swap_limit_in_bytes: _Optional[int] = ...,
+        cpu_period: int | None = ...,
+        cpu_quota: int | None = ...,
+        cpu_shares: int | None = ...,
+        memory_limit_in_bytes: int | None = ...,
+        oom_score_adj: int | None = ...,
+        cpuset_cpus: str | None = ...,
+        cpuset_mems: str | None = ...,
+        hugepage_limits: _Iterable[HugepageLimit | _Mapping[str, _Any]] | None = ...,
+        unified: _Mapping[str, str] | None = ...,
+        memory_swap_limit_in_bytes: int | None = ...,
     ) -> None: ...
 
 class Capability(_message.Message):
-    __slots__ = ("add_capabilities", "drop_capabilities", "add_ambient_capabilities")
+    __slots__ = ("add_ambient_capabilities", "add_capabilities", "drop_capabilities")
     ADD_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     DROP_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     ADD_AMBIENT_CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
@@ -654,26 +657,26 @@ class Capability(_message.Message):
     add_ambient_capabilities: _containers.RepeatedScalarFieldContainer[str]
     def __init__(
         self,
-        add_capabilities: _Optional[_Iterable[str]] = ...,
-        drop_capabilities: _Optional[_Iterable[str]] = ...,
-        add_ambient_capabilities: _Optional[_Iterable[str]] = ...,
+        add_capabilities: _Iterable[str] | None = ...,
+        drop_capabilities: _Iterable[str] | None = ...,
+        add_ambient_capabilities: _Iterable[str] | None = ...,
     ) -> None: ...
 
 class LinuxContainerSecurityContext(_message.Message):
     __slots__ = (
+        "apparmor",
         "capabilities",
-        "privileged",
+        "masked_paths",
         "namespace_options",
+        "no_new_privs",
+        "privileged",
+        "readonly_paths",
+        "readonly_rootfs",
+        "run_as_group",
         "run_as_user",
         "run_as_username",
-        "readonly_rootfs",
-        "supplemental_groups",
-        "no_new_privs",
-        "run_as_group",
-        "masked_paths",
-        "readonly_paths",
         "seccomp",
-        "apparmor",
+        "supplemental_groups",
         "supplemental_groups_policy",
     )
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
@@ -706,20 +709,20 @@ class LinuxContainerSecurityContext(_message.Message):
     supplemental_groups_policy: SupplementalGroupsPolicy
     def __init__(
         self,
-        capabilities: _Optional[_Union[Capability, _Mapping[str, _Any]]] = ...,
-        privileged: _Optional[bool] = ...,
-        namespace_options: _Optional[_Union[NamespaceOption, _Mapping[str, _Any]]] = ...,
-        run_as_user: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
-        run_as_username: _Optional[str] = ...,
-        readonly_rootfs: _Optional[bool] = ...,
-        supplemental_groups: _Optional[_Iterable[int]] = ...,
-        no_new_privs: _Optional[bool] = ...,
-        run_as_group: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
-        masked_paths: _Optional[_Iterable[str]] = ...,
-        readonly_paths: _Optional[_Iterable[str]] = ...,
-        seccomp: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
-        apparmor: _Optional[_Union[SecurityProfile, _Mapping[str, _Any]]] = ...,
-        supplemental_groups_policy: _Optional[_Union[SupplementalGroupsPolicy, str]] = ...,
+        capabilities: Capability | _Mapping[str, _Any] | None = ...,
+        privileged: bool | None = ...,
+        namespace_options: NamespaceOption | _Mapping[str, _Any] | None = ...,
+        run_as_user: Int64Value | _Mapping[str, _Any] | None = ...,
+        run_as_username: str | None = ...,
+        readonly_rootfs: bool | None = ...,
+        supplemental_groups: _Iterable[int] | None = ...,
+        no_new_privs: bool | None = ...,
+        run_as_group: Int64Value | _Mapping[str, _Any] | None = ...,
+        masked_paths: _Iterable[str] | None = ...,
+        readonly_paths: _Iterable[str] | None = ...,
+        seccomp: SecurityProfile | _Mapping[str, _Any] | None = ...,
+        apparmor: SecurityProfile | _Mapping[str, _Any] | None = ...,
+        supplemental_groups_policy: SupplementalGroupsPolicy | str | None = ...,
     ) -> None: ...
 
 class LinuxContainerConfig(_message.Message):
@@ -730,12 +733,12 @@ class LinuxContainerConfig(_message.Message):
     security_context: LinuxContainerSecurityContext
     def __init__(
         self,
-        resources: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...,
-        security_context: _Optional[_Union[LinuxContainerSecurityContext, _Mapping[str, _Any]]] = ...,
+        resources: LinuxContainerResources | _Mapping[str, _Any] | None = ...,
+        security_context: LinuxContainerSecurityContext | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class LinuxContainerUser(_message.Message):
-    __slots__ = ("uid", "gid", "supplemental_groups")
+    __slots__ = ("gid", "supplemental_groups", "uid")
     UID_FIELD_NUMBER: _ClassVar[int]
     GID_FIELD_NUMBER: _ClassVar[int]
     SUPPLEMENTAL_GROUPS_FIELD_NUMBER: _ClassVar[int]
@@ -743,22 +746,22 @@ class LinuxContainerUser(_message.Message):
     gid: int
     supplemental_groups: _containers.RepeatedScalarFieldContainer[int]
     def __init__(
-        self, uid: _Optional[int] = ..., gid: _Optional[int] = ..., supplemental_groups: _Optional[_Iterable[int]] = ...
+        self, uid: int | None = ..., gid: int | None = ..., supplemental_groups: _Iterable[int] | None = ...
     ) -> None: ...
 
 class ContainerUser(_message.Message):
     __slots__ = ("linux",)
     LINUX_FIELD_NUMBER: _ClassVar[int]
     linux: LinuxContainerUser
-    def __init__(self, linux: _Optional[_Union[LinuxContainerUser, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, linux: LinuxContainerUser | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class ContainerMetadata(_message.Message):
-    __slots__ = ("name", "attempt")
+    __slots__ = ("attempt", "name")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     name: str
     attempt: int
-    def __init__(self, name: _Optional[str] = ..., attempt: _Optional[int] = ...) -> None: ...
+    def __init__(self, name: str | None = ..., attempt: int | None = ...) -> None: ...
 
 class Device(_message.Message):
     __slots__ = ("container_path", "host_path", "permissions")
@@ -769,26 +772,26 @@ class Device(_message.Message):
     host_path: str
     permissions: str
     def __init__(
-        self, container_path: _Optional[str] = ..., host_path: _Optional[str] = ..., permissions: _Optional[str] = ...
+        self, container_path: str | None = ..., host_path: str | None = ..., permissions: str | None = ...
     ) -> None: ...
 
 class ContainerConfig(_message.Message):
     __slots__ = (
-        "metadata",
-        "image",
-        "command",
-        "args",
-        "working_dir",
-        "envs",
-        "mounts",
-        "devices",
-        "labels",
         "annotations",
+        "args",
+        "command",
+        "devices",
+        "envs",
+        "image",
+        "labels",
+        "linux",
         "log_path",
+        "metadata",
+        "mounts",
         "stdin",
         "stdin_once",
         "tty",
-        "linux",
+        "working_dir",
     )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -796,7 +799,7 @@ class ContainerConfig(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -804,7 +807,7 @@ class ContainerConfig(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     METADATA_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -838,25 +841,25 @@ class ContainerConfig(_message.Message):
     linux: LinuxContainerConfig
     def __init__(
         self,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
-        command: _Optional[_Iterable[str]] = ...,
-        args: _Optional[_Iterable[str]] = ...,
-        working_dir: _Optional[str] = ...,
-        envs: _Optional[_Iterable[_Union[KeyValue, _Mapping[str, _Any]]]] = ...,
-        mounts: _Optional[_Iterable[_Union[Mount, _Mapping[str, _Any]]]] = ...,
-        devices: _Optional[_Iterable[_Union[Device, _Mapping[str, _Any]]]] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        log_path: _Optional[str] = ...,
-        stdin: _Optional[bool] = ...,
-        stdin_once: _Optional[bool] = ...,
-        tty: _Optional[bool] = ...,
-        linux: _Optional[_Union[LinuxContainerConfig, _Mapping[str, _Any]]] = ...,
+        metadata: ContainerMetadata | _Mapping[str, _Any] | None = ...,
+        image: ImageSpec | _Mapping[str, _Any] | None = ...,
+        command: _Iterable[str] | None = ...,
+        args: _Iterable[str] | None = ...,
+        working_dir: str | None = ...,
+        envs: _Iterable[KeyValue | _Mapping[str, _Any]] | None = ...,
+        mounts: _Iterable[Mount | _Mapping[str, _Any]] | None = ...,
+        devices: _Iterable[Device | _Mapping[str, _Any]] | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        log_path: str | None = ...,
+        stdin: bool | None = ...,
+        stdin_once: bool | None = ...,
+        tty: bool | None = ...,
+        linux: LinuxContainerConfig | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class CreateContainerRequest(_message.Message):
-    __slots__ = ("pod_sandbox_id", "config", "sandbox_config")
+    __slots__ = ("config", "pod_sandbox_id", "sandbox_config")
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
     CONFIG_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -865,22 +868,22 @@ class CreateContainerRequest(_message.Message):
     sandbox_config: PodSandboxConfig
     def __init__(
         self,
-        pod_sandbox_id: _Optional[str] = ...,
-        config: _Optional[_Union[ContainerConfig, _Mapping[str, _Any]]] = ...,
-        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ...,
+        pod_sandbox_id: str | None = ...,
+        config: ContainerConfig | _Mapping[str, _Any] | None = ...,
+        sandbox_config: PodSandboxConfig | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class CreateContainerResponse(_message.Message):
     __slots__ = ("container_id",)
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     container_id: str
-    def __init__(self, container_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ...) -> None: ...
 
 class StartContainerRequest(_message.Message):
     __slots__ = ("container_id",)
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     container_id: str
-    def __init__(self, container_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ...) -> None: ...
 
 class StartContainerResponse(_message.Message):
     __slots__ = ()
@@ -892,7 +895,7 @@ class StopContainerRequest(_message.Message):
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     timeout: int
-    def __init__(self, container_id: _Optional[str] = ..., timeout: _Optional[int] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ..., timeout: int | None = ...) -> None: ...
 
 class StopContainerResponse(_message.Message):
     __slots__ = ()
@@ -902,7 +905,7 @@ class RemoveContainerRequest(_message.Message):
     __slots__ = ("container_id",)
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     container_id: str
-    def __init__(self, container_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ...) -> None: ...
 
 class RemoveContainerResponse(_message.Message):
     __slots__ = ()
@@ -912,17 +915,17 @@ class ContainerStateValue(_message.Message):
     __slots__ = ("state",)
     STATE_FIELD_NUMBER: _ClassVar[int]
     state: ContainerState
-    def __init__(self, state: _Optional[_Union[ContainerState, str]] = ...) -> None: ...
+    def __init__(self, state: ContainerState | str | None = ...) -> None: ...
 
 class ContainerFilter(_message.Message):
-    __slots__ = ("id", "state", "pod_sandbox_id", "label_selector")
+    __slots__ = ("id", "label_selector", "pod_sandbox_id", "state")
     class LabelSelectorEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -934,30 +937,30 @@ class ContainerFilter(_message.Message):
     label_selector: _containers.ScalarMap[str, str]
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        state: _Optional[_Union[ContainerStateValue, _Mapping[str, _Any]]] = ...,
-        pod_sandbox_id: _Optional[str] = ...,
-        label_selector: _Optional[_Mapping[str, str]] = ...,
+        id: str | None = ...,
+        state: ContainerStateValue | _Mapping[str, _Any] | None = ...,
+        pod_sandbox_id: str | None = ...,
+        label_selector: _Mapping[str, str] | None = ...,
     ) -> None: ...
 
 class ListContainersRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: ContainerFilter
-    def __init__(self, filter: _Optional[_Union[ContainerFilter, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, filter: ContainerFilter | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class Container(_message.Message):
     __slots__ = (
-        "id",
-        "pod_sandbox_id",
-        "metadata",
-        "image",
-        "image_ref",
-        "state",
-        "created_at",
-        "labels",
         "annotations",
+        "created_at",
+        "id",
+        "image",
         "image_id",
+        "image_ref",
+        "labels",
+        "metadata",
+        "pod_sandbox_id",
+        "state",
     )
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -965,7 +968,7 @@ class Container(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -973,7 +976,7 @@ class Container(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     POD_SANDBOX_ID_FIELD_NUMBER: _ClassVar[int]
@@ -997,23 +1000,23 @@ class Container(_message.Message):
     image_id: str
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        pod_sandbox_id: _Optional[str] = ...,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
-        image_ref: _Optional[str] = ...,
-        state: _Optional[_Union[ContainerState, str]] = ...,
-        created_at: _Optional[int] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        image_id: _Optional[str] = ...,
+        id: str | None = ...,
+        pod_sandbox_id: str | None = ...,
+        metadata: ContainerMetadata | _Mapping[str, _Any] | None = ...,
+        image: ImageSpec | _Mapping[str, _Any] | None = ...,
+        image_ref: str | None = ...,
+        state: ContainerState | str | None = ...,
+        created_at: int | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        image_id: str | None = ...,
     ) -> None: ...
 
 class ListContainersResponse(_message.Message):
     __slots__ = ("containers",)
     CONTAINERS_FIELD_NUMBER: _ClassVar[int]
     containers: _containers.RepeatedCompositeFieldContainer[Container]
-    def __init__(self, containers: _Optional[_Iterable[_Union[Container, _Mapping[str, _Any]]]] = ...) -> None: ...
+    def __init__(self, containers: _Iterable[Container | _Mapping[str, _Any]] | None = ...) -> None: ...
 
 class ContainerStatusRequest(_message.Message):
     __slots__ = ("container_id", "verbose")
@@ -1021,27 +1024,27 @@ class ContainerStatusRequest(_message.Message):
     VERBOSE_FIELD_NUMBER: _ClassVar[int]
     container_id: str
     verbose: bool
-    def __init__(self, container_id: _Optional[str] = ..., verbose: _Optional[bool] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ..., verbose: bool | None = ...) -> None: ...
 
 class ContainerStatus(_message.Message):
     __slots__ = (
-        "id",
-        "metadata",
-        "state",
-        "created_at",
-        "started_at",
-        "finished_at",
-        "exit_code",
-        "image",
-        "image_ref",
-        "reason",
-        "message",
-        "labels",
         "annotations",
-        "mounts",
-        "log_path",
-        "resources",
+        "created_at",
+        "exit_code",
+        "finished_at",
+        "id",
+        "image",
         "image_id",
+        "image_ref",
+        "labels",
+        "log_path",
+        "message",
+        "metadata",
+        "mounts",
+        "reason",
+        "resources",
+        "started_at",
+        "state",
         "user",
     )
     class LabelsEntry(_message.Message):
@@ -1050,7 +1053,7 @@ class ContainerStatus(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     class AnnotationsEntry(_message.Message):
         __slots__ = ("key", "value")
@@ -1058,7 +1061,7 @@ class ContainerStatus(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     ID_FIELD_NUMBER: _ClassVar[int]
     METADATA_FIELD_NUMBER: _ClassVar[int]
@@ -1098,52 +1101,52 @@ class ContainerStatus(_message.Message):
     user: ContainerUser
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        metadata: _Optional[_Union[ContainerMetadata, _Mapping[str, _Any]]] = ...,
-        state: _Optional[_Union[ContainerState, str]] = ...,
-        created_at: _Optional[int] = ...,
-        started_at: _Optional[int] = ...,
-        finished_at: _Optional[int] = ...,
-        exit_code: _Optional[int] = ...,
-        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
-        image_ref: _Optional[str] = ...,
-        reason: _Optional[str] = ...,
-        message: _Optional[str] = ...,
-        labels: _Optional[_Mapping[str, str]] = ...,
-        annotations: _Optional[_Mapping[str, str]] = ...,
-        mounts: _Optional[_Iterable[_Union[Mount, _Mapping[str, _Any]]]] = ...,
-        log_path: _Optional[str] = ...,
-        resources: _Optional[_Union[ContainerResources, _Mapping[str, _Any]]] = ...,
-        image_id: _Optional[str] = ...,
-        user: _Optional[_Union[ContainerUser, _Mapping[str, _Any]]] = ...,
+        id: str | None = ...,
+        metadata: ContainerMetadata | _Mapping[str, _Any] | None = ...,
+        state: ContainerState | str | None = ...,
+        created_at: int | None = ...,
+        started_at: int | None = ...,
+        finished_at: int | None = ...,
+        exit_code: int | None = ...,
+        image: ImageSpec | _Mapping[str, _Any] | None = ...,
+        image_ref: str | None = ...,
+        reason: str | None = ...,
+        message: str | None = ...,
+        labels: _Mapping[str, str] | None = ...,
+        annotations: _Mapping[str, str] | None = ...,
+        mounts: _Iterable[Mount | _Mapping[str, _Any]] | None = ...,
+        log_path: str | None = ...,
+        resources: ContainerResources | _Mapping[str, _Any] | None = ...,
+        image_id: str | None = ...,
+        user: ContainerUser | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class ContainerResources(_message.Message):
     __slots__ = ("linux",)
     LINUX_FIELD_NUMBER: _ClassVar[int]
     linux: LinuxContainerResources
-    def __init__(self, linux: _Optional[_Union[LinuxContainerResources, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, linux: LinuxContainerResources | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class ContainerStatusResponse(_message.Message):
-    __slots__ = ("status", "info")
+    __slots__ = ("info", "status")
     class InfoEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     status: ContainerStatus
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, status: _Optional[_Union[ContainerStatus, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, status: ContainerStatus | _Mapping[str, _Any] | None = ..., info: _Mapping[str, str] | None = ...
     ) -> None: ...
 
 class ExecSyncRequest(_message.Message):
-    __slots__ = ("container_id", "cmd", "timeout")
+    __slots__ = ("cmd", "container_id", "timeout")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     CMD_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_FIELD_NUMBER: _ClassVar[int]
@@ -1151,11 +1154,11 @@ class ExecSyncRequest(_message.Message):
     cmd: _containers.RepeatedScalarFieldContainer[str]
     timeout: int
     def __init__(
-        self, container_id: _Optional[str] = ..., cmd: _Optional[_Iterable[str]] = ..., timeout: _Optional[int] = ...
+        self, container_id: str | None = ..., cmd: _Iterable[str] | None = ..., timeout: int | None = ...
     ) -> None: ...
 
 class ExecSyncResponse(_message.Message):
-    __slots__ = ("stdout", "stderr", "exit_code")
+    __slots__ = ("exit_code", "stderr", "stdout")
     STDOUT_FIELD_NUMBER: _ClassVar[int]
     STDERR_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
@@ -1163,11 +1166,11 @@ class ExecSyncResponse(_message.Message):
     stderr: bytes
     exit_code: int
     def __init__(
-        self, stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., exit_code: _Optional[int] = ...
+        self, stdout: bytes | None = ..., stderr: bytes | None = ..., exit_code: int | None = ...
     ) -> None: ...
 
 class ExecRequest(_message.Message):
-    __slots__ = ("container_id", "cmd", "tty", "stdin", "stdout", "stderr")
+    __slots__ = ("cmd", "container_id", "stderr", "stdin", "stdout", "tty")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     CMD_FIELD_NUMBER: _ClassVar[int]
     TTY_FIELD_NUMBER: _ClassVar[int]
@@ -1182,22 +1185,22 @@ class ExecRequest(_message.Message):
     stderr: bool
     def __init__(
         self,
-        container_id: _Optional[str] = ...,
-        cmd: _Optional[_Iterable[str]] = ...,
-        tty: _Optional[bool] = ...,
-        stdin: _Optional[bool] = ...,
-        stdout: _Optional[bool] = ...,
-        stderr: _Optional[bool] = ...,
+        container_id: str | None = ...,
+        cmd: _Iterable[str] | None = ...,
+        tty: bool | None = ...,
+        stdin: bool | None = ...,
+        stdout: bool | None = ...,
+        stderr: bool | None = ...,
     ) -> None: ...
 
 class ExecResponse(_message.Message):
     __slots__ = ("url",)
     URL_FIELD_NUMBER: _ClassVar[int]
     url: str
-    def __init__(self, url: _Optional[str] = ...) -> None: ...
+    def __init__(self, url: str | None = ...) -> None: ...
 
 class AttachRequest(_message.Message):
-    __slots__ = ("container_id", "stdin", "tty", "stdout", "stderr")
+    __slots__ = ("container_id", "stderr", "stdin", "stdout", "tty")
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     STDIN_FIELD_NUMBER: _ClassVar[int]
     TTY_FIELD_NUMBER: _ClassVar[int]
@@ -1210,18 +1213,18 @@ class AttachRequest(_message.Message):
     stderr: bool
     def __init__(
         self,
-        container_id: _Optional[str] = ...,
-        stdin: _Optional[bool] = ...,
-        tty: _Optional[bool] = ...,
-        stdout: _Optional[bool] = ...,
-        stderr: _Optional[bool] = ...,
+        container_id: str | None = ...,
+        stdin: bool | None = ...,
+        tty: bool | None = ...,
+        stdout: bool | None = ...,
+        stderr: bool | None = ...,
     ) -> None: ...
 
 class AttachResponse(_message.Message):
     __slots__ = ("url",)
     URL_FIELD_NUMBER: _ClassVar[int]
     url: str
-    def __init__(self, url: _Optional[str] = ...) -> None: ...
+    def __init__(self, url: str | None = ...) -> None: ...
 
 class PortForwardRequest(_message.Message):
     __slots__ = ("pod_sandbox_id", "port")
@@ -1229,28 +1232,28 @@ class PortForwardRequest(_message.Message):
     PORT_FIELD_NUMBER: _ClassVar[int]
     pod_sandbox_id: str
     port: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, pod_sandbox_id: _Optional[str] = ..., port: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, pod_sandbox_id: str | None = ..., port: _Iterable[int] | None = ...) -> None: ...
 
 class PortForwardResponse(_message.Message):
     __slots__ = ("url",)
     URL_FIELD_NUMBER: _ClassVar[int]
     url: str
-    def __init__(self, url: _Optional[str] = ...) -> None: ...
+    def __init__(self, url: str | None = ...) -> None: ...
 
 class ImageFilter(_message.Message):
     __slots__ = ("image",)
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, image: ImageSpec | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class ListImagesRequest(_message.Message):
     __slots__ = ("filter",)
     FILTER_FIELD_NUMBER: _ClassVar[int]
     filter: ImageFilter
-    def __init__(self, filter: _Optional[_Union[ImageFilter, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, filter: ImageFilter | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class Image(_message.Message):
-    __slots__ = ("id", "repo_tags", "repo_digests", "size", "uid", "username", "spec", "pinned")
+    __slots__ = ("id", "pinned", "repo_digests", "repo_tags", "size", "spec", "uid", "username")
     ID_FIELD_NUMBER: _ClassVar[int]
     REPO_TAGS_FIELD_NUMBER: _ClassVar[int]
     REPO_DIGESTS_FIELD_NUMBER: _ClassVar[int]
@@ -1269,21 +1272,21 @@ class Image(_message.Message):
     pinned: bool
     def __init__(
         self,
-        id: _Optional[str] = ...,
-        repo_tags: _Optional[_Iterable[str]] = ...,
-        repo_digests: _Optional[_Iterable[str]] = ...,
-        size: _Optional[int] = ...,
-        uid: _Optional[_Union[Int64Value, _Mapping[str, _Any]]] = ...,
-        username: _Optional[str] = ...,
-        spec: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
-        pinned: _Optional[bool] = ...,
+        id: str | None = ...,
+        repo_tags: _Iterable[str] | None = ...,
+        repo_digests: _Iterable[str] | None = ...,
+        size: int | None = ...,
+        uid: Int64Value | _Mapping[str, _Any] | None = ...,
+        username: str | None = ...,
+        spec: ImageSpec | _Mapping[str, _Any] | None = ...,
+        pinned: bool | None = ...,
     ) -> None: ...
 
 class ListImagesResponse(_message.Message):
     __slots__ = ("images",)
     IMAGES_FIELD_NUMBER: _ClassVar[int]
     images: _containers.RepeatedCompositeFieldContainer[Image]
-    def __init__(self, images: _Optional[_Iterable[_Union[Image, _Mapping[str, _Any]]]] = ...) -> None: ...
+    def __init__(self, images: _Iterable[Image | _Mapping[str, _Any]] | None = ...) -> None: ...
 
 class ImageStatusRequest(_message.Message):
     __slots__ = ("image", "verbose")
@@ -1291,7 +1294,7 @@ class ImageStatusRequest(_message.Message):
     VERBOSE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
     verbose: bool
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ..., verbose: _Optional[bool] = ...) -> None: ...
+    def __init__(self, image: ImageSpec | _Mapping[str, _Any] | None = ..., verbose: bool | None = ...) -> None: ...
 
 class ImageStatusResponse(_message.Message):
     __slots__ = ("image", "info")
@@ -1301,18 +1304,18 @@ class ImageStatusResponse(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
     image: Image
     info: _containers.ScalarMap[str, str]
     def __init__(
-        self, image: _Optional[_Union[Image, _Mapping[str, _Any]]] = ..., info: _Optional[_Mapping[str, str]] = ...
+        self, image: Image | _Mapping[str, _Any] | None = ..., info: _Mapping[str, str] | None = ...
     ) -> None: ...
 
 class AuthConfig(_message.Message):
-    __slots__ = ("username", "password", "auth", "server_address", "identity_token", "registry_token")
+    __slots__ = ("auth", "identity_token", "password", "registry_token", "server_address", "username")
     USERNAME_FIELD_NUMBER: _ClassVar[int]
     PASSWORD_FIELD_NUMBER: _ClassVar[int]
     AUTH_FIELD_NUMBER: _ClassVar[int]
@@ -1327,16 +1330,16 @@ class AuthConfig(_message.Message):
     registry_token: str
     def __init__(
         self,
-        username: _Optional[str] = ...,
-        password: _Optional[str] = ...,
-        auth: _Optional[str] = ...,
-        server_address: _Optional[str] = ...,
-        identity_token: _Optional[str] = ...,
-        registry_token: _Optional[str] = ...,
+        username: str | None = ...,
+        password: str | None = ...,
+        auth: str | None = ...,
+        server_address: str | None = ...,
+        identity_token: str | None = ...,
+        registry_token: str | None = ...,
     ) -> None: ...
 
 class PullImageRequest(_message.Message):
-    __slots__ = ("image", "auth", "sandbox_config")
+    __slots__ = ("auth", "image", "sandbox_config")
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     AUTH_FIELD_NUMBER: _ClassVar[int]
     SANDBOX_CONFIG_FIELD_NUMBER: _ClassVar[int]
@@ -1345,29 +1348,29 @@ class PullImageRequest(_message.Message):
     sandbox_config: PodSandboxConfig
     def __init__(
         self,
-        image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...,
-        auth: _Optional[_Union[AuthConfig, _Mapping[str, _Any]]] = ...,
-        sandbox_config: _Optional[_Union[PodSandboxConfig, _Mapping[str, _Any]]] = ...,
+        image: ImageSpec | _Mapping[str, _Any] | None = ...,
+        auth: AuthConfig | _Mapping[str, _Any] | None = ...,
+        sandbox_config: PodSandboxConfig | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class PullImageResponse(_message.Message):
     __slots__ = ("image_ref",)
     IMAGE_REF_FIELD_NUMBER: _ClassVar[int]
     image_ref: str
-    def __init__(self, image_ref: _Optional[str] = ...) -> None: ...
+    def __init__(self, image_ref: str | None = ...) -> None: ...
 
 class RemoveImageRequest(_message.Message):
     __slots__ = ("image",)
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     image: ImageSpec
-    def __init__(self, image: _Optional[_Union[ImageSpec, _Mapping[str, _Any]]] = ...) -> None: ...
+    def __init__(self, image: ImageSpec | _Mapping[str, _Any] | None = ...) -> None: ...
 
 class RemoveImageResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
 class RuntimeCondition(_message.Message):
-    __slots__ = ("type", "status", "reason", "message")
+    __slots__ = ("message", "reason", "status", "type")
     TYPE_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -1378,23 +1381,23 @@ class RuntimeCondition(_message.Message):
     message: str
     def __init__(
         self,
-        type: _Optional[str] = ...,
-        status: _Optional[bool] = ...,
-        reason: _Optional[str] = ...,
-        message: _Optional[str] = ...,
+        type: str | None = ...,
+        status: bool | None = ...,
+        reason: str | None = ...,
+        message: str | None = ...,
     ) -> None: ...
 
 class RuntimeStatus(_message.Message):
     __slots__ = ("conditions",)
     CONDITIONS_FIELD_NUMBER: _ClassVar[int]
     conditions: _containers.RepeatedCompositeFieldContainer[RuntimeCondition]
-    def __init__(self, conditions: _Optional[_Iterable[_Union[RuntimeCondition, _Mapping[str, _Any]]]] = ...) -> None: ...
+    def __init__(self, conditions: _Iterable[RuntimeCondition | _Mapping[str, _Any]] | None = ...) -> None: ...
 
 class StatusRequest(_message.Message):
     __slots__ = ("verbose",)
     VERBOSE_FIELD_NUMBER: _ClassVar[int]
     verbose: bool
-    def __init__(self, verbose: _Optional[bool] = ...) -> None: ...
+    def __init__(self, verbose: bool | None = ...) -> None: ...
 
 class RuntimeHandlerFeatures(_message.Message):
     __slots__ = ("recursive_read_only_mounts", "user_namespaces")
@@ -1403,34 +1406,34 @@ class RuntimeHandlerFeatures(_message.Message):
     recursive_read_only_mounts: bool
     user_namespaces: bool
     def __init__(
-        self, recursive_read_only_mounts: _Optional[bool] = ..., user_namespaces: _Optional[bool] = ...
+        self, recursive_read_only_mounts: bool | None = ..., user_namespaces: bool | None = ...
     ) -> None: ...
 
 class RuntimeHandler(_message.Message):
-    __slots__ = ("name", "features")
+    __slots__ = ("features", "name")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FEATURES_FIELD_NUMBER: _ClassVar[int]
     name: str
     features: RuntimeHandlerFeatures
     def __init__(
-        self, name: _Optional[str] = ..., features: _Optional[_Union[RuntimeHandlerFeatures, _Mapping[str, _Any]]] = ...
+        self, name: str | None = ..., features: RuntimeHandlerFeatures | _Mapping[str, _Any] | None = ...
     ) -> None: ...
 
 class RuntimeFeatures(_message.Message):
     __slots__ = ("supplemental_groups_policy",)
     SUPPLEMENTAL_GROUPS_POLICY_FIELD_NUMBER: _ClassVar[int]
     supplemental_groups_policy: bool
-    def __init__(self, supplemental_groups_policy: _Optional[bool] = ...) -> None: ...
+    def __init__(self, supplemental_groups_policy: bool | None = ...) -> None: ...
 
 class StatusResponse(_message.Message):
-    __slots__ = ("status", "info", "runtime_handlers", "features")
+    __slots__ = ("features", "info", "runtime_handlers", "status")
     class InfoEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: str
-        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+        def __init__(self, key: str | None = ..., value: str | None = ...) -> None: ...
 
     STATUS_FIELD_NUMBER: _ClassVar[int]
     INFO_FIELD_NUMBER: _ClassVar[int]
@@ -1442,10 +1445,10 @@ class StatusResponse(_message.Message):
     features: RuntimeFeatures
     def __init__(
         self,
-        status: _Optional[_Union[RuntimeStatus, _Mapping[str, _Any]]] = ...,
-        info: _Optional[_Mapping[str, str]] = ...,
-        runtime_handlers: _Optional[_Iterable[_Union[RuntimeHandler, _Mapping[str, _Any]]]] = ...,
-        features: _Optional[_Union[RuntimeFeatures, _Mapping[str, _Any]]] = ...,
+        status: RuntimeStatus | _Mapping[str, _Any] | None = ...,
+        info: _Mapping[str, str] | None = ...,
+        runtime_handlers: _Iterable[RuntimeHandler | _Mapping[str, _Any]] | None = ...,
+        features: RuntimeFeatures | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class ImageFsInfoRequest(_message.Message):
@@ -1456,10 +1459,10 @@ class FilesystemIdentifier(_message.Message):
     __slots__ = ("mountpoint",)
     MOUNTPOINT_FIELD_NUMBER: _ClassVar[int]
     mountpoint: str
-    def __init__(self, mountpoint: _Optional[str] = ...) -> None: ...
+    def __init__(self, mountpoint: str | None = ...) -> None: ...
 
 class FilesystemUsage(_message.Message):
-    __slots__ = ("timestamp", "fs_id", "used_bytes", "inodes_used")
+    __slots__ = ("fs_id", "inodes_used", "timestamp", "used_bytes")
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     FS_ID_FIELD_NUMBER: _ClassVar[int]
     USED_BYTES_FIELD_NUMBER: _ClassVar[int]
@@ -1470,23 +1473,23 @@ class FilesystemUsage(_message.Message):
     inodes_used: UInt64Value
     def __init__(
         self,
-        timestamp: _Optional[int] = ...,
-        fs_id: _Optional[_Union[FilesystemIdentifier, _Mapping[str, _Any]]] = ...,
-        used_bytes: _Optional[_Union[UInt64Value, _Mapping[str, _Any]]] = ...,
-        inodes_used: _Optional[_Union[UInt64Value, _Mapping[str, _Any]]] = ...,
+        timestamp: int | None = ...,
+        fs_id: FilesystemIdentifier | _Mapping[str, _Any] | None = ...,
+        used_bytes: UInt64Value | _Mapping[str, _Any] | None = ...,
+        inodes_used: UInt64Value | _Mapping[str, _Any] | None = ...,
     ) -> None: ...
 
 class ImageFsInfoResponse(_message.Message):
     __slots__ = ("image_filesystems",)
     IMAGE_FILESYSTEMS_FIELD_NUMBER: _ClassVar[int]
     image_filesystems: _containers.RepeatedCompositeFieldContainer[FilesystemUsage]
-    def __init__(self, image_filesystems: _Optional[_Iterable[_Union[FilesystemUsage, _Mapping[str, _Any]]]] = ...) -> None: ...
+    def __init__(self, image_filesystems: _Iterable[FilesystemUsage | _Mapping[str, _Any]] | None = ...) -> None: ...
 
 class ReopenContainerLogRequest(_message.Message):
     __slots__ = ("container_id",)
     CONTAINER_ID_FIELD_NUMBER: _ClassVar[int]
     container_id: str
-    def __init__(self, container_id: _Optional[str] = ...) -> None: ...
+    def __init__(self, container_id: str | None = ...) -> None: ...
 
 class ReopenContainerLogResponse(_message.Message):
     __slots__ = ()

@@ -25,6 +25,7 @@ from steersman.api.types.authorization_v1 import (
     SubjectAccessReviewSpec,
 )
 from steersman.api.types.core_v1 import PodList
+from steersman.kubelet import containers
 from steersman.kubelet.cri_api import messages as cri
 from steersman.kubelet.logs import options_from_query, read_log
 from steersman.kubelet.runtime import Runtime, RuntimeFailure
@@ -234,30 +235,29 @@ class KubeletServer:
         return actor
 
     def _runtime(self) -> Runtime:
-        assert self._kubelet._node is not None
-        return self._kubelet._node.runtime
+        assert self._kubelet.host is not None
+        return self._kubelet.host.runtime
 
     def _container(self, actor: PodActor, container: str) -> cri.ContainerStatus:
-        statuses = actor.containers.get(container)
-        if not statuses or statuses[0].state != cri.CONTAINER_RUNNING:
+        running = actor.record.running(container)
+        if running is None:
             raise Refused(404, f'container not found ("{container}")')
-        return statuses[0]
+        return running
 
     async def _logs(
         self, request: Request, namespace: str, name: str, container: str, writer: asyncio.StreamWriter
     ) -> None:
         actor = self._actor(namespace, name, "")
-        pod = actor.pod
-        if container not in {each.name for each in [*pod.spec.init_containers, *pod.spec.containers]}:
+        if containers.find(actor.pod, container) is None:
             raise Refused(404, f'container "{container}" not found in pod "{name}"\n')
         previous = request.one("previous") in ("true", "1")
-        statuses = actor.containers.get(container, [])
+        statuses = actor.record.containers.get(container, [])
         if previous:
             statuses = statuses[1:]
         if not statuses or statuses[0].state == cri.CONTAINER_CREATED:
             if previous:
                 raise Refused(400, f'previous terminated container "{container}" in pod "{name}" not found')
-            waiting = actor._waiting.get(container)
+            waiting = actor.record.waiting.get(container)
             reason = waiting.reason if waiting is not None else "ContainerCreating"
             text = {
                 "ErrImagePull": "trying and failing to pull image",
@@ -273,7 +273,7 @@ class KubeletServer:
             raise Refused(400, str(error)) from error
 
         def alive() -> bool:
-            current = actor.containers.get(container, [])
+            current = actor.record.containers.get(container, [])
             return any(each.id == target.id and each.state == cri.CONTAINER_RUNNING for each in current)
 
         pieces = read_log(Path(target.log_path), options, alive)
@@ -319,10 +319,8 @@ class KubeletServer:
         writer: asyncio.StreamWriter,
     ) -> bool:
         status = self._container(actor, container)
-        spec = next(
-            each for each in [*actor.pod.spec.init_containers, *actor.pod.spec.containers] if each.name == container
-        )
-        flags = _streams(request) | {"tty": bool(spec.tty)}
+        spec = containers.find(actor.pod, container)
+        flags = _streams(request) | {"tty": spec is not None and bool(spec.tty)}
         if flags["tty"]:
             flags["stderr"] = False
         try:
@@ -334,10 +332,10 @@ class KubeletServer:
     async def _port_forward(
         self, request: Request, actor: PodActor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
-        if actor.sandbox is None:
+        if actor.record.sandbox is None:
             raise Refused(404, "sandbox not found")
         ports = [int(port) for text in request.query.get("port", []) for port in text.split(",") if port.isdigit()]
-        message = cri.PortForwardRequest(pod_sandbox_id=actor.sandbox.id, port=ports)
+        message = cri.PortForwardRequest(pod_sandbox_id=actor.record.sandbox.id, port=ports)
         try:
             url = await self._runtime().port_forward_url(message)
         except RuntimeFailure as error:
