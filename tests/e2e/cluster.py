@@ -50,8 +50,12 @@ class Cluster:
 
     def up(self, *options: str) -> str:
         """Start it, and return what `up` said."""
-        self.before = self.before or leftovers.snapshot(self.data_dir)
+        self.snapshot()
         return steersman("up", "--data-dir", str(self.data_dir), *self.options, *options, env=self.env, timeout=90)
+
+    def snapshot(self) -> None:
+        """Remember what is on the machine before it is started for the first time."""
+        self.before = self.before or leftovers.snapshot(self.data_dir)
 
     def import_images(self) -> None:
         """Build the image of examples/hello under both tags, and import it."""
@@ -65,9 +69,9 @@ class Cluster:
             archives.append(str(archive))
         steersman("images", "import", "--data-dir", str(self.data_dir), *archives)
 
-    def down(self) -> None:
+    def down(self, *options: str) -> None:
         """End it."""
-        steersman("down", "--data-dir", str(self.data_dir), env=self.env, timeout=60)
+        steersman("down", "--data-dir", str(self.data_dir), *options, env=self.env, timeout=60)
 
     def left(self) -> set[str]:
         """What is on the machine that was not there before `up`."""
