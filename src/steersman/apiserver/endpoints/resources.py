@@ -17,7 +17,6 @@ from steersman.apiserver.registry.store import patched
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
-from . import protobuf
 from .answers import entry_response, list_response, object_response, status_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
@@ -73,9 +72,6 @@ class Resources:
         handler = self._handler(resource)
         if handler is None:
             raise no_route()
-        if request.headers.get("content-type", "").startswith(protobuf.MEDIA_TYPE):
-            request.body = protobuf.to_json(request.body) if request.body else b""
-            request.headers = {**request.headers, "content-type": "application/json"}
         name = info.parts[1] if len(info.parts) > 1 else ""
         if name and resource.namespaced and not namespace:
             raise no_route()
