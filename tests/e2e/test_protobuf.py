@@ -3,12 +3,16 @@
 The newest kubectl before 1.32 on the machine, which sends JSON, is the yardstick.
 """
 
+import base64
 import json
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from .api import Api
 from .kubectl import Kubectl, installed
@@ -30,7 +34,7 @@ GENERATORS = {
     "deployment-command": "deployment x --image=example.invalid/a:1 --image=example.invalid/b:2",
     "configmap": "configmap x --from-literal=a=b --from-literal=c=d=e --from-file=blob=FILE",
     "secret-generic": "secret generic x --from-literal=password=geheim --type=example.com/kind",
-    "secret-docker-registry": "secret docker-registry x --docker-server=r.invalid --docker-username=u --docker-password=p",
+    "secret-docker": "secret docker-registry x --docker-server=r.invalid --docker-username=u --docker-password=p",
     "service-clusterip": "service clusterip x --tcp=80:8080 --tcp=443",
     "service-headless": "service clusterip x --clusterip=None --tcp=80:http",
     "service-nodeport": "service nodeport x --tcp=80",
@@ -100,6 +104,43 @@ def test_create_as_with_json(
     expected = stripped(created(yardstick, generator, names[0], blob))
     got = stripped(created(speaker, generator, names[1], blob))
     assert got["text"].replace(names[1], names[0]) == expected["text"]
+
+
+def test_it_is_protobuf(speaker: Kubectl) -> None:
+    said = speaker.run("create", "configmap", "x", "-v=8").stderr
+    assert "6b 38 73 00" in said, "kubectl did not send protobuf, so that these tests show nothing"
+
+
+def test_autoscale(speaker: Kubectl) -> None:
+    speaker("create", "deployment", "web", "--image=example.invalid/a", "--replicas=0")
+    speaker("autoscale", "deployment", "web", "--min=1", "--max=3", "--cpu-percent=70")
+    spec = speaker.json("get", "hpa", "web")["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"], spec["scaleTargetRef"]["name"]) == (1, 3, "web")
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 70
+
+
+def test_certificate_approval(speaker: Kubectl, api: Api) -> None:
+    name = f"{speaker.namespace}-csr"
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "someone")])
+    pem = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    request = {
+        "apiVersion": "certificates.k8s.io/v1",
+        "kind": "CertificateSigningRequest",
+        "metadata": {"name": name},
+        "spec": {
+            "signerName": "example.com/signer",
+            "usages": ["client auth"],
+            "request": base64.b64encode(pem.public_bytes(serialization.Encoding.PEM)).decode(),
+        },
+    }
+    speaker("create", "-f", "-", input=json.dumps(request))
+    try:
+        speaker("certificate", "approve", name)
+        condition = speaker.json("get", "csr", name)["status"]["conditions"][0]
+        assert (condition["type"], condition["status"], condition["reason"]) == ("Approved", "True", "KubectlApprove")
+    finally:
+        api.request("DELETE", f"/apis/certificates.k8s.io/v1/certificatesigningrequests/{name}")
 
 
 def test_server_dry_run(speaker: Kubectl) -> None:

@@ -124,7 +124,9 @@ def _steps(field: Field, member: Member) -> dict[int, Step]:
         return {bytes_tag: _append(attribute, _reader(shape.item, ""))}
     if shape.kind == "map":
         assert shape.item is not None
-        return {bytes_tag: _put(attribute, shape.item, field.form)}
+        return {bytes_tag: _put(attribute, _reader(shape.item, field.form))}
+    if field.form == "schema-or-strings":  # a map of free data, whose values are not free here
+        return {bytes_tag: _put(attribute, _reader(shape, field.form))}
     if shape.kind in ("integer", "boolean"):
         return {varint_tag: _store_number(attribute, _number(shape), field.zero_is_absent)}
     if shape.kind == "number":
@@ -267,9 +269,8 @@ def _extend_packed(attribute: str, convert: Callable[[int], Any]) -> Step:
 _KEY, _VALUE = 1 << 3 | BYTES, 2 << 3 | BYTES
 
 
-def _put(attribute: str, item: Shape, form: str) -> Step:
+def _put(attribute: str, read: Reader) -> Step:
     """A map is repeated entries of a key and a value; either may be absent, which is its zero."""
-    read = _reader(item, form)
 
     def step(obj: Any, data: bytes, position: int, end: int, depth: int) -> int:
         position, stop = length(data, position, end)
