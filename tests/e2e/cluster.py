@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from steersman.cluster.config import ClusterConfig
+
 from . import leftovers
 from .api import Api
 from .processes import STEERSMAN, environment, free_port, run, steersman
@@ -75,7 +77,8 @@ class Cluster:
 
     def left(self) -> set[str]:
         """What is on the machine that was not there before `up`."""
-        return leftovers.snapshot(self.data_dir) - self.before
+        config = ClusterConfig(data_dir=str(self.data_dir), node_name="", node_address="")
+        return leftovers.without_other_clusters(leftovers.snapshot(self.data_dir) - self.before, config)
 
     def wait_nothing_left(self) -> None:
         """Wait until nothing of it is on the machine any more (the kernel ends some things a moment later)."""

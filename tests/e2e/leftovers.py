@@ -1,8 +1,11 @@
 """What a cluster makes on the machine outside its data directory, so that a test can see that all of it is gone."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
+
+from steersman.cluster.config import ClusterConfig
 
 CGROUPS = Path("/sys/fs/cgroup")
 OTHERS_CGROUPS = {"system.slice", "user.slice", "init.scope"}
@@ -89,3 +92,19 @@ def _directories(root: Path) -> list[Path]:
 def snapshot(data_dir: Path) -> set[str]:
     """Everything, as lines for people."""
     return processes(data_dir) | mounts(data_dir) | interfaces() | nft_tables() | nat_rules() | cgroups()
+
+
+def without_other_clusters(lines: set[str], config: ClusterConfig) -> set[str]:
+    """Leave out what belongs to other clusters of this machine, which come and go as they like.
+
+    Nothing tells whose a pod's interface or network namespace is: they count only while there is no other cluster.
+    """
+    others = {path.name for path in _directories(CGROUPS) if re.fullmatch(r"steersman(-[0-9a-f]{6})?", path.name)}
+    others -= {config.identity}
+    if not others:
+        return lines
+    bridges = {f"interface steer{name.removeprefix('steersman').removeprefix('-')}0" for name in others}
+    names = "|".join(rf"{re.escape(name)}(?!-[0-9a-f]{{6}}\b)" for name in sorted(others))
+    theirs = re.compile(rf"(cgroup|nft table) .*\b({names})\b")
+    shared = ("interface veth", "mount /run/netns/", "mount /var/run/netns/", "iptables ")
+    return {line for line in lines if line not in bridges and not theirs.match(line) and not line.startswith(shared)}
