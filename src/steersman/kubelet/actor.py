@@ -182,7 +182,7 @@ class PodActor:
 
     async def _start(self, decision: plan.Plan) -> float:
         """Make what is to be made; returns the seconds until another try is due."""
-        delays = {name: self._starter.in_backoff(name) for name in decision.start}
+        delays = {name: self._starter.remaining(name) for name in decision.start}
         wanted = [name for name, delay in delays.items() if delay <= 0]
         due = [self._host.config.sync_frequency, *(delay for delay in delays.values() if delay > 0)]
         if decision.create_sandbox or wanted:

@@ -23,6 +23,9 @@ _REFERENCE = re.compile(
     re.ASCII,
 )
 
+SAY_BACKOFF = 1.0
+"""Seconds after a failed pull until people are told that the next one is put off."""
+
 Recorder = Callable[[str, str, str], None]
 """Records an event about the container: type, reason, message."""
 
@@ -135,7 +138,7 @@ class Puller:
             message = f'Container image "{name}" is not present with pull policy of Never'
             record("Warning", "ErrImageNeverPull", message)
             record("Warning", "Failed", "Error: ErrImageNeverPull")
-            raise PullFailure("ErrImageNeverPull", message, 60)
+            raise PullFailure("ErrImageNeverPull", message, 10)
         key = f"{pod.metadata.uid}_{name}"
         if (remaining := self.backoff.remaining(key)) > 0:
             message = f'Back-off pulling image "{name}"'
@@ -170,7 +173,7 @@ class Puller:
             self._failures[key] = f"ErrImagePull: {text}"
             record("Warning", "Failed", f'Failed to pull image "{name}": {text}')
             record("Warning", "Failed", "Error: ErrImagePull")
-            raise PullFailure("ErrImagePull", text, self.backoff.remaining(key))
+            raise PullFailure("ErrImagePull", text, min(SAY_BACKOFF, self.backoff.remaining(key)))
         took = go_duration(round(time.monotonic() - began, 3))
         record(
             "Normal",

@@ -39,9 +39,17 @@ class Starter:
         self._stopper = stopper
         self._publish = publish
         self._failures = Backoff(1.0, 60.0, time.monotonic)
+        self._due: dict[tuple[str, str], float] = {}
+        """When to try again what failed, by name and image: a turn for other reasons tries nothing early."""
 
-    def in_backoff(self, name: str) -> float:
-        """The seconds a container that crashed must still wait; says so in its status and, once, in an event."""
+    def remaining(self, name: str) -> float:
+        """The seconds a container must still wait because it crashed or could not be started."""
+        container = containers.find(self._record.pod, name)
+        due = self._due.get((name, container.image), 0.0) if container is not None else 0.0
+        return max(0.0, due - time.monotonic(), self._crash_remaining(name))
+
+    def _crash_remaining(self, name: str) -> float:
+        """The rest of a crash loop's delay; says so in the status and, once, in an event."""
         record = self._record
         newest = record.newest(name)
         if newest is None or newest.state != cri.CONTAINER_EXITED:
@@ -60,9 +68,19 @@ class Starter:
 
     async def start(self, name: str) -> float | None:
         """Start one container; returns None, or the seconds until another try is due when that failed."""
-        record = self._record
-        container = containers.find(record.pod, name)
-        if record.sandbox is None or container is None:
+        container = containers.find(self._record.pod, name)
+        if container is None:
+            return None
+        retry = await self._start(container)
+        if retry is None:
+            self._due.pop((name, container.image), None)
+        else:
+            self._due[name, container.image] = time.monotonic() + retry
+        return retry
+
+    async def _start(self, container: Container) -> float | None:
+        record, name = self._record, container.name
+        if record.sandbox is None:
             return 1.0
         sandbox = sandbox_config(record, record.sandbox.metadata.attempt)
 

@@ -317,3 +317,49 @@ def test_admission():
     assert admit(pod, [pod], None, allocatable).reason == "OutOfcpu"
     assert admit(pod, [pod], None, {"cpu": "2", "pods": "110"}).reason == "NodePorts"
     assert admit(pod, [pod], None, {"cpu": "2", "pods": "1"}).reason == "OutOfpods"
+
+
+def test_status_of_a_container_that_the_runtime_has_lost():
+    pod = make_pod({"containers": [{"name": "a", "image": "i"}]})
+    before = codecs.from_builtins(
+        Pod,
+        {
+            "status": {
+                "phase": "Running",
+                "containerStatuses": [
+                    {"name": "a", "restartCount": 2, "containerID": "containerd://x", "state": {"running": {}}}
+                ],
+            }
+        },
+    )
+    pod.status = before.status
+    when = datetime(2026, 1, 1, tzinfo=UTC)
+    for _ in range(2):  # the second look adds nothing
+        computed = status.compute(pod, Observation(), when)
+        lost = computed.container_statuses[0]
+        assert lost.state.waiting.reason == "ContainerCreating"
+        assert (lost.last_state.terminated.reason, lost.last_state.terminated.exit_code) == (
+            "ContainerStatusUnknown",
+            137,
+        )
+        assert lost.restart_count == 3
+        assert computed.phase == "Running"
+        pod.status = computed
+
+
+def test_plan_starts_ephemeral_containers_once():
+    spec = {
+        "containers": [{"name": "a", "image": "i"}],
+        "ephemeralContainers": [{"name": "debug", "image": "i"}],
+    }
+    pod = make_pod(spec)
+    running = {"a": [container("a", cri.CONTAINER_RUNNING, pod)]}
+
+    def start(containers):
+        return plan.make(
+            pod, sandbox=READY_SANDBOX, containers=containers, started=frozenset({"a"}), unhealthy={}
+        ).start
+
+    assert start(running) == ("debug",)
+    ended = cri.ContainerStatus(id="d", state=cri.CONTAINER_EXITED, exit_code=1)
+    assert start(running | {"debug": [ended]}) == ()
