@@ -13,6 +13,7 @@ from steersman.api.resources import TABLE, builtin_scheme
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, JSONSchemaProps
 from steersman.api.types.core_v1 import ConfigMap, Pod, ResourceQuota, Secret, Service
 from steersman.api.types.meta_v1 import DeleteOptions
+from steersman.api.types.policy_v1 import PodDisruptionBudget
 from steersman.api.types.rbac_v1 import ClusterRole
 
 from .encoding import block, body, filled, message, number, varint
@@ -165,6 +166,11 @@ def test_a_message_that_comes_twice_is_merged() -> None:
 def test_absent_parts_of_map_entries_are_zeros() -> None:
     quota = wire.decode(ResourceQuota, block(2, block(1, b"") + block(1, block(1, b"cpu"))))
     assert quota.spec.hard == {"": "0", "cpu": "0"}
+
+
+def test_absent_time_in_a_map_is_the_zero_time() -> None:
+    status = wire.decode(PodDisruptionBudget, block(3, block(2, block(1, b"pod")))).status
+    assert [time.year for time in status.disrupted_pods.values()] == [1]
 
 
 def test_text_that_is_not_utf8_is_replaced() -> None:

@@ -121,10 +121,10 @@ def _steps(field: Field, member: Member) -> dict[int, Step]:
         if shape.item.kind in ("integer", "boolean"):
             convert = _number(shape.item)
             return {varint_tag: _append_number(attribute, convert), bytes_tag: _extend_packed(attribute, convert)}
-        return {bytes_tag: _append(attribute, _reader(shape.item, ""))}
+        return {bytes_tag: _append(attribute, _element(shape.item, ""))}
     if shape.kind == "map":
         assert shape.item is not None
-        return {bytes_tag: _put(attribute, _reader(shape.item, field.form))}
+        return {bytes_tag: _put(attribute, _element(shape.item, field.form))}
     if field.form == "schema-or-strings":  # a map of free data, whose values are not free here
         return {bytes_tag: _put(attribute, _reader(shape, field.form))}
     if shape.kind in ("integer", "boolean"):
@@ -160,6 +160,24 @@ def _reader(shape: Shape, form: str) -> Reader:
         case "string":
             return values.text
     raise LookupError(f"no protobuf form of {shape.kind}")
+
+
+def _element(shape: Shape, form: str) -> Reader:
+    """How an element of a list or a map is read, which cannot be absent: what is nothing elsewhere is a zero here."""
+    read = _reader(shape, form)
+    zero: Callable[[], Any]
+    if shape.kind == "time":
+        zero = values.year_one
+    elif shape.kind == "any" and shape.format == "object":
+        zero = dict
+    else:
+        return read
+
+    def element(data: bytes, start: int, end: int, depth: int) -> Any:
+        value = read(data, start, end, depth)
+        return zero() if value is None else value
+
+    return element
 
 
 def _number(shape: Shape) -> Callable[[int], Any]:

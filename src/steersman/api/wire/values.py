@@ -15,6 +15,11 @@ from .reader import BYTES, VARINT, WireError, length, skip, varint
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def year_one() -> datetime:
+    """Go's zero of a time."""
+    return datetime(1, 1, 1, tzinfo=UTC)
+
+
 def signed64(value: int) -> int:
     """A number of 64 bits, read as Go reads an ``int64``."""
     return value - (1 << 64) if value >= 1 << 63 else value
