@@ -141,7 +141,7 @@ def test_strict_accepts_what_is_right() -> None:
 
 def test_unknown_media_type_is_415() -> None:
     with pytest.raises(StatusError) as raised:
-        codecs.decode_body(core_v1.Pod, b"x", "application/vnd.kubernetes.protobuf")
+        codecs.decode_body(core_v1.Pod, b"x", "application/cbor")
     assert raised.value.code == 415
 
 
