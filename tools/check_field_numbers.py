@@ -46,7 +46,7 @@ class Program:
         for name, _, _, address, offset, length in headers:
             begin = strings + name
             if data[begin : data.index(b"\0", begin)] == b".rodata":
-                self._address, self._offset, self._length = address, offset, length
+                self._address, self._offset, self._length = int(address), int(offset), int(length)
 
     def messages(self) -> Iterator[tuple[str, str, list[GoField]]]:
         """Package, name and fields of every struct with protobuf tags."""

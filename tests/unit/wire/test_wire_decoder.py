@@ -86,7 +86,7 @@ KUBECTL = bytes.fromhex(
 def test_golden_deployment_of_kubectl() -> None:
     resource = builtin_scheme().by_kind("apps/v1", "Deployment")
     assert resource is not None
-    found, _ = codecs.decode_body(resource, KUBECTL, wire.MEDIA_TYPE, "Strict")
+    found: Any = codecs.decode_body(resource, KUBECTL, wire.MEDIA_TYPE, "Strict")[0]
     container = {"image": "example.invalid/a:1", "name": "a", "ports": [{"containerPort": 80}], "resources": {}}
     assert codecs.to_builtins(found) == {
         "kind": "Deployment",

@@ -327,19 +327,17 @@ def _schema(data: bytes, start: int, end: int, depth: int) -> Any:
 
 
 def _union(number: int, repeated: int, read: Reader, wire: int) -> Reader:
-    """A message of one value or many; ``wire`` is the type of the field that is not the schema's."""
+    """A message of a schema or something else, with the wire type of the latter; which counts is as in Go's JSON."""
 
     def union(data: bytes, position: int, end: int, depth: int) -> Any:
         single: Any = None
         many: list[Any] = []
-        seen = False
         while position < end:
             tag, position = varint(data, position, end)
             if tag == number << 3 | BYTES:
                 start, position = length(data, position, end)
                 single = _schema(data, start, position, depth + 1)
             elif tag == repeated << 3 | wire:
-                seen = True
                 if wire == VARINT:
                     raw, position = varint(data, position, end)
                     many.append(bool(raw))
@@ -350,11 +348,9 @@ def _union(number: int, repeated: int, read: Reader, wire: int) -> Reader:
                 raise WireError(f"proto: wrong wireType = {tag & 7} for field Schema")
             else:
                 position = skip(data, tag, position, end, "JSONSchemaProps")
-        if single is not None:
-            return single
         if wire == VARINT:
-            return many[-1] if seen else False
-        return many if seen else None
+            return single if single is not None else bool(many and many[-1])
+        return many or single
 
     return union
 
