@@ -129,6 +129,7 @@ def teardown(config: NetworkConfig) -> None:
         lambda: host.remove_bridge(config.bridge),
         lambda: host.apply_rules(f"add table ip {config.table}\ndelete table ip {config.table}\n"),
         lambda: host.forbid_forwarding(config.bridge),
+        lambda: host.remove_port_mappings(config.network),
         lambda: host.remove_portmap_chains(data / "before.json"),
         lambda: host.restore_forwarding(data / "before.json"),
         lambda: shutil.rmtree(data / "ipam", ignore_errors=True),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import shlex
 import shutil
 import subprocess
 from pathlib import Path
@@ -128,6 +129,22 @@ _PORTMAP_JUMPS = (
     ("OUTPUT", "-m", "addrtype", "--dst-type", "LOCAL", "-j", "CNI-HOSTPORT-DNAT"),
     ("POSTROUTING", "-m", "comment", "--comment", "CNI portfwd requiring masquerade", "-j", "CNI-HOSTPORT-MASQ"),
 )
+
+
+def remove_port_mappings(network: str) -> None:
+    """Remove the host ports of a network's pods, which the portmap plugin was not asked to remove."""
+    if "ip nat" not in _tables():
+        return
+    table = ("iptables", "-w", "5", "-t", "nat")
+    for line in _run(*table, "-S").splitlines():
+        if not line.startswith("-A CNI-HOSTPORT-DNAT "):
+            continue
+        rule = shlex.split(line)[1:]
+        if any(word.startswith(f'dnat name: "{network}" ') for word in rule):
+            chain = rule[-1]
+            _run(*table, "-D", *rule)
+            _run(*table, "-F", chain)
+            _run(*table, "-X", chain)
 
 
 def remove_portmap_chains(record: Path) -> None:
