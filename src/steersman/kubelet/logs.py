@@ -150,6 +150,8 @@ async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -
             if reader.exhausted:
                 return
     file = await asyncio.to_thread(path.open, "rb")
+    before = _set_aside_names(path)
+    turned = False
     try:
         file.seek(start)
         rest = b""
@@ -167,11 +169,17 @@ async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -
                 continue
             if not options.follow:
                 break
-            if _rotated(path, file.fileno()):
+            if turned:
                 fresh = await asyncio.to_thread(path.open, "rb")
                 file.close()
-                file = fresh
+                file, turned = fresh, False
+                for missed in _missed(path, before, fresh.fileno()):
+                    if out := b"".join(reader.read(line) for line in await asyncio.to_thread(_all_lines, missed)):
+                        yield out
+                before = _set_aside_names(path)
                 continue
+            if turned := _rotated(path, file.fileno()):
+                continue  # MUST read once more: the last lines may have come after the end was seen
             if not running:
                 break
             await asyncio.sleep(POLL_SECONDS)
@@ -187,6 +195,26 @@ def _rotated(path: Path, descriptor: int) -> bool:
     except OSError:
         return False
     return (here.st_dev, here.st_ino) != (open_one.st_dev, open_one.st_ino)
+
+
+def _plain(path: Path) -> str:
+    return path.name.removesuffix(".gz")
+
+
+def _set_aside_names(path: Path) -> set[str]:
+    return {_plain(each) for each in files_of(path)[:-1]}
+
+
+def _missed(path: Path, before: set[str], descriptor: int) -> list[Path]:
+    """What was set aside between the file that was read, first of those not known ``before``, and the one now open."""
+    later = [each for each in files_of(path)[:-1] if _plain(each) not in before]
+    now_open = os.fstat(descriptor).st_ino
+    missed = []
+    for each in later[1:]:
+        if each.suffix != ".gz" and each.stat().st_ino == now_open:
+            break
+        missed.append(each)
+    return missed
 
 
 def needs_rotation(path: Path, limit: int) -> bool:
