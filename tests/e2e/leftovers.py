@@ -107,4 +107,5 @@ def without_other_clusters(lines: set[str], config: ClusterConfig) -> set[str]:
     names = "|".join(rf"{re.escape(name)}(?!-[0-9a-f]{{6}}\b)" for name in sorted(others))
     theirs = re.compile(rf"(cgroup|nft table) .*\b({names})\b")
     shared = ("interface veth", "mount /run/netns/", "mount /var/run/netns/", "iptables ")
-    return {line for line in lines if line not in bridges and not theirs.match(line) and not line.startswith(shared)}
+    unclear = {line for line in lines if line.startswith(shared) and config.identity not in line}
+    return {line for line in lines - bridges - unclear if not theirs.match(line)}
