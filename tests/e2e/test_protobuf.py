@@ -74,9 +74,12 @@ def yardstick(api_server: Server, namespace: str) -> Kubectl:
 
 
 def stripped(obj: dict[str, Any]) -> dict[str, Any]:
-    """An object without what differs from one creation to the next."""
+    """An object without what differs from one creation to the next, or is added by controllers some time later."""
     for name in ("uid", "resourceVersion", "creationTimestamp", "managedFields"):
         obj["metadata"].pop(name, None)
+    if annotations := obj["metadata"].pop("annotations", None):
+        annotations.pop("deployment.kubernetes.io/revision", None)
+        obj["metadata"] |= {"annotations": annotations} if annotations else {}
     text = json.dumps({name: value for name, value in obj.items() if name != "status"})
     text = re.sub(r'"clusterIPs?": (\[[^]]*\d[^]]*\]|"\d[^"]*"),? ?', "", text)
     text = re.sub(r'"(nodePort|healthCheckNodePort)": \d+', "", text)
