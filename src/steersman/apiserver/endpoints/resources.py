@@ -64,8 +64,16 @@ class Resources:
         resource = self._scheme.by_name(info.group, info.version, info.resource)
         if resource is None or not self._is_served(resource):
             raise no_route()
+        if info.verb == "proxy":
+            raise no_route()
+        if info.verb == "watch" and request.method not in ("GET", "HEAD"):
+            # Authorized as a watch, by the prefix of its path: nothing else may come of it.
+            raise no_method()
         namespace = info.namespace
         if resource.name == "namespaces" and not resource.group:
+            if namespace and namespace != info.name:
+                # A namespace below another one: authorized there, it would be served from everywhere.
+                raise no_route()
             namespace = ""
         elif namespace and not resource.namespaced:
             raise no_route()
