@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,19 @@ async def test_a_token_ends_with_what_it_is_bound_to(tokens: ServiceAccountToken
         await tokens.authenticate_token(token)
     del world.objects["Pod", "ns", "p"]
     with pytest.raises(InvalidToken, match="not found"):
+        await tokens.authenticate_token(token)
+
+
+async def test_a_token_ends_a_minute_after_what_it_is_bound_to_should_have(
+    tokens: ServiceAccountTokens, world: World, clock: Clock
+) -> None:
+    token = tokens.issue(CLAIMS).token
+    deletion = datetime.fromtimestamp(clock.now, UTC)
+    world.put(Pod(metadata=ObjectMeta(namespace="ns", name="p", uid="p1", deletion_timestamp=deletion)))
+    clock.now += 50
+    assert await tokens.authenticate_token(token)
+    clock.now += 20
+    with pytest.raises(InvalidToken, match="has been deleted"):
         await tokens.authenticate_token(token)
 
 

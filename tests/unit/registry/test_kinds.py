@@ -30,7 +30,7 @@ from steersman.api.types import (
 from steersman.api.types import (
     core_v1 as v1,
 )
-from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Status
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference, Status
 from steersman.api.user import User
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
@@ -482,6 +482,62 @@ async def test_nodes_touch_only_what_is_theirs(registry: Registry) -> None:
     ):
         with pytest.raises(StatusError) as error:
             await attempt
+        assert error.value.code == 403
+
+
+async def test_nodes_get_tokens_of_their_own_pods_alone(registry: Registry, client: LocalClient) -> None:
+    registry.surroundings.token_issuer = Issuer()
+    kubelet = LocalClient(registry, User("system:node:n1", ("system:nodes", "system:authenticated")))
+    mine = await client.create(pod("mine", node_name="n1"))
+    other = await client.create(pod("other", node_name="n2"))
+
+    async def ask(bound: v1.Pod | None, uid: str = "") -> str:
+        reference = authentication_v1.BoundObjectReference(kind="Pod", api_version="v1", uid=uid)
+        if bound is not None:
+            reference.name = bound.metadata.name
+        request = authentication_v1.TokenRequest(
+            spec=authentication_v1.TokenRequestSpec(bound_object_ref=reference if bound is not None else None)
+        )
+        answer = await kubelet.create_subresource(v1.ServiceAccount, "default", "token", request, "default")
+        token: str = answer.status.token
+        return token
+
+    assert await ask(mine, mine.metadata.uid) == "signed"
+    for bound, uid in ((None, ""), (mine, ""), (mine, other.metadata.uid), (other, other.metadata.uid)):
+        with pytest.raises(StatusError) as error:
+            await ask(bound, uid)
+        assert error.value.code == 403
+
+
+async def test_tokens_live_ten_minutes_at_least(registry: Registry, client: LocalClient) -> None:
+    registry.surroundings.token_issuer = Issuer()
+    for seconds in (599, (1 << 32) + 1, -1):
+        request = authentication_v1.TokenRequest(spec=authentication_v1.TokenRequestSpec(expiration_seconds=seconds))
+        with pytest.raises(StatusError) as error:
+            await client.create_subresource(v1.ServiceAccount, "default", "token", request, "default")
+        assert error.value.code == 422
+
+
+async def test_nodes_create_mirror_pods_that_reach_for_nothing(registry: Registry) -> None:
+    kubelet = LocalClient(registry, User("system:node:n1", ("system:nodes", "system:authenticated")))
+    node = await kubelet.create(v1.Node(metadata=ObjectMeta(name="n1")))
+
+    def mirror(name: str) -> v1.Pod:
+        wanted = pod(name, node_name="n1")
+        wanted.metadata.annotations = {"kubernetes.io/config.mirror": "hash"}
+        owner = OwnerReference(api_version="v1", kind="Node", name="n1", uid=node.metadata.uid, controller=True)
+        wanted.metadata.owner_references = [owner]
+        return wanted
+
+    assert (await kubelet.create(mirror("good"))).metadata.name == "good"
+    reaching, ownerless, foreign = mirror("a"), mirror("b"), mirror("c")
+    secret = v1.EnvVarSource(secret_key_ref=v1.SecretKeySelector(name="s", key="k"))
+    reaching.spec.containers[0].env = [v1.EnvVar(name="X", value_from=secret)]
+    ownerless.metadata.owner_references = []
+    foreign.metadata.owner_references[0].uid = "other"
+    for wanted in (reaching, ownerless, foreign):
+        with pytest.raises(StatusError) as error:
+            await kubelet.create(wanted)
         assert error.value.code == 403
 
 

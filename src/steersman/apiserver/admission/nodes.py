@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman.api.labels import MIRROR_POD, TAINT_NOT_READY
+from steersman.api.errors import not_found
+from steersman.api.labels import MIRROR_POD, NAMESPACE_NODE_LEASE, TAINT_NOT_READY
 from steersman.api.types import core_v1 as v1
 
 from .plugin import Cluster, Plugin, Request
@@ -41,12 +42,12 @@ class TaintNodesByCondition(Plugin):
 
 
 class NodeRestriction(Plugin):
-    """A kubelet writes its own Node, its own Lease, CSINode, and the pods that run on it; nothing else."""
+    """A kubelet writes its own Node, Lease and CSINode, the pods that run on it, and asks for their tokens alone."""
 
     name = "NodeRestriction"
     verbs = frozenset({"CREATE", "UPDATE", "DELETE"})
-    resources = frozenset({"nodes", "pods", "leases.coordination.k8s.io", "csinodes.storage.k8s.io"})
-    subresources = frozenset({"status", "eviction"})
+    resources = frozenset({"nodes", "pods", "serviceaccounts", "leases.coordination.k8s.io", "csinodes.storage.k8s.io"})
+    subresources = frozenset({"status", "eviction", "token"})
 
     async def validate(self, request: Request, cluster: Cluster) -> None:
         user = request.user
@@ -58,8 +59,13 @@ class NodeRestriction(Plugin):
                 self._node(request, node)
             case "pods":
                 await self._pod(request, cluster, node)
+            case "serviceaccounts":
+                if request.subresource == "token":
+                    await self._token(request, cluster, node)
             case "leases":
-                if request.namespace != "kube-node-lease" or request.name != node:
+                if request.namespace != NAMESPACE_NODE_LEASE:
+                    raise request.refuse(f'can only access leases in the "{NAMESPACE_NODE_LEASE}" system namespace')
+                if request.name != node:
                     raise request.refuse("can only access node lease with the same name as the requesting node")
             case "csinodes":
                 if request.name != node:
@@ -70,19 +76,63 @@ class NodeRestriction(Plugin):
         if request.name != node:
             raise request.refuse(f'node "{node}" is not allowed to modify node "{request.name}"')
         if request.verb == "CREATE":
-            forbidden = _forbidden_labels({}, request.obj.metadata.labels)
+            if forbidden := _forbidden_labels({}, request.obj.metadata.labels):
+                listed = ", ".join(sorted(forbidden))
+                raise request.refuse(f'node "{node}" is not allowed to set the following labels: {listed}')
         elif request.verb == "UPDATE":
             if request.obj.spec.taints != request.old.spec.taints:
                 raise request.refuse(f'node "{node}" is not allowed to modify taints')
-            forbidden = _forbidden_labels(request.old.metadata.labels, request.obj.metadata.labels)
-        else:
-            return
-        if forbidden:
-            listed = ", ".join(sorted(forbidden))
-            raise request.refuse(f"is not allowed to modify labels: {listed}")
+            if forbidden := _forbidden_labels(request.old.metadata.labels, request.obj.metadata.labels):
+                raise request.refuse(f"is not allowed to modify labels: {', '.join(sorted(forbidden))}")
 
     @staticmethod
-    async def _pod(request: Request, cluster: Cluster, node: str) -> None:
+    async def _token(request: Request, cluster: Cluster, node: str) -> None:
+        """A token for nothing but a pod of this very node: any other would let a node act as anybody."""
+        reference = request.obj.spec.bound_object_ref
+        if reference is None or (reference.api_version, reference.kind) != ("v1", "Pod") or not reference.name:
+            raise request.refuse("node requested token not bound to a pod")
+        if not reference.uid:
+            raise request.refuse("node requested token with a pod binding without a uid")
+        pod = await cluster.get(v1.Pod, reference.name, request.namespace)
+        if pod is None:
+            raise not_found("pods", reference.name)
+        if pod.metadata.uid != reference.uid:
+            raise request.refuse(
+                f"the UID in the bound object reference ({reference.uid}) does not match the UID in record. "
+                "The object might have been deleted and then recreated"
+            )
+        if pod.spec.node_name != node:
+            raise request.refuse("node requested token bound to a pod scheduled on a different node")
+
+    @staticmethod
+    async def _mirror_pod(request: Request, cluster: Cluster, node: str, pod: v1.Pod) -> None:
+        if MIRROR_POD not in pod.metadata.annotations:
+            raise request.refuse(
+                f'pod does not have "{MIRROR_POD}" annotation, node "{node}" can only create mirror pods'
+            )
+        if pod.spec.node_name != node:
+            raise request.refuse(f'node "{node}" can only create pods with spec.nodeName set to itself')
+        owners = pod.metadata.owner_references
+        if len(owners) > 1:
+            raise request.refuse(f'node "{node}" can only create pods with a single owner reference set to itself')
+        if not owners or (owners[0].api_version, owners[0].kind, owners[0].name) != ("v1", "Node", node):
+            raise request.refuse(f'node "{node}" can only create pods with an owner reference set to itself')
+        owner = owners[0]
+        if not owner.controller:
+            raise request.refuse(f'node "{node}" can only create pods with a controller owner reference set to itself')
+        if owner.block_owner_deletion:
+            raise request.refuse(f'node "{node}" must not set blockOwnerDeletion on an owner reference')
+        itself = await cluster.get(v1.Node, node)
+        if itself is None:
+            raise not_found("nodes", node)
+        if owner.uid != itself.metadata.uid:
+            raise request.refuse(f"node {node} UID mismatch: expected {owner.uid} got {itself.metadata.uid}")
+        if pod.spec.service_account_name:
+            raise request.refuse(f'node "{node}" can not create pods that reference a service account')
+        if referenced := _referenced(pod):
+            raise request.refuse(f'node "{node}" can not create pods that reference {referenced}')
+
+    async def _pod(self, request: Request, cluster: Cluster, node: str) -> None:
         pod: Any = request.obj if request.obj is not None else request.old
         if request.verb == "CREATE":
             if request.subresource == "eviction":
@@ -90,15 +140,7 @@ class NodeRestriction(Plugin):
                 if evicted is not None and evicted.spec.node_name != node:
                     raise request.refuse(f'node "{node}" can only evict pods with spec.nodeName set to itself')
                 return
-            if MIRROR_POD not in pod.metadata.annotations:
-                raise request.refuse(
-                    f'pod does not have "{MIRROR_POD}" annotation, node "{node}" can only create mirror pods'
-                )
-            if pod.spec.node_name != node:
-                raise request.refuse(f'node "{node}" can only create pods with spec.nodeName set to itself')
-            owners = pod.metadata.owner_references
-            if len(owners) > 1 or any(each.kind != "Node" or each.name != node for each in owners):
-                raise request.refuse(f'node "{node}" can only create pods with an owner reference set to itself')
+            await self._mirror_pod(request, cluster, node, pod)
         elif request.verb == "DELETE":
             if pod.spec.node_name != node:
                 raise request.refuse(f'node "{node}" can only delete pods with spec.nodeName set to itself')
@@ -111,6 +153,35 @@ class NodeRestriction(Plugin):
                 raise request.refuse(f'node "{node}" cannot update labels through pod status')
         else:
             raise request.refuse(f'node "{node}" can only update pod status')
+
+
+def _referenced(pod: v1.Pod) -> str:
+    """Which other objects a pod reads from the API, if any: with a mirror pod a node could reach for them."""
+    spec = pod.spec
+    containers = (*spec.init_containers, *spec.containers)
+    variables = [each.value_from for container in containers for each in container.env if each.value_from is not None]
+    sources = [each for container in containers for each in container.env_from]
+    projections = [each for volume in spec.volumes if volume.projected is not None for each in volume.projected.sources]
+    if (
+        spec.image_pull_secrets
+        or any(volume.secret is not None for volume in spec.volumes)
+        or any(each.secret_key_ref is not None for each in variables)
+        or any(each.secret_ref is not None for each in sources)
+        or any(each.secret is not None for each in projections)
+    ):
+        return "secrets"
+    if (
+        any(volume.config_map is not None for volume in spec.volumes)
+        or any(each.config_map_key_ref is not None for each in variables)
+        or any(each.config_map_ref is not None for each in sources)
+        or any(each.config_map is not None for each in projections)
+    ):
+        return "configmaps"
+    if any(each.cluster_trust_bundle is not None for each in projections):
+        return "clustertrustbundles"
+    if any(volume.persistent_volume_claim is not None for volume in spec.volumes):
+        return "persistentvolumeclaims"
+    return ""
 
 
 def _forbidden_labels(before: dict[str, str], after: dict[str, str]) -> set[str]:

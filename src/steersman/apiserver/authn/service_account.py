@@ -41,6 +41,9 @@ MOST_REMEMBERED = 2000
 LEEWAY = 10
 """Seconds by which clocks may differ."""
 
+DELETION_LEEWAY = 60
+"""How long a token still serves what it is bound to after that should have been gone (seconds)."""
+
 
 class _Reference(msgspec.Struct, frozen=True):
     name: str = ""
@@ -229,6 +232,9 @@ class ServiceAccountTokens:
         metadata = entry.object.metadata
         if metadata.uid != reference.uid:
             raise InvalidToken(f"The {kind} UID ({metadata.uid}) does not match the UID in token ({reference.uid})")
+        deletion = metadata.deletion_timestamp
+        if deletion is not None and deletion.timestamp() + DELETION_LEEWAY < self._clock():
+            raise InvalidToken(f"{kind.lower()} {reference.name!r} of the token has been deleted")
 
 
 def _payload(token: str) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman.api.errors import bad_request, not_found, service_unavailable
+from steersman.api.errors import bad_request, invalid, invalid_value, not_found, service_unavailable
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.authentication_v1 import TokenRequest, TokenRequestStatus
+from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry import escalation
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.seams import TokenClaims
@@ -94,8 +95,16 @@ class ServiceAccountStrategy(Strategy):
         if request.metadata.namespace and request.metadata.namespace != namespace:
             raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
         spec = request.spec
-        bound = await self._bound(namespace, name, spec.bound_object_ref)
         expiration = spec.expiration_seconds if spec.expiration_seconds is not None else 3600
+        if not 600 <= expiration <= 1 << 32:
+            least = expiration < 600
+            detail = f"may not specify a duration {'less than 10 minutes' if least else 'larger than 2^32 seconds'}"
+            fault = invalid_value("spec.expirationSeconds", expiration, detail)
+            raise invalid("TokenRequest", name, [fault], "authentication.k8s.io")
+        await self.cluster.admission.validate(
+            Request("CREATE", self.resource, "token", namespace, name, request, None, context.user)
+        )
+        bound = await self._bound(namespace, name, spec.bound_object_ref)
         claims = TokenClaims(
             namespace=namespace,
             service_account=name,
