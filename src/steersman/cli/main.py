@@ -110,7 +110,7 @@ def down(data_dir: Path, delete_data: bool) -> None:
     """End a cluster and everything it made on this machine; its data directory stays."""
     from steersman.cluster import down as ending
 
-    ending.down(data_dir.absolute(), click.echo, delete_data=delete_data)
+    ending.down(configuration.canonical(data_dir), click.echo, delete_data=delete_data)
 
 
 @main.command()
@@ -120,7 +120,7 @@ def status(data_dir: Path, output: str) -> None:
     """Tell how a cluster does; the exit code is 0 when it serves and its node is ready."""
     from steersman.cluster import status as telling
 
-    report = telling.report(existing(data_dir.absolute()))
+    report = telling.report(existing(data_dir))
     click.echo(telling.as_json(report) if output == "json" else telling.as_text(report))
     sys.exit(0 if report.ready else 1)
 
@@ -129,8 +129,7 @@ def status(data_dir: Path, output: str) -> None:
 @data_dir_option
 def kubeconfig(data_dir: Path) -> None:
     """Print a kubeconfig of the cluster's administrator."""
-    existing(data_dir.absolute())
-    path = data_dir.absolute() / "admin.conf"
+    path = existing(data_dir).root / "admin.conf"
     try:
         click.echo(path.read_text(), nl=False)
     except FileNotFoundError:
@@ -148,7 +147,7 @@ def logs(data_dir: Path, process: str, follow: bool, lines: int) -> None:
     """Show the log of one of the cluster's processes."""
     from steersman.cluster import logs as reading
 
-    reading.show(existing(data_dir.absolute()), process, lines=lines, follow=follow)
+    reading.show(existing(data_dir), process, lines=lines, follow=follow)
 
 
 @main.command()
@@ -184,7 +183,7 @@ def agent(data_dir: Path, verbose: bool) -> None:
     """Run this machine's node in the foreground, for the control plane of the same data directory."""
     from steersman.cluster import agent as running
 
-    running.run(existing(data_dir.absolute()), verbose=verbose)
+    running.run(existing(data_dir), verbose=verbose)
 
 
 @main.group()
@@ -199,7 +198,7 @@ def import_(data_dir: Path, archives: tuple[Path, ...]) -> None:
     """Import image archives (OCI or docker-save tars)."""
     from steersman.cluster import images as importing
 
-    for name in importing.import_archives(existing(data_dir.absolute()), archives):
+    for name in importing.import_archives(existing(data_dir), archives):
         click.echo(name)
 
 

@@ -103,24 +103,41 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
         )
 
 
+def canonical(data_dir: Path) -> Path:
+    """A data directory by the one name that all commands give it: absolute, without symbolic links.
+
+    The name decides the cluster's identity.  The default directory keeps its name although it may be a link.
+    """
+    real = Path(os.path.realpath(data_dir))
+    return DEFAULT_DATA_DIR if real == Path(os.path.realpath(DEFAULT_DATA_DIR)) else real
+
+
 def load(data_dir: Path) -> ClusterConfig | None:
     """The configuration that a data directory holds, None where there is none.
 
-    Raises ConfigError for a layout of another release, and for a file that cannot be read.
+    Its ``data_dir`` is where it was found: a directory that was copied or moved is another cluster's, and never
+    leads back to the first one's processes.  Raises ConfigError for a layout of another release, and for a file that
+    cannot be read.
     """
-    version = data_dir / "VERSION"
-    if version.exists():
-        text = version.read_text().strip()
-        if text != str(DATA_VERSION):
+    data_dir = canonical(data_dir)
+    path = data_dir / "cluster.json"
+    try:
+        version = data_dir / "VERSION"
+        if version.exists() and (text := version.read_text().strip()) != str(DATA_VERSION):
             raise ConfigError(
                 f"{data_dir} has layout version {text!r}; this release of Steersman reads version {DATA_VERSION}. "
                 "Use the release that wrote it, or another --data-dir. Nothing was changed."
             )
-    path = data_dir / "cluster.json"
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=ClusterConfig)
+        config = msgspec.json.decode(path.read_bytes(), type=ClusterConfig)
+        return msgspec.structs.replace(config, data_dir=str(data_dir))
     except FileNotFoundError:
         return None
+    except PermissionError as error:
+        raise ConfigError(
+            f"{data_dir} is its owner's alone; run this with sudo, or choose another --data-dir"
+        ) from error
+    except NotADirectoryError as error:
+        raise ConfigError(f"{data_dir} lies below a file; choose another --data-dir") from error
     except msgspec.DecodeError as error:
         raise ConfigError(
             f"cannot read {path}: {error}; restore it from a backup, or use another --data-dir"
@@ -146,7 +163,7 @@ def save(config: ClusterConfig) -> None:
 
 def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings: object) -> ClusterConfig:
     """The configuration for a data directory: what it holds already, changed by the settings that are not None."""
-    data_dir = Path(os.path.abspath(data_dir))
+    data_dir = canonical(data_dir)
     given = {name: value for name, value in settings.items() if value is not None}
     present = present or load(data_dir)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -37,32 +38,73 @@ def supervisor(data_dir: Path) -> SupervisorState | None:
     return state if b"steersman.cluster.supervisor" in command and str(data_dir).encode() in command else None
 
 
-def supervisor_command(data_dir: Path) -> list[str]:
-    """What starts a supervisor."""
-    return [sys.executable, "-m", "steersman.cluster.supervisor", str(data_dir)]
+def claim(data_dir: Path) -> int | None:
+    """The right to supervise this data directory: a descriptor of its own, None where somebody else has it.
+
+    Whoever inherits the descriptor holds the right on, and the kernel takes it back when the last of them ends.  So
+    it is taken before the supervisor is started and given to it: there is no moment in which two could start one.
+    """
+    descriptor = os.open(data_dir / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    for _ in range(4):
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return descriptor
+        except BlockingIOError:
+            time.sleep(0.001)  # :func:`claimed` of another process holds it for a moment
+    os.close(descriptor)
+    return None
 
 
-def start_supervisor(data_dir: Path) -> int:
-    """Start a supervisor in a session of its own and return its pid."""
-    log_file = data_dir / "logs/supervisor.log"
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    with log_file.open("ab") as output:
-        process = subprocess.Popen(
-            supervisor_command(data_dir),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-            cwd="/",
-        )
-    return process.pid
+def claimed(data_dir: Path) -> bool:
+    """Whether a supervisor runs, is being started, or is being cleaned up after."""
+    try:
+        descriptor = os.open(data_dir / "supervisor.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def supervisor_command(data_dir: Path, *children: str) -> list[str]:
+    """What starts a supervisor, of all children where none is named."""
+    return [sys.executable, "-m", "steersman.cluster.supervisor", str(data_dir), *children]
+
+
+def start_supervisor(data_dir: Path) -> bool:
+    """Start a supervisor in a session of its own; False where somebody else was faster."""
+    descriptor = claim(data_dir)
+    if descriptor is None:
+        return False
+    try:
+        log_file = data_dir / "logs/supervisor.log"
+        log_file.parent.mkdir(parents=True, exist_ok=True)
+        with log_file.open("ab") as output:
+            subprocess.Popen(
+                supervisor_command(data_dir),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                cwd="/",
+                pass_fds=(descriptor,),
+            )
+    finally:
+        os.close(descriptor)
+    return True
 
 
 def stop_supervisor(data_dir: Path, seconds: float = 25.0) -> bool:
     """End the supervisor and its children; return whether there was one."""
-    state = supervisor(data_dir)
-    if state is None:
-        return False
+    deadline = time.monotonic() + 5.0
+    while (state := supervisor(data_dir)) is None:
+        if not claimed(data_dir) or time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)  # it is being started, and tells about itself in a moment
     pids = [state.pid, *(child.pid for child in state.children.values() if child.pid)]
     _signal(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import errno
 import logging
-import sys
+import os
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from steersman.pki import files as pki
 from steersman.storage.datastore import auto_compaction, open_store
 from steersman.storage.store import Store, StoreUnusableError
 
-from . import bootstrap, lock, preflight, running
+from . import bootstrap, lock, preflight, process, running
 from . import config as configuration
 from .config import ClusterConfig, ConfigError
 
@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated", "system:masters"))
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
 BOOTSTRAP = User("system:steersman", ("system:masters",))
+
+NODE_PATIENCE = 30.0
+"""Seconds that another supervisor of the same data directory has to end."""
 
 
 def run(
@@ -96,15 +99,22 @@ async def _store(config: ClusterConfig) -> AsyncIterator[Store]:
 
 async def _keep_node(config: ClusterConfig) -> None:
     """Run a supervisor of the node beside this process, for as long as this process runs."""
-    program = [sys.executable, "-m", "steersman.cluster.supervisor", config.data_dir, "agent"]
-    process = await asyncio.create_subprocess_exec(*program, stdin=asyncio.subprocess.DEVNULL)
+    async with asyncio.timeout(NODE_PATIENCE):
+        while (claim := process.claim(config.root)) is None:
+            await asyncio.sleep(0.1)  # the one of a server that was killed is just ending
     try:
-        code = await process.wait()
+        child = await asyncio.create_subprocess_exec(
+            *process.supervisor_command(config.root, "agent"), stdin=asyncio.subprocess.DEVNULL, pass_fds=(claim,)
+        )
+    finally:
+        os.close(claim)
+    try:
+        code = await child.wait()
         raise RuntimeError(f"the node's supervisor ended with {code}")
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        if child.returncode is None:
+            child.terminate()
+            await child.wait()
 
 
 def _server_config(config: ClusterConfig) -> ApiServerConfig:

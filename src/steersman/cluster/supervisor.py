@@ -47,7 +47,8 @@ class Child:
         self._delay = FIRST_DELAY
 
     def start(self) -> None:
-        """Start the process now."""
+        """Start the process now; raises OSError where that cannot be."""
+        self._started = time.monotonic()
         output = None
         if self.log_file is not None:
             self.log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -63,7 +64,6 @@ class Child:
         finally:
             if output is not None:
                 output.close()
-        self._started = time.monotonic()
         _say(f"{self.name} started, pid {self.process.pid}")
 
     def ended(self) -> bool:
@@ -73,12 +73,16 @@ class Child:
         now = time.monotonic()
         if now - self._started > HEALTHY_AFTER:
             self._delay = FIRST_DELAY
-        _say(f"{self.name} ended with {_reason(code)}; starting it again in {self._delay:.1f} s")
         self.process = None
-        self.restarts += 1
-        self.start_at = now + self._delay
-        self._delay = min(self._delay * 2, LONGEST_DELAY)
+        self.postpone(f"ended with {_reason(code)}")
         return True
+
+    def postpone(self, why: str) -> None:
+        """Start it again later."""
+        _say(f"{self.name} {why}; starting it again in {self._delay:.1f} s")
+        self.restarts += 1
+        self.start_at = time.monotonic() + self._delay
+        self._delay = min(self._delay * 2, LONGEST_DELAY)
 
     def end(self) -> None:
         """End the process, by force where it takes too long."""
@@ -104,10 +108,16 @@ def supervise(children: Sequence[Child], state_file: Path | None = None) -> None
             for child in children:
                 changed |= child.ended()
                 if child.process is None and child.start_at <= now:
-                    child.start()
+                    try:
+                        child.start()
+                    except OSError as error:  # a full disk, no memory: no reason to end those that run
+                        child.postpone(f"cannot be started: {error}")
                     changed = True
             if changed and state_file is not None:
-                _tell(children, state_file)
+                try:
+                    _tell(children, state_file)
+                except OSError as error:
+                    _say(f"cannot write {state_file}: {error}")
             waiting = [child.start_at - now for child in children if child.process is None]
             received = signal.sigtimedwait(SIGNALS, max(0.0, min(waiting, default=3600.0)))
             if received is not None and received.si_signo != signal.SIGCHLD:
@@ -121,6 +131,10 @@ def supervise(children: Sequence[Child], state_file: Path | None = None) -> None
 
 def _prepare() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    _end_with_parent()
+
+
+def _end_with_parent() -> None:
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
 
 
@@ -149,6 +163,8 @@ def _say(text: str) -> None:
 def main() -> None:
     """Keep a cluster alive: ``python -m steersman.cluster.supervisor DATA_DIR [server] [agent]``."""
     data_dir, names = Path(sys.argv[1]), sys.argv[2:]
+    if names:  # started by a server, which it must not outlive: the next server starts one of its own
+        _end_with_parent()
     program = [sys.executable, "-m", "steersman.cli.main"]
     commands = {"server": ["server", "--disable-node"], "agent": ["agent"]}
     children = [

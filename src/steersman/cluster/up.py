@@ -15,6 +15,7 @@ from steersman.api.types.core_v1 import Node
 from steersman.client import kubeconfig
 from steersman.client.client import Client
 from steersman.client.http import HTTPClient
+from steersman.pki import files as pki
 
 from . import config as configuration
 from . import preflight, process
@@ -38,33 +39,64 @@ def prepare(config: ClusterConfig) -> None:
         )
     preflight.check_ports(config, node=True)
     preflight.check_ranges(config)
+    present = configuration.load(config.root)
+    if present is not None and present != config:
+        # Before the node starts: it would take the kubeconfigs of the settings before for those of now.
+        try:
+            pki.ensure(config.pki)
+        except pki.PKIError as error:
+            raise ConfigError(str(error)) from error
     configuration.save(config)
 
 
 def up(config: ClusterConfig, say: Say) -> None:
     """Start a cluster and wait until it serves; one that runs already is left alone."""
     started = time.monotonic()
-    running = process.supervisor(config.root)
-    if running is None:
+    ours = False
+    if process.claimed(config.root):
+        _same_settings(config)
+    else:
         prepare(config)
-        process.start_supervisor(config.root)
+        ours = process.start_supervisor(config.root)
     try:
         asyncio.run(_wait(config, started, say))
-    except ConfigError:
-        if running is None:
+    except (ConfigError, KeyboardInterrupt):
+        if ours:
             process.stop_supervisor(config.root)
         raise
     context, path = select_context(config)
     say(f"  kubeconfig      context {context!r} selected in {path}")
 
 
+def _same_settings(config: ClusterConfig) -> None:
+    """Settings take effect when a cluster starts; raises ConfigError that names those that this one does not have."""
+    present = configuration.load(config.root)
+    if present is None or present == config:
+        return
+    differing = [
+        f"{name.replace('_', '-')} is {getattr(present, name)}, not {getattr(config, name)}"
+        for name in ClusterConfig.__struct_fields__
+        if getattr(present, name) != getattr(config, name)
+    ]
+    raise ConfigError(
+        f"the cluster runs already with other settings ({'; '.join(differing)}); "
+        f"end it first with: steersman down --data-dir {config.root}"
+    )
+
+
 def select_context(config: ClusterConfig) -> tuple[str, Path]:
     """Write and select this cluster's context in the kubeconfig of whoever called; return its name and the file."""
     path, owner = kubeconfig_path()
-    kubeconfig.merge_context(path, (config.root / "admin.conf").read_bytes(), config.identity, select=True)
-    if owner is not None:
-        for created in (path, path.parent):
-            os.chown(created, owner.pw_uid, owner.pw_gid)
+    try:
+        kubeconfig.merge_context(path, (config.root / "admin.conf").read_bytes(), config.identity, select=True)
+        if owner is not None:
+            for created in (path, path.parent):
+                os.chown(created, owner.pw_uid, owner.pw_gid)
+    except (kubeconfig.KubeconfigError, OSError) as error:
+        raise ConfigError(
+            f"the cluster runs, but its context could not be written to {path}: {error}; mend that file, or use "
+            f"another: steersman kubeconfig --data-dir {config.root} > FILE"
+        ) from error
     return config.identity, path
 
 
@@ -73,8 +105,9 @@ def kubeconfig_path() -> tuple[Path, pwd.struct_passwd | None]:
     if named := os.environ.get("KUBECONFIG"):
         return Path(named.split(os.pathsep)[0]), None
     if os.geteuid() == 0 and (user := os.environ.get("SUDO_USER")) and user != "root":
-        entry = pwd.getpwnam(user)
-        return Path(entry.pw_dir) / ".kube/config", entry
+        with contextlib.suppress(KeyError):  # a user that this machine's directory does not know (any more)
+            entry = pwd.getpwnam(user)
+            return Path(entry.pw_dir) / ".kube/config", entry
     return Path.home() / ".kube/config", None
 
 
@@ -98,15 +131,21 @@ async def _wait(config: ClusterConfig, started: float, say: Say) -> None:
 
 
 async def _watch_processes(config: ClusterConfig) -> None:
-    """Raise ConfigError once a process keeps ending, with what it said last."""
+    """Raise ConfigError once a process keeps ending, or the supervisor is gone, with what it said last."""
     while True:
         await asyncio.sleep(0.1)
+        if not process.claimed(config.root):
+            raise _failure(config, "supervisor", "has ended")
         state = process.supervisor(config.root)
         for name, child in state.children.items() if state else ():
             if child.restarts >= MOST_RESTARTS:
-                log = config.root / f"logs/{name}.log"
-                lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
-                raise ConfigError("\n    ".join([f"the {name} does not start; the end of {log}:", *lines]))
+                raise _failure(config, name, "does not start")
+
+
+def _failure(config: ClusterConfig, name: str, what: str) -> ConfigError:
+    log = config.root / f"logs/{name}.log"
+    lines = log.read_text(errors="replace").splitlines()[-5:] if log.exists() else []
+    return ConfigError("\n    ".join([f"the {name} {what}; the end of {log}:", *lines]))
 
 
 async def _wait_until_served(config: ClusterConfig, started: float, say: Say) -> None:

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -39,3 +40,26 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
 def test_nonsense_is_named(tmp_path: Path, settings: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config.resolve(tmp_path, **settings)
+
+
+def test_a_directory_has_one_name_however_it_is_called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = tmp_path / "with blank"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    config.save(config.resolve(real, node_address="192.0.2.4"))
+    for name in (tmp_path / "link", Path("../link"), Path("../elsewhere/../with blank")):
+        found = config.load(name)
+        assert found is not None
+        assert (found.root, found.identity) == (real, config.resolve(real).identity)
+
+
+def test_a_copied_directory_leads_not_back_to_the_first_cluster(tmp_path: Path) -> None:
+    first = config.resolve(tmp_path / "first", node_address="192.0.2.4")
+    config.save(first)
+    shutil.copytree(tmp_path / "first", tmp_path / "second")
+    second = config.load(tmp_path / "second")
+    assert second is not None
+    assert second.root == tmp_path / "second"
+    assert second.identity != first.identity
