@@ -214,6 +214,7 @@ class EndpointSliceController(ServiceController):
         self.slices: Informer[EndpointSlice] = context.informers.informer(EndpointSlice)
         self.slices.lister.add_index("service", _service_of)
         self.listen(self.slices, self._slice_added, self._slice_updated, self._slice_deleted)
+        self.listen(self.services, on_update=self._service_replaced, on_delete=self._service_gone)
         self.nodes: Informer[Node] = context.informers.informer(Node)
         self.listen(self.nodes, self._zone_changed, self._node_updated, self._zone_changed)
 
@@ -222,7 +223,17 @@ class EndpointSliceController(ServiceController):
             self.expectations.creation_observed(key)
             self.queue.add(key)
 
+    def _service_replaced(self, old: Service, new: Service) -> None:
+        if old.metadata.uid != new.metadata.uid:
+            self._service_gone(old)
+
+    def _service_gone(self, service: Service) -> None:
+        """What was expected for this one must not hold up another that gets its name before we look."""
+        self.expectations.forget(object_key(service))
+
     def _slice_updated(self, old: EndpointSlice, new: EndpointSlice) -> None:
+        if old.metadata.uid != new.metadata.uid:  # deleted and made anew between two lists
+            self._slice_deleted(old)
         for key in {*_service_of(old), *_service_of(new)}:
             self.queue.add(key)
 

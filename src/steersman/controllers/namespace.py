@@ -26,6 +26,9 @@ from .kit import Controller, ControllerContext
 
 FINALIZER = "kubernetes"
 
+FIRST_WAIT, LONGEST_WAIT = 0.25, 15.0
+"""Seconds until a namespace that is not empty yet is looked at again; the wait doubles."""
+
 
 class Remainder(msgspec.Struct):
     """What is left in a namespace after an attempt to empty it."""
@@ -136,9 +139,15 @@ class NamespaceController(Controller):
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
+        self.waits: dict[str, float] = {}
+        """By uid: how long a namespace waited last; one that somebody's finalizer keeps must not be polled for ever."""
         self.namespaces: Informer[Namespace] = self.watch(Namespace, lambda obj: [obj.metadata.name])
+        self.listen(self.namespaces, on_delete=self._gone)
         # The last pod's end is what most deletions wait for: react to it rather than look again later.
         self.pods: Informer[Pod] = self.listen(context.informers.informer(Pod), on_delete=self._pod_gone)
+
+    def _gone(self, namespace: Namespace) -> None:
+        self.waits.pop(namespace.metadata.uid, None)
 
     def _pod_gone(self, pod: Pod) -> None:
         name = pod.metadata.namespace
@@ -175,7 +184,10 @@ class NamespaceController(Controller):
             raise
         if remainder.failures:
             raise RuntimeError(f"deletion of namespace {key} is incomplete: {'; '.join(remainder.failures)}")
-        return min(max(remainder.grace / 2, 0.25), 15.0)
+        uid = known.metadata.uid
+        wait = min(max(self.waits.get(uid, FIRST_WAIT / 2) * 2, remainder.grace / 2), LONGEST_WAIT)
+        self.waits[uid] = wait
+        return wait
 
     async def _empty(self, namespace: str) -> Remainder:
         remainder = Remainder()

@@ -117,6 +117,15 @@ class ReplicaSetController(Controller):
         self.pods: Informer[Pod] = context.informers.informer(Pod)
         self.pods.lister.add_index("controller", by_controller)
         self.listen(self.pods, self._pod_added, self._pod_updated, self._pod_deleted)
+        self.listen(self.replica_sets, on_update=self._replaced, on_delete=self._gone)
+
+    def _replaced(self, old: ReplicaSet, new: ReplicaSet) -> None:
+        if old.metadata.uid != new.metadata.uid:
+            self._gone(old)
+
+    def _gone(self, replica_set: ReplicaSet) -> None:
+        """What was expected for this one must not hold up another that gets its name before we look."""
+        self.expectations.forget(object_key(replica_set))
 
     def _owner(self, pod: Pod) -> str | None:
         """The key of the replica set that controls a pod."""
@@ -144,6 +153,10 @@ class ReplicaSetController(Controller):
             self._orphaned(pod)
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
+        if old.metadata.uid != new.metadata.uid:  # deleted and made anew between two lists
+            self._pod_deleted(old)
+            self._pod_added(new)
+            return
         if new.metadata.deletion_timestamp is not None:
             # For the purpose of replacing it, a pod is gone when its deletion begins.
             self._pod_deleted(new)
