@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 import zlib
+from typing import Any
 
 import pytest
 
@@ -97,6 +100,49 @@ async def test_request_deadline() -> None:
         answer = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 504 ")
     assert b"request did not complete within the allotted timeout" in answer
+
+
+async def test_an_answer_that_nobody_reads_does_not_stay() -> None:
+    async def handler(request: Request) -> Answer:
+        return Response([b"x" * (1 << 20)] * 64)
+
+    async with serving(handler, Limits(request_timeout=0.1)) as (server, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            while not server.connections:
+                await asyncio.sleep(0.01)
+            while server.connections:
+                await asyncio.sleep(0.01)
+        writer.close()
+
+
+@pytest.mark.parametrize("kind", [Stream, Upgrade])
+async def test_what_a_stream_holds_is_let_go_when_the_caller_has_gone(kind: type[Any]) -> None:
+    asked, abandoned = asyncio.Event(), asyncio.Event()
+    gone = asyncio.Event()
+
+    async def run(_: object) -> None:
+        raise AssertionError("nobody is there")
+
+    async def handler(request: Request) -> Answer:
+        asked.set()
+        await gone.wait()
+        answer: Answer = kind(run, headers={}, abandon=abandoned.set)
+        return answer
+
+    async with serving(handler) as (server, port):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        async with asyncio.timeout(5):
+            await asked.wait()
+            reset = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, reset)
+            writer.transport.abort()
+            while server.connections:
+                await asyncio.sleep(0.01)
+            gone.set()
+            await abandoned.wait()
 
 
 async def test_large_answers_are_compressed_when_accepted() -> None:

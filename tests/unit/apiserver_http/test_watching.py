@@ -110,6 +110,31 @@ async def test_slow_watcher_is_cut_off() -> None:
     assert handler.cancelled
 
 
+async def test_a_watcher_that_never_read_its_initial_state_is_cut_off_too() -> None:
+    """The initial state may be any size; what comes after it may not, whether it was read or not."""
+    assert RESOURCE is not None
+    handler, writer = Handler(), Writer()
+    writer.buffered = initial = 3 * watching.MAX_BUFFERED
+
+    async def never() -> None:
+        await asyncio.Event().wait()
+
+    writer.drain = never  # type: ignore[method-assign]
+    request = Request("GET", "/", "/", "", {})
+    stream = await open_watch(handler, RESOURCE, "", ListOptions(), request, PLAIN, Frames(RESOURCE))  # type: ignore[arg-type]
+    task = asyncio.create_task(stream.run(writer))  # type: ignore[arg-type]
+    await handler.subscribed.wait()
+    await asyncio.sleep(0)
+    handler.sink.event(event(1))
+    assert not handler.sink.done.is_set()
+    writer.buffered = initial + watching.MAX_BUFFERED + 1
+    handler.sink.event(event(2))
+    async with asyncio.timeout(3):
+        with pytest.raises(ConnectionAbortedError):
+            await task
+    assert handler.cancelled
+
+
 async def test_watch_ends_after_the_time_asked_for() -> None:
     assert RESOURCE is not None
     handler, _, task = await start(PLAIN, Frames(RESOURCE), ListOptions(timeout_seconds=1))

@@ -81,7 +81,13 @@ class NodeClient:
         import yarl
 
         if self._session is None:
-            self._session = aiohttp.ClientSession(auto_decompress=False, skip_auto_headers=("User-Agent",))
+            # Followed logs keep their connections: a bound on their number would make the next one wait in vain.
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+                skip_auto_headers=("User-Agent",),
+            )
         host = f"[{target.host}]" if ":" in target.host else target.host
         url = yarl.URL(f"https://{host}:{target.port}{path}", encoded=True)
         try:

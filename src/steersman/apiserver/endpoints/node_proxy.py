@@ -111,7 +111,7 @@ class NodeProxy:
             finally:
                 response.close()
 
-        return Stream(run, response.headers.get("Content-Type", "text/plain"))
+        return Stream(run, response.headers.get("Content-Type", "text/plain"), abandon=response.close)
 
     # -- upgrades ------------------------------------------------------------------------------------------------
 
@@ -146,7 +146,8 @@ class NodeProxy:
             finally:
                 writer.close()
 
-        return Upgrade(run, {shown: answer[name] for name, shown in _ANSWERED.items() if name in answer})
+        answered = {shown: answer[name] for name, shown in _ANSWERED.items() if name in answer}
+        return Upgrade(run, answered, abandon=writer.close)
 
 
 async def _copy_both(connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

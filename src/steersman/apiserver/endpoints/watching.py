@@ -71,13 +71,13 @@ class Sink:
         self._frames = frames
         self._encode = encode
         self._bookmark = bookmark
-        self._started = False
+        self._bound: int | None = None
         self.overflowed = False
         self.done = asyncio.Event()
 
     def started(self) -> None:
-        """The initial state has been sent: from now on the bound on what is buffered holds."""
-        self._started = True
+        """The initial state has been written: what comes on top of what is still buffered of it is bounded."""
+        self._bound = self._writer.buffered + MAX_BUFFERED
 
     def event(self, event: CacheEvent) -> None:
         if self.done.is_set():
@@ -86,7 +86,7 @@ class Sink:
             self._writer.write_framed(self._frames.frame(event))
         else:
             self._writer.write(self._encode(event))
-        if self._started and self._writer.buffered > MAX_BUFFERED:
+        if self._bound is not None and self._writer.buffered > self._bound:
             self.overflowed = True
             self.done.set()
 
@@ -180,7 +180,6 @@ async def open_watch(
             sink.end(error.status)
             return
         try:
-            await writer.drain()
             sink.started()
             # Whoever closes the connection cancels this task: only the other ends need waiting for.
             with suppress(TimeoutError):

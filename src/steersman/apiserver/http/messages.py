@@ -129,9 +129,12 @@ class StreamWriter(Protocol):
 
 
 class Stream:
-    """A response whose body is produced while it is sent; the body ends when ``run`` returns."""
+    """A response whose body is produced while it is sent; the body ends when ``run`` returns.
 
-    __slots__ = ("content_type", "headers", "run", "status")
+    Where the caller has gone before that, ``abandon`` is called instead of ``run``: it lets go of what ``run`` would.
+    """
+
+    __slots__ = ("abandon", "content_type", "headers", "run", "status")
 
     def __init__(
         self,
@@ -139,21 +142,34 @@ class Stream:
         content_type: str = "application/json",
         status: int = 200,
         headers: Mapping[str, str] | None = None,
+        *,
+        abandon: Callable[[], None] = lambda: None,
     ) -> None:
         self.run = run
         self.content_type = content_type
         self.status = status
         self.headers = headers or {}
+        self.abandon = abandon
 
 
 class Upgrade:
-    """Takes the connection over: the 101 with these headers is sent, then ``run`` owns the bytes."""
+    """Takes the connection over: the 101 with these headers is sent, then ``run`` owns the bytes.
 
-    __slots__ = ("headers", "run")
+    ``abandon`` as in :class:`Stream`.
+    """
 
-    def __init__(self, run: Callable[[Connection], Awaitable[None]], headers: Mapping[str, str]) -> None:
+    __slots__ = ("abandon", "headers", "run")
+
+    def __init__(
+        self,
+        run: Callable[[Connection], Awaitable[None]],
+        headers: Mapping[str, str],
+        *,
+        abandon: Callable[[], None] = lambda: None,
+    ) -> None:
         self.run = run
         self.headers = headers
+        self.abandon = abandon
 
 
 Answer = Response | Stream | Upgrade

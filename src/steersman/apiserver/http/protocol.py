@@ -261,9 +261,12 @@ class HTTPProtocol(asyncio.Protocol):
                 answer = self._server.timeout_answer(request)
                 keep_alive = False
             if self.transport.is_closing():
+                if not isinstance(answer, Response):
+                    answer.abandon()
                 return
             if isinstance(answer, Response):
-                self.handling_since = None
+                # Writing has its own time: a peer that does not read must not keep the answer in memory for ever.
+                self.handling_since = self._server.now()
                 await self._respond(request, answer, keep_alive)
             elif isinstance(answer, Stream):
                 self.handling_since = None
@@ -331,11 +334,14 @@ class HTTPProtocol(asyncio.Protocol):
             )
         )
         if request.method == "HEAD":
+            stream.abandon()
             return
         self._writer = ChunkedWriter(self, chunked=chunked)
         self.streaming = True
         try:
-            if not self._server.stopping:
+            if self._server.stopping:
+                stream.abandon()
+            else:
                 await stream.run(self._writer)
         finally:
             self.streaming = False

@@ -13,6 +13,16 @@ from .messages import Handler, Request, Response
 from .protocol import HTTPProtocol
 from .writing import Clock
 
+_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    # Watches say nothing for long: a peer that vanished without a word is found within two minutes.
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4),
+)
+"""Of the listening sockets; accepted connections inherit them."""
+
 
 def tls_context(certificate: Path, key: Path, client_authorities: Sequence[Path]) -> ssl.SSLContext:
     """TLS 1.2 or newer, ALPN ``http/1.1``; a client certificate is optional, and verified where there is one."""
@@ -62,7 +72,8 @@ class HTTPServer:
         self._servers.append(server)
         bound: socket.socket = server.sockets[0]
         for listening in server.sockets:
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for level, option, value in _OPTIONS:
+                listening.setsockopt(level, option, value)
         self._schedule()
         return int(bound.getsockname()[1])
 

@@ -213,6 +213,9 @@ class Handler:
             version = listing.revision
         elif not version:
             version = self.cache.revision
+        if options.send_initial_events and options.allow_watch_bookmarks:
+            # MUST come before what subscribing replays: a version is never followed by an older one.
+            sink.bookmark(version, initial_events_end=True)
         try:
             subscription = self.cache.subscribe(
                 scope,
@@ -225,8 +228,6 @@ class Handler:
         except Compacted:
             sink.end(paging.too_old(version, self.cache.oldest_revision).status)
             return Ended()
-        if options.send_initial_events and options.allow_watch_bookmarks:
-            sink.bookmark(version, initial_events_end=True)
         return subscription
 
     def _single(self, key: str, selection: Selection) -> Listing[Any]:
