@@ -15,12 +15,12 @@ help: ## show what each target does
 .PHONY: up
 up: ## install what is missing, start a cluster on this machine, and deploy examples/hello (as root)
 	@scripts/setup run
-	@$(BIN)/steersman up --data-dir $(DATA_DIR)
-	@examples/hello/deploy $(BIN)/steersman $(DATA_DIR)
+	@$(BIN)/steersman up --data-dir "$(DATA_DIR)"
+	@examples/hello/deploy $(BIN)/steersman "$(DATA_DIR)"
 
 .PHONY: down
 down: ## end the cluster; nothing of it stays on the machine but its data directory (as root)
-	@$(BIN)/steersman down --data-dir $(DATA_DIR)
+	@$(BIN)/steersman down --data-dir "$(DATA_DIR)"
 
 .PHONY: test
 test: ## install what is missing and run every test (one alone: make test PYTEST_ARGS=tests/unit/pki)
@@ -33,7 +33,7 @@ check: ## run the linters, the type checker and the import contracts
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
-	@$(BIN)/lint-imports --no-cache | tail -n 1
+	@$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports --no-cache
 
 .PHONY: bench
 bench: ## measure this build, with the machine's yardsticks beside it
