@@ -679,6 +679,29 @@ TABLE: tuple[Resource[Any], ...] = (
     ),
 )
 
+RETURNS_DELETED = frozenset(
+    (
+        "persistentvolumeclaims",
+        "persistentvolumes",
+        "pods",
+        "podtemplates",
+        "resourcequotas",
+        "serviceaccounts",
+        "services",
+        "deviceclasses.resource.k8s.io",
+        "devicetaintrules.resource.k8s.io",
+        "resourceclaims.resource.k8s.io",
+        "resourceclaimtemplates.resource.k8s.io",
+        "resourceslices.resource.k8s.io",
+        "csidrivers.storage.k8s.io",
+        "csinodes.storage.k8s.io",
+        "storageclasses.storage.k8s.io",
+        "volumeattachments.storage.k8s.io",
+        "volumeattributesclasses.storage.k8s.io",
+    )
+)
+"""Whose deletion is answered with the object even when it is gone at once; that of others, with a Status then."""
+
 
 def builtin_scheme() -> Scheme:
     """A new scheme that holds every built-in resource."""

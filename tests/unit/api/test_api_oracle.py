@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from steersman.api.resources import TABLE, builtin_scheme
+from steersman.api.resources import RETURNS_DELETED, TABLE, builtin_scheme
 from steersman.apiserver.endpoints.openapi.paths import paths
 from steersman.apiserver.endpoints.openapi.schemas import Descriptions, Schemas, definition_name
 
@@ -54,6 +54,16 @@ def test_every_path_method_action_and_kind_is_upstreams(oracle: dict[str, Any]) 
     ours, theirs = _ours(), _upstreams(oracle)
     assert {key: ours.get(key) for key in theirs} == theirs
     assert set(ours) == set(theirs)
+
+
+def test_what_a_deletion_answers_is_upstreams(oracle: dict[str, Any]) -> None:
+    for resource in TABLE:
+        if "delete" not in resource.verbs:
+            continue
+        path = resource.path("{namespace}" if resource.namespaced else "", "{name}")
+        answer = oracle["paths"][path]["delete"]["responses"]["200"]["schema"]["$ref"].rpartition(".")[2]
+        expected = resource.kind if resource.qualified_name in RETURNS_DELETED else "Status"
+        assert answer == expected, resource
 
 
 def test_scope_is_upstreams(oracle: dict[str, Any]) -> None:

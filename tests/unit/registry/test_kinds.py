@@ -122,7 +122,10 @@ async def test_binding_once(client: LocalClient) -> None:
 async def test_graceful_deletion(client: LocalClient, registry: Registry) -> None:
     handler = registry.handler_of(v1.Pod)
     await client.create(pod())
-    assert isinstance(await handler.delete(context(), "default", "p", DeleteOptions()), Status)
+    gone = await handler.delete(context(), "default", "p", DeleteOptions())
+    assert not isinstance(gone, Status)
+    assert gone.object.metadata.name == "p"
+    assert (await client.list(v1.Pod)).items == []
     await client.create(pod(node_name="n"))
     answer = await handler.delete(context(), "default", "p", DeleteOptions())
     assert not isinstance(answer, Status)
@@ -134,7 +137,8 @@ async def test_graceful_deletion(client: LocalClient, registry: Registry) -> Non
     shorter = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=5))
     assert not isinstance(shorter, Status)
     assert meta.deletion_timestamp - shorter.object.metadata.deletion_timestamp == timedelta(seconds=25)
-    assert isinstance(await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0)), Status)
+    await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
+    assert (await client.list(v1.Pod)).items == []
     wanted = pod(node_name="n")
     wanted.metadata.finalizers = ["example.com/hold"]
     await client.create(wanted)
@@ -192,6 +196,29 @@ async def test_eviction_respects_budgets(client: LocalClient) -> None:
     spent = await client.get(policy_v1.PodDisruptionBudget, "b", "default")
     assert spent.status.disruptions_allowed == 0
     assert list(spent.status.disrupted_pods) == ["p"]
+
+
+async def test_an_eviction_on_trial_leaves_no_trace(client: LocalClient) -> None:
+    created = await client.create(pod(node_name="n"))
+    options = DeleteOptions(dry_run=["All"])
+    eviction = policy_v1.Eviction(metadata=ObjectMeta(name="p", namespace="default"), delete_options=options)
+    await client.create_subresource(v1.Pod, "p", "eviction", eviction, "default")
+    assert await client.get(v1.Pod, "p", "default") == created
+
+
+async def test_resizing_is_validated(client: LocalClient) -> None:
+    await client.create(pod())
+
+    async def resize(requests: str, limits: str) -> int:
+        body = b'{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"%b"},"limits":{"cpu":"%b"}}}]}}'
+        patch = Patch("application/strategic-merge-patch+json", body % (requests.encode(), limits.encode()))
+        with pytest.raises(StatusError) as error:
+            await client.patch(v1.Pod, "p", patch, "default", subresource="resize")
+        return error.value.code
+
+    assert await resize("2", "1") == 422
+    assert await resize("-1", "1") == 422
+    assert await resize("1", "1") == 422  # Burstable where there was BestEffort
 
 
 # -- services --------------------------------------------------------------------------------------------------------

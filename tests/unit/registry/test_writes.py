@@ -263,7 +263,8 @@ async def test_finalizers_hold_and_let_go(client: LocalClient) -> None:
     with pytest.raises(StatusError) as error:
         await client.update(more)
     assert error.value.code == 422
-    await client.patch(v1.ConfigMap, "cm", Patch(MERGE, b'{"metadata":{"finalizers":null}}'), "default")
+    last = await client.patch(v1.ConfigMap, "cm", Patch(MERGE, b'{"metadata":{"finalizers":null}}'), "default")
+    assert last.metadata.finalizers == []
     with pytest.raises(StatusError) as error:
         await client.get(v1.ConfigMap, "cm", "default")
     assert error.value.reason == "NotFound"

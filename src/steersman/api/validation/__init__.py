@@ -69,6 +69,7 @@ TABLE: dict[type[Any], Rules] = {
         subresources={
             "status": pods.pod_status_update,
             "ephemeralcontainers": pods.ephemeral_containers_update,
+            "resize": pods.pod_resize_update,
         },
     ),
     core_v1.PodTemplate: Rules(pods.pod_template),

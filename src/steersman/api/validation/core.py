@@ -74,10 +74,6 @@ def secret_update(faults: Faults, new: v1.Secret, old: v1.Secret) -> None:
     _frozen(faults, new, old)
 
 
-def namespace_update(faults: Faults, new: v1.Namespace, old: v1.Namespace) -> None:
-    """Spec and status have subresources of their own; the name label is kept by defaults."""
-
-
 def node(faults: Faults, obj: v1.Node) -> None:
     seen: set[Any] = set()
     for index, taint in enumerate(obj.spec.taints):

@@ -513,6 +513,13 @@ def pod_status_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
         faults.grammar("status.nominatedNodeName", new.status.nominated_node_name, names.dns1123_subdomain)
 
 
+def pod_resize_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
+    """New resources of the containers are as good as those of a new pod."""
+    for member, containers in (("containers", new.spec.containers), ("initContainers", new.spec.init_containers)):
+        for index, container in enumerate(containers):
+            requirements(faults, container.resources, f"spec.{member}[{index}].resources")
+
+
 def ephemeral_containers_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     """Ephemeral containers are only ever added."""
     known = {container.name: container for container in old.spec.ephemeral_containers}

@@ -105,7 +105,10 @@ class ResourceHandler(Protocol):
     ) -> tuple[Entry[Any], bool]: ...
 
     async def delete(self, context: Context, namespace: str, name: str, options: DeleteOptions) -> Entry[Any] | Status:
-        """An entry while the object lives on (grace period, finalizers), a Status of success when it is gone."""
+        """The object while it lives on (grace period, finalizers); when it is gone, its last state or a Status.
+
+        Which of the two depends on the kind: :data:`steersman.api.resources.RETURNS_DELETED`.
+        """
         ...
 
     async def delete_collection(

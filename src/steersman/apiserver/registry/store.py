@@ -29,6 +29,7 @@ from steersman.api.errors import (
     not_found,
     service_unavailable,
 )
+from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource
 from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusDetails
@@ -411,7 +412,10 @@ class Handler:
             old = entry.object
             if self.strategy.released(new):
                 if context.dry_run or await self._remove(entry, new):
-                    return entry, False
+                    # Without its finalizers: who took the last one away is told that it is away.
+                    new.metadata.resource_version = ""
+                    raw = splice(codecs.encode(new), entry.revision)
+                    return Entry(entry.key, entry.revision, raw, self.decode), False
                 entry = await self._reread(entry.key)
                 continue
             reservation = await self.strategy.reserve(new, old)
@@ -506,7 +510,7 @@ class Handler:
     # -- deleting ------------------------------------------------------------------------------------------------
 
     async def delete(self, context: Context, namespace: str, name: str, options: DeleteOptions) -> Entry[Any] | Status:
-        """Begin to delete an object; the answer is a Status when it is gone already."""
+        """Begin to delete an object."""
         check_options(options)
         entry = await self._present(namespace, name)
         dry_run = context.dry_run or bool(options.dry_run)
@@ -568,7 +572,9 @@ class Handler:
             raise _unavailable(error) from error
         return True
 
-    def _gone(self, entry: Entry[Any]) -> Status:
+    def _gone(self, entry: Entry[Any]) -> Entry[Any] | Status:
+        if self.resource.qualified_name in RETURNS_DELETED:
+            return entry
         meta = entry.object.metadata
         details = StatusDetails(name=meta.name, group=self.resource.group, kind=self.resource.name, uid=meta.uid)
         return Status(status="Success", details=details)

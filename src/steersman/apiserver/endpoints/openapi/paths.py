@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource, Subresource
 
 PATCHES = (
@@ -127,6 +128,8 @@ def _operation(
     name += "ForAllNamespaces" if everywhere else ""
     body = {"create": "object", "update": "object", "patch": "patch"}.get(verb, "")
     answer = {"list": "list", "delete": "status", "deletecollection": "status"}.get(verb, "object")
+    if verb == "delete" and resource.qualified_name in RETURNS_DELETED:
+        answer = "object"
     if verb in ("delete", "deletecollection"):
         body = "options"
     if subresource is not None and subresource.name == "log":

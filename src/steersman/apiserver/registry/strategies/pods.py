@@ -7,11 +7,13 @@ from typing import Any
 
 from steersman.api import codecs, quantity
 from steersman.api.errors import (
+    FieldError,
     StatusError,
     bad_request,
     conflict,
     forbidden,
     invalid,
+    invalid_value,
     not_found,
     required,
     too_many_requests,
@@ -93,6 +95,14 @@ class PodStrategy(Strategy):
         new.status = old.status
         self.count_change(new, old)
 
+    def validate_update(self, context: Context, new: v1.Pod, old: v1.Pod, subresource: str) -> list[FieldError]:
+        faults = super().validate_update(context, new, old, subresource)
+        if subresource == "resize" and not faults and qos_class(new.spec) != qos_class(old.spec):
+            faults.append(
+                invalid_value("spec", qos_class(new.spec), "Pod QOS Class may not change as a result of resizing")
+            )
+        return faults
+
     def grace_period(self, obj: v1.Pod, asked: int | None) -> int | None:
         if not obj.spec.node_name or obj.status.phase in ("Failed", "Succeeded"):
             return 0
@@ -158,6 +168,7 @@ class PodStrategy(Strategy):
             Request("CREATE", self.resource, "eviction", namespace, name, eviction, None, context.user)
         )
         options = eviction.delete_options or DeleteOptions()
+        dry_run = context.dry_run or bool(options.dry_run)
         pods = self.cluster.handler_of(v1.Pod)
         terminal = pod.status.phase in ("Succeeded", "Failed", "Pending") or pod.metadata.deletion_timestamp is not None
         if not terminal and (budget := await self._budget(pod)) is not None:
@@ -165,8 +176,8 @@ class PodStrategy(Strategy):
             always = budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow"
             healthy_budget = budget.status.current_healthy >= budget.status.desired_healthy > 0
             if ready or not (always or healthy_budget):
-                await self._spend(context, budget, name)
-        if not context.dry_run and pod.metadata.deletion_timestamp is None:
+                await self._spend(budget, name, dry_run=dry_run)
+        if not dry_run and pod.metadata.deletion_timestamp is None:
             now = self.cluster.clock()
 
             def mark(obj: v1.Pod) -> None:
@@ -194,7 +205,7 @@ class PodStrategy(Strategy):
             raise StatusError(Status(status="Failure", code=500, message=message))
         return budgets[0] if budgets else None
 
-    async def _spend(self, context: Context, budget: policy_v1.PodDisruptionBudget, pod: str) -> None:
+    async def _spend(self, budget: policy_v1.PodDisruptionBudget, pod: str, *, dry_run: bool) -> None:
         now = self.cluster.clock()
 
         def spend(obj: policy_v1.PodDisruptionBudget) -> None:
@@ -214,7 +225,7 @@ class PodStrategy(Strategy):
             status.disrupted_pods[pod] = now
 
         handler = self.cluster.handler_of(policy_v1.PodDisruptionBudget)
-        await handler.amend(budget.metadata.namespace, budget.metadata.name, spend, dry_run=context.dry_run)
+        await handler.amend(budget.metadata.namespace, budget.metadata.name, spend, dry_run=dry_run)
 
 
 def _refusal(cause: str, retry_after_seconds: int = 0) -> StatusError:
