@@ -77,29 +77,33 @@ class Cleaner:
                             file.unlink(missing_ok=True)
 
     async def remove_orphans(self) -> None:
-        """Remove sandboxes, directories and groups of pods that nobody knows any more."""
-        known = set(self._actors())
+        """Remove sandboxes, directories and groups of pods that nobody knows any more.
+
+        What there is MUST be listed before asking who is known: an actor is there before anything of its pod is.
+        """
         for sandbox in await self._runtime.list_sandboxes():
             uid = sandbox.labels.get(names.POD_UID)
-            if uid is not None and uid not in known:
+            if uid is not None and uid not in self._actors():
                 await self._runtime.stop_sandbox(sandbox.id)
                 await self._runtime.remove_sandbox(sandbox.id)
-        await asyncio.to_thread(self._remove_files, known)
+        directories, groups = await asyncio.to_thread(self._list_files)
+        for directory in directories:
+            if directory.name not in self._actors():
+                await asyncio.to_thread(remove_pod_directory, directory)
+        for uid, group in groups.items():
+            if uid not in self._actors():
+                await asyncio.to_thread(cgroups.remove_tree, group)
 
-    def _remove_files(self, known: set[str]) -> None:
-        if self._config.pods_dir.is_dir():
-            for directory in self._config.pods_dir.iterdir():
-                if directory.name not in known:
-                    remove_pod_directory(directory)
-        for uid, group in cgroups.pod_groups(self._config.cgroup_root).items():
-            if uid not in known:
-                cgroups.remove_tree(group)
+    def _list_files(self) -> tuple[list[Path], dict[str, str]]:
+        directory = self._config.pods_dir
+        directories = list(directory.iterdir()) if directory.is_dir() else []
+        return directories, cgroups.pod_groups(self._config.cgroup_root)
 
     async def remove_images(self) -> None:
         """When the disk is fuller than the high threshold, remove the longest unused images down to the low one."""
         images = await self._runtime.list_images()
-        used = {container.image_ref for container in await self._runtime.list_containers()}
-        used |= {container.image.image for container in await self._runtime.list_containers()}
+        containers = await self._runtime.list_containers()
+        used = {container.image_ref for container in containers} | {each.image.image for each in containers}
         at = time.monotonic()
         unused = []
         for image in images:

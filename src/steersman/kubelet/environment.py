@@ -6,13 +6,19 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Protocol
 
-from steersman.api.types.core_v1 import ConfigMap, Container, Pod, Secret, Service
+from steersman.api.types.core_v1 import (
+    ConfigMap,
+    ConfigMapKeySelector,
+    Container,
+    Pod,
+    Secret,
+    SecretKeySelector,
+    Service,
+)
 
 from .downward import DownwardError, field_value, resource_value
 
 _REFERENCE = re.compile(r"\$(?:\$|\(([^)]*)\))")
-
-NODE_ALLOCATABLE = Mapping[str, str]
 
 
 class ConfigError(Exception):
@@ -125,9 +131,9 @@ async def container_environment(
             except DownwardError as error:
                 raise ConfigError(str(error)) from error
         elif origin.config_map_key_ref is not None:
-            value = await _config_map_key(variable.name, namespace, origin.config_map_key_ref, sources)
+            value = await _config_map_key(namespace, origin.config_map_key_ref, sources)
         elif origin.secret_key_ref is not None:
-            value = await _secret_key(variable.name, namespace, origin.secret_key_ref, sources)
+            value = await _secret_key(namespace, origin.secret_key_ref, sources)
         else:
             raise ConfigError(f"environment variable {variable.name}: this source is not supported")
         if value is not None:
@@ -135,28 +141,24 @@ async def container_environment(
     return {**{name: value for name, value in service_values.items() if name not in result}, **result}
 
 
-async def _config_map_key(name: str, namespace: str, ref: object, sources: Sources) -> str | None:
-    from steersman.api.types.core_v1 import ConfigMapKeySelector
-
-    assert isinstance(ref, ConfigMapKeySelector)
+async def _config_map_key(namespace: str, ref: ConfigMapKeySelector, sources: Sources) -> str | None:
     config_map = await sources.config_map(namespace, ref.name, optional=bool(ref.optional))
-    if config_map is None or ref.key not in config_map.data:
-        if ref.optional:
-            return None
-        raise ConfigError(f"couldn't find key {ref.key} in ConfigMap {namespace}/{ref.name}")
-    return config_map.data[ref.key]
+    return _value(config_map.data if config_map is not None else {}, "ConfigMap", namespace, ref)
 
 
-async def _secret_key(name: str, namespace: str, ref: object, sources: Sources) -> str | None:
-    from steersman.api.types.core_v1 import SecretKeySelector
-
-    assert isinstance(ref, SecretKeySelector)
+async def _secret_key(namespace: str, ref: SecretKeySelector, sources: Sources) -> str | None:
     secret = await sources.secret(namespace, ref.name, optional=bool(ref.optional))
-    if secret is None or ref.key not in secret.data:
-        if ref.optional:
-            return None
-        raise ConfigError(f"couldn't find key {ref.key} in Secret {namespace}/{ref.name}")
-    return _text(secret.data[ref.key])
+    return _value(secret.data if secret is not None else {}, "Secret", namespace, ref)
+
+
+def _value(
+    data: Mapping[str, str | bytes], kind: str, namespace: str, ref: ConfigMapKeySelector | SecretKeySelector
+) -> str | None:
+    if ref.key in data:
+        return _text(data[ref.key])
+    if ref.optional:
+        return None
+    raise ConfigError(f"couldn't find key {ref.key} in {kind} {namespace}/{ref.name}")
 
 
 def _text(value: bytes | str) -> str:

@@ -97,7 +97,9 @@ class Kubelet:
             allocatable=allocatable(found, config),
         )
         self.server = KubeletServer(self)
-        reporter = NodeReporter(config, self._client, runtime, lambda: self.server.port if self.server else config.port)
+        reporter = NodeReporter(
+            config, self._client, runtime, recorder, lambda: self.server.port if self.server else config.port
+        )
         self.reporter = reporter
         try:
             async with asyncio.TaskGroup() as group:

@@ -36,6 +36,7 @@ from steersman.api.types.core_v1 import (
 )
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
+from steersman.client.events import EventRecorder
 
 from .config import KubeletConfig
 from .cri_api import messages as cri
@@ -47,6 +48,17 @@ log = logging.getLogger(__name__)
 KUBELET_VERSION = "v1.35.0"
 MAX_IMAGES = 50
 LEASE_NAMESPACE = "kube-node-lease"
+
+_CONDITION_EVENTS = {
+    ("MemoryPressure", "True"): "NodeHasInsufficientMemory",
+    ("MemoryPressure", "False"): "NodeHasSufficientMemory",
+    ("DiskPressure", "True"): "NodeHasDiskPressure",
+    ("DiskPressure", "False"): "NodeHasNoDiskPressure",
+    ("PIDPressure", "True"): "NodeHasInsufficientPID",
+    ("PIDPressure", "False"): "NodeHasSufficientPID",
+    ("Ready", "True"): "NodeReady",
+    ("Ready", "False"): "NodeNotReady",
+}
 
 
 class Machine(msgspec.Struct, frozen=True):
@@ -140,9 +152,17 @@ def parse_taint(text: str) -> Taint:
 class NodeReporter:
     """Registers the node, keeps its status and its Lease up to date."""
 
-    def __init__(self, config: KubeletConfig, client: Client, runtime: Runtime, port: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        config: KubeletConfig,
+        client: Client,
+        runtime: Runtime,
+        recorder: EventRecorder,
+        port: Callable[[], int],
+    ) -> None:
         self._config = config
         self._client = client
+        self._recorder = recorder
         self._runtime = runtime
         self._port = port
         self._reported = 0.0
@@ -179,6 +199,7 @@ class NodeReporter:
         )
         try:
             self.node = await self._client.create(node)
+            self._tell_changes(self.node, Node())
         except StatusError as error:
             if not is_already_exists(error):
                 raise
@@ -230,8 +251,21 @@ class NodeReporter:
                 if is_conflict(error):
                     continue
                 raise
+            self._tell_changes(self.node, current)
             self._reported = time.monotonic()
             return
+
+    def _tell_changes(self, node: Node, before: Node) -> None:
+        """Record an event for each condition that has changed, and for a reboot."""
+        old = {condition.type: condition.status for condition in before.status.conditions}
+        for condition in node.status.conditions:
+            reason = _CONDITION_EVENTS.get((condition.type, condition.status))
+            if reason is not None and old.get(condition.type) != condition.status:
+                self._recorder.event(node, "Normal", reason, f"Node {node.metadata.name} status is now: {reason}")
+        boot, old_boot = node.status.node_info.boot_id, before.status.node_info.boot_id
+        if old_boot and boot != old_boot:
+            text = f"Node {node.metadata.name} has been rebooted, boot id: {boot}"
+            self._recorder.event(node, "Warning", "Rebooted", text)
 
     async def _status(self, current: Node | None) -> NodeStatus:
         found = await asyncio.to_thread(machine, self._config.root_dir)
@@ -339,28 +373,25 @@ def _conditions(config: KubeletConfig, runtime: cri.StatusResponse, found: Machi
     if faults:
         ready = NodeCondition(type="Ready", status="False", reason="KubeletNotReady", message=", ".join(faults))
 
-    def pressure(kind: str, short: str, holds: bool, bad: tuple[str, str], good: tuple[str, str]) -> NodeCondition:
+    def pressure(kind: str, holds: bool, bad: tuple[str, str], good: tuple[str, str]) -> NodeCondition:
         reason, message = bad if holds else good
         return NodeCondition(type=kind, status="True" if holds else "False", reason=reason, message=message)
 
     return [
         pressure(
             "MemoryPressure",
-            "memory",
             low_memory,
             ("KubeletHasInsufficientMemory", "kubelet has insufficient memory available"),
             ("KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
         ),
         pressure(
             "DiskPressure",
-            "disk",
             low_disk,
             ("KubeletHasDiskPressure", "kubelet has disk pressure"),
             ("KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
         ),
         pressure(
             "PIDPressure",
-            "PID",
             _low_pids(),
             ("KubeletHasInsufficientPID", "kubelet has insufficient PID available"),
             ("KubeletHasSufficientPID", "kubelet has sufficient PID available"),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from steersman.api import codecs
-from steersman.api.types.core_v1 import Pod
+from steersman.api.types.core_v1 import Pod, ServiceAccountTokenProjection
 from steersman.kubelet import KubeletConfig, names
 from steersman.kubelet.backoff import Backoff
 from steersman.kubelet.cri_api import messages as cri
@@ -21,6 +22,7 @@ from steersman.kubelet.pulls import Puller
 from steersman.kubelet.record import PodRecord
 from steersman.kubelet.resolvconf import Resolver
 from steersman.kubelet.sandbox import sandbox_config
+from steersman.kubelet.sources import ApiSources
 from steersman.kubelet.starting import Starter, runs_by_logs
 from steersman.kubelet.stopping import Stopper
 
@@ -222,3 +224,43 @@ async def test_every_container_gets_two_seconds(tmp_path, grace, seconds):
     assert given == [seconds]
     assert world.record.newest("main").state == cri.CONTAINER_EXITED
     assert ("Killing", "Stopping container main", "spec.containers{main}") in world.recorder.events
+
+
+class TokenClient:
+    """Issues numbered tokens of an hour, unless it is down."""
+
+    def __init__(self, clock) -> None:
+        self.clock = clock
+        self.issued = 0
+        self.down = False
+
+    async def create_subresource(self, which, name, subresource, body, namespace=""):
+        if self.down:
+            raise OSError("down")
+        self.issued += 1
+        answer = codecs.copy(body)
+        answer.status.token = f"token-{self.issued}"
+        answer.status.expiration_timestamp = datetime.fromtimestamp(self.clock() + 3600, UTC)
+        return answer
+
+
+async def test_tokens_are_renewed_before_they_expire():
+    now = [1_000_000.0]
+    client = TokenClient(lambda: now[0])
+    sources = ApiSources(client, None, lambda: now[0])
+    pod = codecs.from_builtins(Pod, {"metadata": {"name": "p", "namespace": "ns", "uid": "u"}})
+    projection = codecs.from_builtins(ServiceAccountTokenProjection, {"path": "token", "expirationSeconds": 3600})
+
+    async def token() -> str:
+        return await sources.service_account_token(pod, projection)
+
+    assert await token() == "token-1"
+    now[0] += 2879
+    assert await token() == "token-1"
+    now[0] += 2
+    client.down = True
+    assert await token() == "token-1"  # still good
+    client.down = False
+    assert await token() == "token-2"
+    sources.forget("u")
+    assert await token() == "token-3"

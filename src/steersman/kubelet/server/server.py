@@ -304,11 +304,7 @@ class KubeletServer:
         status = self._container(actor, container)
         flags = _streams(request)
         message = cri.ExecRequest(container_id=status.id, cmd=request.query.get("command", []), **flags)
-        try:
-            url = await self._runtime().exec_url(message)
-        except RuntimeFailure as error:
-            raise Refused(500, str(error)) from error
-        return await self._tunnel(url, request, reader, writer)
+        return await self._tunnel(self._runtime().exec_url(message), request, reader, writer)
 
     async def _attach(
         self,
@@ -323,11 +319,8 @@ class KubeletServer:
         flags = _streams(request) | {"tty": spec is not None and bool(spec.tty)}
         if flags["tty"]:
             flags["stderr"] = False
-        try:
-            url = await self._runtime().attach_url(cri.AttachRequest(container_id=status.id, **flags))
-        except RuntimeFailure as error:
-            raise Refused(500, str(error)) from error
-        return await self._tunnel(url, request, reader, writer)
+        message = cri.AttachRequest(container_id=status.id, **flags)
+        return await self._tunnel(self._runtime().attach_url(message), request, reader, writer)
 
     async def _port_forward(
         self, request: Request, actor: PodActor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -336,17 +329,20 @@ class KubeletServer:
             raise Refused(404, "sandbox not found")
         ports = [int(port) for text in request.query.get("port", []) for port in text.split(",") if port.isdigit()]
         message = cri.PortForwardRequest(pod_sandbox_id=actor.record.sandbox.id, port=ports)
-        try:
-            url = await self._runtime().port_forward_url(message)
-        except RuntimeFailure as error:
-            raise Refused(500, str(error)) from error
-        return await self._tunnel(url, request, reader, writer)
+        return await self._tunnel(self._runtime().port_forward_url(message), request, reader, writer)
 
     async def _tunnel(
-        self, url: str, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+        self,
+        url: Coroutine[Any, Any, str],
+        request: Request,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
     ) -> bool:
         """Pass the upgrade on to the runtime's streaming server, then bytes both ways."""
-        target = urlsplit(url)
+        try:
+            target = urlsplit(await url)
+        except RuntimeFailure as error:
+            raise Refused(500, str(error)) from error
         try:
             upstream = await asyncio.open_connection(target.hostname, target.port or 80)
         except OSError as error:
