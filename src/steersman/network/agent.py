@@ -94,10 +94,14 @@ def _pod_cidrs(node: Node) -> tuple[str, ...]:
 
 
 def _intact(config: NetworkConfig) -> bool:
-    """Whether nobody removed our rules (``nft flush ruleset``) or our configuration."""
+    """Whether nobody removed our rules (``nft flush ruleset``) or our configuration, or stopped the node's routing."""
     try:
-        return host.has_rules(config.table) and (Path(config.cni_conf_directory) / cni.CONF_NAME).exists()
-    except host.HostError as error:
+        return (
+            host.is_forwarding()
+            and host.has_rules(config.table)
+            and (Path(config.cni_conf_directory) / cni.CONF_NAME).exists()
+        )
+    except (host.HostError, OSError) as error:
         log.warning("cannot look at the rules: %s", error)
         return True
 
@@ -105,10 +109,17 @@ def _intact(config: NetworkConfig) -> bool:
 def apply(config: NetworkConfig, pod_cidrs: tuple[str, ...]) -> None:
     """Set the node up for pods with addresses of these CIDRs; running it again changes nothing.  Blocks."""
     data = Path(config.data_directory)
-    host.enable_forwarding(data / "before.json")
+    before = host.enable_forwarding(data / "before.json")
     filtered = host.enable_bridge_netfilter()
     host.apply_rules(
-        host.rules(config.table, config.bridge, pod_cidrs[0], config.cluster_cidr, bridge_netfilter=filtered)
+        host.rules(
+            config.table,
+            config.bridge,
+            pod_cidrs[0],
+            config.cluster_cidr,
+            bridge_netfilter=filtered,
+            forwarded_before=before,
+        )
     )
     host.allow_forwarding(config.bridge)
     mtu = config.mtu or host.default_mtu()

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import re
 import shlex
 import shutil
 import subprocess
@@ -39,19 +40,49 @@ def _run(*command: str, stdin: str | None = None) -> str:
     return done.stdout
 
 
-def enable_forwarding(record: Path) -> None:
-    """Let the node route; the value before goes into ``record``, once, for :func:`restore_forwarding`."""
+def enable_forwarding(record: Path) -> str:
+    """Let the node route; the value before goes into ``record``, once, for :func:`restore_forwarding`.
+
+    Returns the value before, as far as that is known.  Where another cluster of this machine has set it already, that
+    is the value before the first of them, which each notes in its rules for the next.
+    """
     value = IP_FORWARD.read_text().strip()
     if not record.exists():
+        before = next(iter(_noted_forwarding()), value)
         # Before the change: a crash between leaves a record that restores what is there.
         record.parent.mkdir(parents=True, exist_ok=True)
-        record.write_text(json.dumps({"net.ipv4.ip_forward": value, "tables": _tables()}) + "\n")
+        record.write_text(json.dumps({"net.ipv4.ip_forward": before, "tables": _tables()}) + "\n")
     if value != "1":
         IP_FORWARD.write_text("1\n")
+    return _recorded(record) or value
+
+
+def is_forwarding() -> bool:
+    """Whether the node routes."""
+    return IP_FORWARD.read_text().strip() == "1"
+
+
+def _recorded(record: Path) -> str | None:
+    try:
+        return str(json.loads(record.read_text())["net.ipv4.ip_forward"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+_NOTE = re.compile(r'comment "net\.ipv4\.ip_forward was ([01])"')
+
+
+def _noted_forwarding() -> list[str]:
+    """What the clusters of this machine that have their rules in place found before the first of them."""
+    listings = [_run("nft", "list", "table", *name.split()) for name in _tables() if name.endswith("-network")]
+    return [match[1] for text in listings if (match := _NOTE.search(text))]
 
 
 def restore_forwarding(record: Path) -> None:
-    """Put the recorded value back and forget it."""
+    """Put the recorded value back and forget it; our own rules are gone by now.
+
+    Where another cluster needs the node to route, the value stays, and that cluster puts it back.
+    """
     try:
         value = json.loads(record.read_text())["net.ipv4.ip_forward"]
     except FileNotFoundError:
@@ -59,7 +90,7 @@ def restore_forwarding(record: Path) -> None:
     except (ValueError, KeyError) as error:
         log.warning("cannot read %s, leaving net.ipv4.ip_forward as it is: %s", record, error)
     else:
-        if IP_FORWARD.read_text().strip() != value:
+        if IP_FORWARD.read_text().strip() != value and not _noted_forwarding():
             IP_FORWARD.write_text(f"{value}\n")
     record.unlink(missing_ok=True)
 
@@ -90,7 +121,9 @@ def default_mtu(routes: str | None = None, devices: Path = Path("/sys/class/net"
     return 1500
 
 
-def rules(table: str, bridge: str, pod_cidr: str, cluster_cidr: str, *, bridge_netfilter: bool) -> str:
+def rules(
+    table: str, bridge: str, pod_cidr: str, cluster_cidr: str, *, bridge_netfilter: bool, forwarded_before: str = "1"
+) -> str:
     """The agent's nftables table, as text that replaces it in one transaction."""
     local = "" if bridge_netfilter else f"\n    ct status dnat ip saddr {pod_cidr} ip daddr {pod_cidr} masquerade"
     return f"""\
@@ -103,7 +136,7 @@ table ip {table} {{
   }}
   chain forward {{
     type filter hook forward priority -10; policy accept;
-    iifname "{bridge}" accept
+    iifname "{bridge}" accept comment "net.ipv4.ip_forward was {forwarded_before}"
     oifname "{bridge}" accept
   }}
 }}

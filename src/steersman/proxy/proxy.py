@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import subprocess
 
 import msgspec
 
@@ -190,7 +191,10 @@ class Proxy:
         await self._node_ports.update(health)
         if datagrams or everything:
             # After the rules: a flow that is removed before them would choose among the old endpoints again.
-            await asyncio.to_thread(conntrack.clean, conntrack.frontends([*self._states.values()]))
+            try:
+                await asyncio.to_thread(conntrack.clean, conntrack.frontends([*self._states.values()]))
+            except (OSError, subprocess.SubprocessError) as error:
+                log.warning("cannot remove stale UDP flows: %s", error)
 
     def _decide(self, key: str, view: NodeView) -> ServiceState | None:
         service = self._services.lister.by_key(key)

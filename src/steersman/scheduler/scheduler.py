@@ -102,10 +102,11 @@ class Scheduler:
 
     def _settle(self, pod: Pod) -> None:
         uid = pod.metadata.uid
-        self._assumed.pop(uid, None)
+        assumed = self._assumed.pop(uid, None) is not None
         self.queue.remove(uid)
-        self.snapshot.add_pod(pod_info(pod), pod.spec.node_name)
-        self.queue.event("AssignedPodAdd")
+        # Most updates are of a pod's status, and help no other pod.
+        if self.snapshot.add_pod(pod_info(pod), pod.spec.node_name) or assumed:
+            self.queue.event("AssignedPodAdd")
 
     def _forget(self, pod: Pod) -> None:
         uid = pod.metadata.uid

@@ -116,16 +116,20 @@ class Snapshot:
             self._drop_image(image, column)
         self._free.append(column)
 
-    def add_pod(self, info: PodInfo, node: str) -> None:
-        """Count a pod on a node, which need not be known yet; where it counted before, it does no more."""
+    def add_pod(self, info: PodInfo, node: str) -> bool:
+        """Count a pod on a node, which need not be known yet; where it counted before, it does no more.
+
+        Returns whether that changed anything.
+        """
         known = self._pods.get(info.uid)
         if known is not None and known[0] == node and known[1].signature == info.signature:
-            return  # the watch confirms what was assumed
+            return False  # the watch confirms what was assumed
         self.remove_pod(info.uid)
         self._pods[info.uid] = (node, info)
         self._by_node.setdefault(node, {})[info.uid] = info
         if (column := self.columns.get(node)) is not None:
             self._count(column, info, 1)
+        return True
 
     def remove_pod(self, uid: str) -> bool:
         """Count a pod no more; returns whether it did."""

@@ -65,3 +65,29 @@ def test_pods_get_addresses_reach_out_and_everything_goes_away(tmp_path: Path) -
         assert not (tmp_path / "cni" / "10-steersman.conflist").exists()
         assert not (tmp_path / "data" / "ipam").exists()
         net.run(net.node, sys.executable, "-c", SCRIPT, "down", str(tmp_path))  # again: nothing to do, no error
+
+
+TWO = """
+import sys
+from steersman.network.agent import NetworkConfig, apply, teardown
+action, name, root, cidr = sys.argv[1:]
+config = NetworkConfig("n", f"{root}/{name}/cni", f"{root}/{name}/data", bridge=f"st{name}0", table=f"{name}-network")
+apply(config, (cidr,)) if action == "up" else teardown(config)
+"""
+
+
+def test_the_last_cluster_on_a_machine_puts_routing_back(tmp_path: Path) -> None:
+    with world() as net:
+        net.run(net.node, "sysctl", "-qw", "net.ipv4.ip_forward=0")
+
+        def do(action: str, name: str, cidr: str = "10.244.7.0/24") -> str:
+            net.run(net.node, sys.executable, "-c", TWO, action, name, str(tmp_path), cidr)
+            return net.run(net.node, "sysctl", "-n", "net.ipv4.ip_forward").strip()
+
+        assert do("up", "one") == "1"
+        assert do("up", "two", "10.245.7.0/24") == "1"
+        assert do("down", "one") == "1"  # the other one needs it
+        assert do("up", "two", "10.245.7.0/24") == "1"
+        assert do("up", "three", "10.246.7.0/24") == "1"
+        assert do("down", "two") == "1"
+        assert do("down", "three") == "0"

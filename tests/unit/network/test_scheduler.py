@@ -304,6 +304,21 @@ async def test_end_to_end() -> None:
         assert not client.objects[Pod]["default/theirs"].spec.node_name
 
 
+async def test_heartbeats_of_running_pods_wake_nobody() -> None:
+    client = FakeClient()
+    client.put(node("n1"))
+    async with scheduling(client) as scheduler:
+        client.put(pod("runs", node_name="n1"))
+        await eventually(lambda: scheduler.snapshot.node_of("uid-runs") == "n1")
+        released: list[str] = []
+        scheduler.queue.event = released.append  # type: ignore[method-assign]
+        again = pod("runs", node_name="n1")
+        again.status = PodStatus(phase="Running", pod_ip="10.244.0.9")
+        client.put(again, pod("other", node_name="n1"))
+        await eventually(lambda: scheduler.snapshot.node_of("uid-other") == "n1")
+        assert released == ["AssignedPodAdd"]
+
+
 async def test_a_refused_binding_is_decided_again() -> None:
     client = FakeClient()
     client.put(node("n1"))
