@@ -10,10 +10,12 @@ from typing import Any
 
 import msgspec
 
-from steersman.api.errors import StatusError, is_not_found, service_unavailable
+from steersman.api.errors import service_unavailable
+from steersman.api.labels import NAMESPACE_SYSTEM
 from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Resource
 from steersman.api.types import core_v1, rbac_v1
+from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.version import Info
 from steersman.api.user import User
@@ -27,6 +29,7 @@ from .authn.service_account import ServiceAccountTokens
 from .authn.x509 import CertificateAuthority
 from .authz import bootstrap_policy
 from .authz.rbac import RBACAuthorizer
+from .components import Components
 from .config import ApiServerConfig
 from .endpoints.answers import raw_response
 from .endpoints.discovery import Discovery
@@ -41,8 +44,8 @@ from .endpoints.resources import Resources
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
-from .registry.contract import Context, ResourceHandler
-from .registry.registry import SYSTEM, Registry
+from .registry.contract import ResourceHandler
+from .registry.registry import Registry
 from .registry.seams import Surroundings
 
 __all__ = ["VERSION", "ApiServer", "ApiServerConfig"]
@@ -87,7 +90,6 @@ class ApiServer:
         self._store = store
         self._stopping = False
         self._surroundings = Surroundings()
-        self._bootstrap_objects = [*bootstrap_policy.objects(), nodes_binding()]
         self.registry = Registry(
             store,
             self.scheme,
@@ -98,10 +100,12 @@ class ApiServer:
                 secure_port=config.secure_port,
             ),
             surroundings=self._surroundings,
-            bootstrap_objects=self._bootstrap_objects,
+            bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
         )
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
+        self._components = Components(store.revision, self._lease, self.registry.clock)
+        self._surroundings.component_checks = self._components.checks
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
 
     def _is_default(self, resource: Resource[Any]) -> bool:
@@ -113,6 +117,7 @@ class ApiServer:
 
     def local_client(self, user: User) -> Client:
         """A client in this process, on behalf of a user, past authorization."""
+        self._components.runs_here(user.name)
         return LocalClient(self.registry, user)
 
     def handler(self, resource: Resource[Any]) -> ResourceHandler:
@@ -125,46 +130,40 @@ class ApiServer:
         """Serve until cancelled.  Raises OSError for a port that is taken, and for certificates that are missing."""
         http: HTTPServer | None = None
         nodes: NodeClient | None = None
+        pki = self.config.pki_directory
         try:
+            if pki is not None:
+                nodes = self._node_client(pki)
+                http = self._http(pki, nodes)
+                context = tls_context(
+                    pki / "apiserver.crt",
+                    pki / "apiserver.key",
+                    _present(pki / "ca.crt", pki / "front-proxy-ca.crt"),
+                )
+                self.port = await http.start(self.config.bind_address, self.config.secure_port, context)
+                # MUST be known before the registry runs, which publishes it.
+                self.registry.config = msgspec.structs.replace(self.registry.config, secure_port=self.port)
             async with asyncio.TaskGroup() as tasks:
-                pki = self.config.pki_directory
-                if pki is not None:
-                    nodes = self._node_client(pki)
-                    http = self._http(pki, nodes)
-                    context = tls_context(
-                        pki / "apiserver.crt",
-                        pki / "apiserver.key",
-                        _present(pki / "ca.crt", pki / "front-proxy-ca.crt"),
-                    )
-                    self.port = await http.start(self.config.bind_address, self.config.secure_port, context)
-                tasks.create_task(self.registry.run(), name="registry")
-                await self.registry.ready.wait()
-                tasks.create_task(self.authorizer.run(), name="rbac")
-                await self._reconcile_policy()
-                await self.authorizer.ready.wait()
-                self.ready.set()
-                logger.info("API server is ready on port %d", self.port)
-                await asyncio.Event().wait()
+                try:
+                    await self._run(tasks)
+                finally:
+                    # Before the registry ends, so that what is being written gets its answer.
+                    self._stopping = True
+                    self.ready.clear()
+                    if http is not None:
+                        await asyncio.shield(http.stop())
         finally:
-            self._stopping = True
-            self.ready.clear()
-            if http is not None:
-                await asyncio.shield(http.stop())
             if nodes is not None:
                 await nodes.close()
 
-    async def _reconcile_policy(self) -> None:
-        """Give an older cluster's bootstrap roles and bindings what this version's have beyond them."""
-        for wanted in bootstrap_policy.objects():
-            handler = self.registry.handler(self.scheme.for_type(type(wanted)))
-            metadata = wanted.metadata
-            try:
-                entry = await handler.get(metadata.namespace, metadata.name, resource_version="0")
-                if (changed := bootstrap_policy.reconciled(entry.object, wanted)) is not None:
-                    await handler.update(Context(SYSTEM), metadata.namespace, metadata.name, changed)
-            except StatusError as error:
-                if not is_not_found(error) and error.reason != "Conflict":
-                    logger.warning("bringing %s up to date failed: %s", metadata.name, error)
+    async def _run(self, tasks: asyncio.TaskGroup) -> None:
+        tasks.create_task(self.registry.run(), name="registry")
+        await self.registry.ready.wait()
+        tasks.create_task(self.authorizer.run(), name="rbac")
+        await self.authorizer.ready.wait()
+        self.ready.set()
+        logger.info("API server is ready on port %d", self.port)
+        await asyncio.Event().wait()
 
     def _node_client(self, pki: Path) -> NodeClient:
         name = "apiserver-kubelet-client"
@@ -204,13 +203,12 @@ class ApiServer:
             is_served=self.is_served,
             connector=NodeProxy(nodes, self._pod, self._node),
         )
-        address = f"{self.config.advertise_address or '127.0.0.1'}:{self.config.secure_port}"
         pipeline = Pipeline(
             authentication,
             self.authorizer,
             resources,
             self.metrics,
-            plain=self._plain(tokens, address),
+            plain=self._plain(tokens),
             asynchronous=self._asynchronous(),
             max_read_only=self.config.max_read_only_in_flight,
             max_mutating=self.config.max_mutating_in_flight,
@@ -222,8 +220,11 @@ class ApiServer:
             limits=limits,
         )
 
-    def _plain(self, tokens: ServiceAccountTokens, address: str) -> list[Responder]:
-        discovery = Discovery(self.scheme, is_served=self.is_served, address=address)
+    def _address(self) -> str:
+        return f"{self.config.advertise_address or '127.0.0.1'}:{self.port}"
+
+    def _plain(self, tokens: ServiceAccountTokens) -> list[Responder]:
+        discovery = Discovery(self.scheme, is_served=self.is_served, address=self._address)
         version = msgspec.json.encode(VERSION)
 
         def respond_version(request: Request) -> Response | None:
@@ -231,7 +232,7 @@ class ApiServer:
                 return None
             return raw_response(msgspec.json.format(version, indent=2), request)
 
-        return [discovery.respond, respond_version, OpenID(tokens, address).respond, self._paths(discovery)]
+        return [discovery.respond, respond_version, OpenID(tokens, self._address).respond, self._paths(discovery)]
 
     def _paths(self, discovery: Discovery) -> Responder:
         """``/``: the paths there are."""
@@ -290,6 +291,9 @@ class ApiServer:
     async def _pod(self, namespace: str, name: str) -> core_v1.Pod:
         pod: core_v1.Pod = (await self.registry.handler_of(core_v1.Pod).get(namespace, name)).object
         return pod
+
+    async def _lease(self, name: str) -> Lease | None:
+        return await self.registry.get(Lease, name, NAMESPACE_SYSTEM)
 
     async def _node(self, name: str) -> core_v1.Node:
         node: core_v1.Node = (await self.registry.handler_of(core_v1.Node).get("", name)).object

@@ -24,7 +24,7 @@ def body(response: Response | None) -> Any:
 
 
 def test_core_and_groups() -> None:
-    discovery = Discovery(builtin_scheme(), address="10.0.0.1:6443")
+    discovery = Discovery(builtin_scheme(), address=lambda: "10.0.0.1:6443")
     assert body(get(discovery, "/api"))["versions"] == ["v1"]
     groups = {group["name"]: group for group in body(get(discovery, "/apis"))["groups"]}
     assert groups["autoscaling"]["preferredVersion"]["groupVersion"] == "autoscaling/v2"

@@ -114,7 +114,11 @@ class Discovery:
     """
 
     def __init__(
-        self, scheme: Scheme, *, is_served: Callable[[Resource[Any]], bool] | None = None, address: str = ""
+        self,
+        scheme: Scheme,
+        *,
+        is_served: Callable[[Resource[Any]], bool] | None = None,
+        address: Callable[[], str] = lambda: "",
     ) -> None:
         self._scheme = scheme
         self._is_served = is_served or (lambda resource: resource.served)
@@ -179,7 +183,7 @@ class Discovery:
             case ["apis"] if aggregated:
                 return self._aggregate([group for group in self._groups if group], aggregated)
             case ["api"]:
-                addresses = [meta_v1.ServerAddressByClientCIDR(client_cidr="0.0.0.0/0", server_address=self._address)]
+                addresses = [meta_v1.ServerAddressByClientCIDR(client_cidr="0.0.0.0/0", server_address=self._address())]
                 versions = list(self._groups.get("", {}))
                 return Document(meta_v1.APIVersions(versions=versions, server_address_by_client_cidrs=addresses))
             case ["apis"]:

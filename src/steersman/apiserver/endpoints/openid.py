@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 
 from steersman.apiserver.authn.service_account import ServiceAccountTokens
@@ -11,9 +13,9 @@ CONFIGURATION, KEYS = "/.well-known/openid-configuration", "/openid/v1/jwks"
 
 
 class OpenID:
-    """Answers both documents; ``address`` is ``host:port`` of this server."""
+    """Answers both documents; ``address`` gives ``host:port`` of this server."""
 
-    def __init__(self, tokens: ServiceAccountTokens, address: str) -> None:
+    def __init__(self, tokens: ServiceAccountTokens, address: Callable[[], str]) -> None:
         self._tokens = tokens
         self._address = address
 
@@ -26,7 +28,7 @@ class OpenID:
         if request.path == CONFIGURATION:
             document = {
                 "issuer": self._tokens.issuer,
-                "jwks_uri": f"https://{self._address}{KEYS}",
+                "jwks_uri": f"https://{self._address()}{KEYS}",
                 "response_types_supported": ["id_token"],
                 "subject_types_supported": ["public"],
                 "id_token_signing_alg_values_supported": self._tokens.algorithms,

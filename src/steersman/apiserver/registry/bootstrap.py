@@ -102,11 +102,11 @@ async def _kubernetes_service(registry: Registry) -> None:
             ip_families=[family],
             ip_family_policy="SingleStack",
             session_affinity="None",
-            ports=[v1.ServicePort(name="https", port=443, protocol="TCP", target_port=config.secure_port)],
+            ports=[v1.ServicePort(name="https", port=443, protocol="TCP", target_port=config.secure_port or 443)],
         ),
     )
     await ensure(registry, service)
-    if config.advertise_address:
+    if config.advertise_address and config.secure_port:
         await publish_endpoint(registry, config.advertise_address, config.secure_port)
 
 
