@@ -6,7 +6,11 @@ and at the end of a pod the deletion with grace period 0.
 
 One :class:`~.actor.PodActor` per pod uid owns what is.  It looks at the runtime, decides with pure functions
 (:mod:`.plan`, :mod:`.specs`, :mod:`.status`), acts through the CRI (:mod:`.cri`), and goes round again when woken:
-by the API, by the runtime's exit events, by a relist every second, by its own probes and timers.
+by the API, by the runtime's exit events, by a relist, by its own probes and timers.  Its parts share one
+:class:`~.record.PodRecord`: :mod:`.observation` fills it; :mod:`.sandbox`, :mod:`.starting`, :mod:`.stopping`,
+:mod:`.pod_files` and :mod:`.prober` act on it; :mod:`.reporting` writes what comes of it.
+
+**Loses the runtime's records** (a reboot): what should run is started again, which counts as a restart.
 
 **Dies at any line**: containers run on under containerd and its shims, which are in sessions of their own.  The next
 kubelet adopts containerd, reads labels and annotations, compares with the API, and continues; readiness is taken

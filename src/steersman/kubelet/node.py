@@ -260,7 +260,8 @@ class NodeReporter:
         old = {condition.type: condition.status for condition in before.status.conditions}
         for condition in node.status.conditions:
             reason = _CONDITION_EVENTS.get((condition.type, condition.status))
-            if reason is not None and old.get(condition.type) != condition.status:
+            first_ready = condition.type == "Ready" and "Ready" not in old  # a new node is expected not to be
+            if reason is not None and old.get(condition.type) != condition.status and not first_ready:
                 self._recorder.event(node, "Normal", reason, f"Node {node.metadata.name} status is now: {reason}")
         boot, old_boot = node.status.node_info.boot_id, before.status.node_info.boot_id
         if old_boot and boot != old_boot:
