@@ -230,3 +230,13 @@ def is_conflict(error: BaseException) -> bool:
 def is_already_exists(error: BaseException) -> bool:
     """Whether an error says that the name is taken."""
     return isinstance(error, StatusError) and error.reason == "AlreadyExists"
+
+
+TOO_LARGE_RESOURCE_VERSION = "ResourceVersionTooLarge"
+"""The cause of a timeout: what was asked for has not happened yet, or never will."""
+
+
+def is_too_large_resource_version(error: BaseException) -> bool:
+    """Whether an error says that a resource version lies in the future."""
+    details = error.status.details if isinstance(error, StatusError) else None
+    return details is not None and any(cause.reason == TOO_LARGE_RESOURCE_VERSION for cause in details.causes)

@@ -18,7 +18,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Any, Generic, TypeVar, cast
 
-from steersman.api.errors import StatusError
+from steersman.api.errors import StatusError, is_too_large_resource_version
 from steersman.api.meta import PartialObjectMetadata
 from steersman.api.scheme import Object, Resource
 
@@ -191,7 +191,8 @@ class Informer(Generic[T]):
                 # A watch that ended at once was not worth much: do not spin.
                 backoff = 0.0 if asyncio.get_running_loop().time() - started > 1 else max(backoff, MIN_BACKOFF)
             except StatusError as error:
-                if error.code == 410:
+                if error.code == 410 or is_too_large_resource_version(error):
+                    # The version is gone, or of a future that a restored store will not see.
                     consistent = True
                     backoff = max(backoff, MIN_BACKOFF) if backoff else 0.01
                     log.debug("watch of %s expired, listing again: %s", self.resource.qualified_name, error)

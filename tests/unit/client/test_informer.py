@@ -3,12 +3,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fixtures.fake_client import FakeClient
 from steersman.api import codecs
+from steersman.api.errors import TOO_LARGE_RESOURCE_VERSION, StatusError
 from steersman.api.types.core_v1 import ConfigMap
-from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.client.client import Selectors
+from steersman.api.types.meta_v1 import ObjectMeta, Status, StatusCause, StatusDetails
+from steersman.client.client import ObjectList, Selectors
 from steersman.client.informer import Informer, InformerFactory
 
 
@@ -72,6 +74,32 @@ async def test_lists_again_when_the_version_is_gone() -> None:
         await client.create(config_map("d"))
         client.compact()
         await until(lambda: gone == ["b"] and informer.lister.get("d", "default") is not None)
+
+
+class RestoredClient(FakeClient):
+    """The client of a server whose store was restored after the first list: what that saw lies in the future."""
+
+    lists = 0
+
+    async def list(self, which: Any, namespace: str = "", **options: Any) -> ObjectList[Any]:
+        self.lists += 1
+        page = await super().list(which, namespace, **options)
+        return page._replace(resource_version="999") if self.lists == 1 else page
+
+    async def watch(self, which: Any, namespace: str = "", **options: Any) -> AsyncIterator[Any]:
+        if options["resource_version"] == "999":
+            cause = StatusCause(reason=TOO_LARGE_RESOURCE_VERSION)
+            raise StatusError(Status(status="Failure", code=504, details=StatusDetails(causes=[cause])))
+        async for event in super().watch(which, namespace, **options):
+            yield event
+
+
+async def test_lists_again_when_the_version_is_of_a_future_that_was_lost() -> None:
+    client = RestoredClient()
+    informer = Informer(client, ConfigMap)
+    async with running(informer):
+        await client.create(config_map("a"))
+        await until(lambda: informer.lister.get("a", "default") is not None)
 
 
 async def test_indexes_follow_changes() -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from steersman.api.errors import StatusError
 from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.authorization_v1 import NonResourceRule, ResourceRule, SubjectRulesReviewStatus
 from steersman.api.types.meta_v1 import Status
@@ -21,6 +22,8 @@ from .policy import Policy
 log = logging.getLogger(__name__)
 
 PRIVILEGED_GROUP = "system:masters"
+
+RETRY_SECONDS = 0.5
 
 
 class RBACAuthorizer:
@@ -96,20 +99,27 @@ class _Feed:
     async def run(self) -> None:
         while True:
             self._ended.clear()
-            page = await self.handler.list("", ListOptions())
-            for key in self._known.keys() - {entry.key for entry in page.entries}:
-                self._remove(self._known.pop(key))
-            for entry in page.entries:
-                self._known[entry.key] = entry.object
-                self._put(entry.object)
-            subscription: Subscription = await self.handler.watch(
-                "", ListOptions(resource_version=page.resource_version), self
-            )
+            try:
+                subscription = await self._begin()
+            except StatusError as error:
+                # The store is away: what is known holds until it is back.
+                log.warning("following %s failed, will be tried again: %s", self.handler.resource.name, error)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
             self.begun.set()
             try:
                 await self._ended.wait()
             finally:
                 subscription.cancel()
+
+    async def _begin(self) -> Subscription:
+        page = await self.handler.list("", ListOptions())
+        for key in self._known.keys() - {entry.key for entry in page.entries}:
+            self._remove(self._known.pop(key))
+        for entry in page.entries:
+            self._known[entry.key] = entry.object
+            self._put(entry.object)
+        return await self.handler.watch("", ListOptions(resource_version=page.resource_version), self)
 
     def event(self, event: CacheEvent) -> None:
         """A role or a binding changed."""

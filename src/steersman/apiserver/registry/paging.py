@@ -8,7 +8,16 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from steersman.api.errors import FieldError, StatusError, bad_request, expired, forbidden_field, invalid, invalid_value
+from steersman.api.errors import (
+    TOO_LARGE_RESOURCE_VERSION,
+    FieldError,
+    StatusError,
+    bad_request,
+    expired,
+    forbidden_field,
+    invalid,
+    invalid_value,
+)
 from steersman.api.errors import not_supported as unsupported_value
 from steersman.api.types.meta_v1 import ListMeta, Status, StatusCause, StatusDetails
 
@@ -74,7 +83,7 @@ def too_old(revision: int, oldest: int) -> StatusError:
 def too_large(revision: int, current: int) -> StatusError:
     """504 for a resource version that has not happened: the caller may try again."""
     message = f"Timeout: Too large resource version: {revision}, current: {current}"
-    cause = StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")
+    cause = StatusCause(reason=TOO_LARGE_RESOURCE_VERSION, message="Too large resource version")
     details = StatusDetails(retry_after_seconds=1, causes=[cause])
     return StatusError(Status(status="Failure", code=504, reason="Timeout", message=message, details=details))
 

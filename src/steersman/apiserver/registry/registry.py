@@ -24,6 +24,7 @@ from .config import RegistryConfig
 from .contract import Context, ListOptions, ResourceHandler
 from .conversion import CONVERSIONS, ConvertingHandler
 from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
+from .reading import Reader
 from .seams import Clock, Surroundings
 from .store import Handler
 from .strategies.table import TABLE
@@ -125,7 +126,7 @@ class Registry:
             handler = self._by_type[type_] = self._store_handler(self.scheme.for_type(type_))
         return handler
 
-    async def _start(self, handler: Handler) -> None:
+    async def _start(self, handler: Reader) -> None:
         """Start a handler's cache where nobody has yet, and wait for it."""
         await self._running.wait()
         if handler.resource not in self._started and self._tasks is not None:
