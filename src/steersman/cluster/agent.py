@@ -11,14 +11,15 @@ from steersman.kubelet.kubelet import Kubelet
 from steersman.network.agent import NetworkAgent
 from steersman.proxy.proxy import Proxy
 
-from . import parts, preflight, running
+from . import lock, parts, preflight, running
 from .config import ClusterConfig
 
 
 def run(config: ClusterConfig, *, verbose: bool = False) -> None:
     """Run the node in the foreground."""
     preflight.check_node()
-    running.run(lambda: serve(config), verbose=verbose)
+    with lock.held(config, "agent", lock.PATIENCE):
+        running.run(lambda: serve(config), verbose=verbose)
 
 
 async def serve(config: ClusterConfig) -> None:

@@ -17,9 +17,6 @@ from .up import kubeconfig_path
 
 Say = Callable[[str], None]
 
-SERVER_PATIENCE = 10.0
-"""Seconds that a server has to end whose supervisor was killed."""
-
 
 def down(data_dir: Path, say: Say, *, delete_data: bool = False) -> None:
     """End a cluster.  Its data directory stays unless told otherwise; without a cluster there, nothing happens.
@@ -35,7 +32,7 @@ def down(data_dir: Path, say: Say, *, delete_data: bool = False) -> None:
     root = config.root
     stopped = process.stop_supervisor(root)
     # Nobody starts anything there while it is being removed.
-    with lock.held(config, SERVER_PATIENCE), _claimed(root):
+    with _claimed(root), lock.held(config, "server", lock.PATIENCE), lock.held(config, "agent", lock.PATIENCE):
         say("  processes       ended" if stopped else "  processes       none ran")
         _remove_node(config)
         say("  node            containers, mounts, interfaces, rules and cgroups removed")

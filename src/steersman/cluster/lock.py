@@ -1,4 +1,4 @@
-"""One server for a data directory: a second is refused before it has changed anything there."""
+"""One server and one agent for a data directory: a second is refused before it has changed anything there."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from collections.abc import Iterator
 
 from .config import ClusterConfig, ConfigError
 
+PATIENCE = 10.0
+"""Seconds that a process has to end whose supervisor was killed."""
+
 
 @contextlib.contextmanager
-def held(config: ClusterConfig, patience: float = 0.0) -> Iterator[None]:
-    """Hold the data directory's lock; the kernel releases it when the process ends, however that happens.
+def held(config: ClusterConfig, role: str = "server", patience: float = 0.0) -> Iterator[None]:
+    """Hold the data directory's lock for a role; the kernel releases it when the process ends, however that happens.
 
-    ``patience`` is how many seconds a server may have that is just ending.
+    ``patience`` is how many seconds another process of that role may have that is just ending.
     """
-    path = config.root / "server.lock"
+    path = config.root / f"{role}.lock"
     try:
         config.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -33,7 +36,7 @@ def held(config: ClusterConfig, patience: float = 0.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() >= deadline:
-                    message = f"another server works with {config.root}; end it, or choose another --data-dir"
+                    message = f"another {role} works with {config.root}; end it, or choose another --data-dir"
                     raise ConfigError(message) from None
                 time.sleep(0.05)
         yield

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from pathlib import Path
 
 import click
 
@@ -24,12 +23,12 @@ def show(config: ClusterConfig, process: str, *, lines: int, follow: bool) -> No
         for line in deque(file, maxlen=lines):
             click.echo(line, nl=False)
         while follow:
-            _rewind_if_truncated(file.fileno(), path)
+            _rewind_if_truncated(file.fileno())
             while line := file.readline():
                 click.echo(line, nl=False)
             time.sleep(POLL)
 
 
-def _rewind_if_truncated(descriptor: int, path: Path) -> None:
-    if os.lseek(descriptor, 0, os.SEEK_CUR) > path.stat().st_size:
+def _rewind_if_truncated(descriptor: int) -> None:
+    if os.lseek(descriptor, 0, os.SEEK_CUR) > os.fstat(descriptor).st_size:
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -61,13 +61,16 @@ def check_ports(config: ClusterConfig, *, node: bool) -> None:
         wanted.append((config.node_address, config.dns_port, "--dns-port"))
     for address, port, option in wanted:
         check_port(address, port, option)
+    if node:
+        check_port(config.node_address, config.dns_port, "--dns-port", socket.SOCK_DGRAM)
 
 
-def check_port(address: str, port: int, option: str) -> None:
+def check_port(address: str, port: int, option: str, kind: socket.SocketKind = socket.SOCK_STREAM) -> None:
     """One port can be listened on; raises ConfigError otherwise."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket(family, kind) as probe:
+        if kind == socket.SOCK_STREAM:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
         except OSError as error:
@@ -76,7 +79,10 @@ def check_port(address: str, port: int, option: str) -> None:
                     f"port {port} on {address} is taken; end what listens there, or choose {option}"
                 ) from None
             if error.errno == errno.EADDRNOTAVAIL:
-                raise ConfigError(f"{address} is not an address of this machine") from None
+                cure = "--bind-address" if option == "--secure-port" else "--node-ip"
+                raise ConfigError(
+                    f"{address} is not an address of this machine (any more); choose another {cure}"
+                ) from None
             raise ConfigError(f"cannot listen on {address}:{port}: {error.strerror}") from error
 
 

@@ -12,6 +12,11 @@ from pathlib import Path
 
 import msgspec
 
+from .config import ConfigError
+
+UNKILLABLE = 10.0
+"""Seconds after SIGKILL in which a process ends that ever will."""
+
 
 class ChildState(msgspec.Struct, frozen=True):
     """One process under supervision; ``pid`` 0 while it waits to be started again."""
@@ -108,10 +113,14 @@ def stop_supervisor(data_dir: Path, seconds: float = 25.0) -> bool:
     pids = [state.pid, *(child.pid for child in state.children.values() if child.pid)]
     _signal(state.pid, signal.SIGTERM)
     deadline = time.monotonic() + seconds
-    while any(_alive(pid) for pid in pids):
-        if time.monotonic() > deadline:
-            for pid in pids:
+    while left := [pid for pid in pids if _alive(pid)]:
+        if (late := time.monotonic() - deadline) > 0:
+            for pid in left:
                 _signal(pid, signal.SIGKILL)
+        if late > UNKILLABLE:
+            raise ConfigError(
+                f"processes {', '.join(map(str, left))} cannot be ended; what they wait for may be a disk"
+            )
         time.sleep(0.02)
     return True
 

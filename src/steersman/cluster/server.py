@@ -7,7 +7,7 @@ import contextlib
 import errno
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
 from steersman.api.user import User
@@ -40,8 +40,10 @@ def run(
     """Run a control plane, and a node as a child process, until SIGTERM.  Raises ConfigError where it cannot start."""
     if node:
         preflight.check_node()
-    preflight.check_ports(config, node=False)
+    if not config.root.exists():
+        preflight.check_ports(config, node=False)  # nothing is left behind where it is in vain
     with lock.held(config):
+        preflight.check_ports(config, node=False)
         _run(config, node=node, controllers=controllers, scheduler=scheduler, verbose=verbose)
 
 
@@ -53,14 +55,22 @@ def _run(config: ClusterConfig, *, node: bool, controllers: bool, scheduler: boo
         raise ConfigError(str(error)) from error
     try:
         running.run(lambda: serve(config, node=node, controllers=controllers, scheduler=scheduler), verbose=verbose)
-    except* StoreUnusableError as group:
-        raise ConfigError(str(_first(group))) from group
-    except* OSError as group:
-        cause = _first(group)
+    except Exception as error:  # a group of those of its parts, mostly
+        if (expected := _expected(error, config)) is None:
+            raise
+        raise expected from error
+
+
+def _expected(error: BaseException, config: ClusterConfig) -> ConfigError | None:
+    """What people are told of an error that is none of ours; None where only a traceback helps."""
+    for cause in _causes(error):
+        if isinstance(cause, ConfigError | StoreUnusableError):
+            return ConfigError(str(cause))
         if isinstance(cause, OSError) and cause.errno == errno.EADDRINUSE:
-            message = f"port {config.secure_port} on {config.bind_address} is taken; choose another --secure-port"
-            raise ConfigError(message) from group
-        raise
+            return ConfigError(
+                f"port {config.secure_port} on {config.bind_address} is taken; choose another --secure-port"
+            )
+    return None
 
 
 async def serve(config: ClusterConfig, *, node: bool, controllers: bool, scheduler: bool) -> None:
@@ -110,7 +120,11 @@ async def _keep_node(config: ClusterConfig) -> None:
         os.close(claim)
     try:
         code = await child.wait()
-        raise RuntimeError(f"the node's supervisor ended with {code}")
+        raise ConfigError(
+            "the node was ended, and the server ends with it"
+            if code == 0
+            else f"the node's supervisor ended with {code}"
+        )
     finally:
         if child.returncode is None:
             child.terminate()
@@ -138,7 +152,9 @@ def _controllers_config(config: ClusterConfig) -> ControllerManagerConfig:
     )
 
 
-def _first(error: BaseException) -> BaseException:
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for nested in error.exceptions:
+            yield from _causes(nested)
+    else:
+        yield error

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,12 @@ FIRST_DELAY = 0.1
 LONGEST_DELAY = 10.0
 HEALTHY_AFTER = 10.0
 """Seconds after which a child counts as started, so that the delay begins anew."""
+
+LOG_LIMIT = 16 * 1024 * 1024
+"""Bytes after which a log begins anew; what it held is kept once, beside it."""
+
+LOG_PERIOD = 60.0
+"""Seconds between looks at the logs' sizes."""
 
 STOP_TIMEOUT = 10.0
 """Seconds that a child has between SIGTERM and SIGKILL."""
@@ -84,6 +91,17 @@ class Child:
         self.start_at = time.monotonic() + self._delay
         self._delay = min(self._delay * 2, LONGEST_DELAY)
 
+    def bound_log(self, limit: int = LOG_LIMIT) -> None:
+        """Begin the log anew where it has grown too long: in place, because the process holds the file open."""
+        if self.log_file is None:
+            return
+        try:
+            if self.log_file.stat().st_size > limit:
+                shutil.copyfile(self.log_file, self.log_file.with_suffix(".log.1"))
+                os.truncate(self.log_file, 0)
+        except OSError as error:
+            _say(f"cannot shorten {self.log_file}: {error}")
+
     def end(self) -> None:
         """End the process, by force where it takes too long."""
         process = self.process
@@ -101,6 +119,7 @@ class Child:
 def supervise(children: Sequence[Child], state_file: Path | None = None) -> None:
     """Keep the children alive until SIGTERM or SIGINT, then end them, last first."""
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    look_at_logs = 0.0
     try:
         while True:
             now = time.monotonic()
@@ -118,8 +137,12 @@ def supervise(children: Sequence[Child], state_file: Path | None = None) -> None
                     _tell(children, state_file)
                 except OSError as error:
                     _say(f"cannot write {state_file}: {error}")
+            if now >= look_at_logs:
+                look_at_logs = now + LOG_PERIOD
+                for child in children:
+                    child.bound_log()
             waiting = [child.start_at - now for child in children if child.process is None]
-            received = signal.sigtimedwait(SIGNALS, max(0.0, min(waiting, default=3600.0)))
+            received = signal.sigtimedwait(SIGNALS, max(0.0, min([*waiting, look_at_logs - now])))
             if received is not None and received.si_signo != signal.SIGCHLD:
                 return
     finally:

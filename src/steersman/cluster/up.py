@@ -18,7 +18,7 @@ from steersman.client.http import HTTPClient
 from steersman.pki import files as pki
 
 from . import config as configuration
-from . import preflight, process
+from . import lock, preflight, process
 from .config import ClusterConfig, ConfigError
 
 START_TIMEOUT = 60.0
@@ -37,6 +37,10 @@ def prepare(config: ClusterConfig) -> None:
         raise ConfigError(
             "this machine has no route, so pods could not reach its API server; give it an address with --node-ip"
         )
+    if config.root.exists():
+        for role in ("server", "agent"):  # those of a supervisor that was killed are just ending
+            with lock.held(config, role, lock.PATIENCE):
+                pass
     preflight.check_ports(config, node=True)
     preflight.check_ranges(config)
     present = configuration.load(config.root)

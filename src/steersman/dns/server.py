@@ -20,7 +20,7 @@ from steersman.client.informer import Informer
 from .forward import Forwarder, Upstream, parse_resolv_conf
 from .records import service_records
 from .resolver import Resolver
-from .wire import Query, WireError
+from .wire import Query, WireError, encode_name
 from .zone import Zone
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,9 @@ class DNSServer:
             return
         slices = self._slices.lister.by_index("service", key)
         try:
-            self._zone.set_service(key, service_records(service, slices, self._zone.domain, self._zone.ttl))
+            records = service_records(service, slices, self._zone.domain, self._zone.ttl)
+            encode_name(records.alias)
+            self._zone.set_service(key, records)
         except (WireError, ValueError) as error:  # validation keeps such objects out; one must not stop the others
             log.warning("service %s has no DNS records: %s", key, error)
             self._zone.set_service(key, None)

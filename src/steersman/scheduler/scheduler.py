@@ -153,7 +153,8 @@ class Scheduler:
             self.queue.event("NamespaceLabel")
 
     def _namespace_deleted(self, namespace: Namespace) -> None:
-        self.snapshot.namespaces.pop(namespace.metadata.name, None)
+        if self.snapshot.namespaces.pop(namespace.metadata.name, None) is not None:
+            self.snapshot.version += 1
 
     # Deciding -------------------------------------------------------------------------------------------------
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from steersman.cluster.supervisor import Child
+
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -77,3 +79,36 @@ def test_children_do_not_outlive_a_killed_supervisor(supervised: Supervised) -> 
     supervised.process.kill()
     supervised.process.wait()
     until(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_a_long_log_begins_anew_under_a_process_that_holds_it_open(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    child = Child("child", ["/bin/true"], log)
+    with log.open("ab") as held:
+        held.write(b"x" * 100)
+        held.flush()
+        child.bound_log(limit=1000)
+        assert log.stat().st_size == 100
+        child.bound_log(limit=50)
+        held.write(b"after")
+        held.flush()
+    assert log.read_bytes() == b"after"
+    assert (tmp_path / "child.log.1").read_bytes() == b"x" * 100
+
+
+def test_a_child_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from steersman.cluster.supervisor import Child, supervise
+root = Path(sys.argv[1])
+supervise([Child("late", [str(root / "program")], root / "late.log")], root / "state.json")
+"""
+    with subprocess.Popen([sys.executable, "-c", program, str(tmp_path)]) as supervisor:
+        state = tmp_path / "state.json"
+        until(lambda: state.exists() and json.loads(state.read_text())["children"]["late"]["restarts"] >= 1)
+        (tmp_path / "program").write_text("#!/bin/sh\nexec sleep 600\n")
+        (tmp_path / "program").chmod(0o755)
+        until(lambda: json.loads(state.read_text())["children"]["late"]["pid"])
+        supervisor.terminate()
+        assert supervisor.wait(10) == 0
