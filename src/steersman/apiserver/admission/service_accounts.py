@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import random
 
 from steersman.api.labels import MIRROR_POD
 from steersman.api.types import core_v1 as v1
+from steersman.apiserver.registry.metadata import generated_name
 
 from .plugin import Cluster, Plugin, Request
 
 MOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"
 _VOLUME_PREFIX = "kube-api-access-"
 _TOKEN_SECONDS = 3607
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _DEFAULT_MODE = 0o644
 
 
@@ -64,7 +63,7 @@ def mount_token(spec: v1.PodSpec) -> None:
     """Mount token, CA certificate and namespace into every container that has nothing there."""
     name = next((volume.name for volume in spec.volumes if volume.name.startswith(_VOLUME_PREFIX)), "")
     present = bool(name)
-    name = name or _VOLUME_PREFIX + "".join(random.choices(_ALPHABET, k=5))
+    name = name or generated_name(_VOLUME_PREFIX)
     needed = False
     for container in (*spec.init_containers, *spec.containers):
         if all(mount.mount_path != MOUNT_PATH for mount in container.volume_mounts):

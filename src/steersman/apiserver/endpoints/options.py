@@ -10,7 +10,6 @@ from steersman.api.errors import (
     bad_request,
     forbidden_field,
     invalid,
-    invalid_value,
     not_supported,
     required,
 )
@@ -19,7 +18,6 @@ from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import Context, ListOptions
 
 GROUP = "meta.k8s.io"
-_PROPAGATION = ("Background", "Foreground", "Orphan")
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -98,7 +96,7 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
 
 
 def delete_options(request: Request) -> DeleteOptions:
-    """The options of a deletion: the body, or where there is none the query."""
+    """The options of a deletion: the body, or where there is none the query.  The registry checks them."""
     if request.body.strip():
         options, _ = codecs.decode_body(DeleteOptions, request.body, request.headers.get("content-type", ""), "Ignore")
         assert isinstance(options, DeleteOptions)
@@ -113,14 +111,4 @@ def delete_options(request: Request) -> DeleteOptions:
         uid, version = request.parameter("preconditions.uid"), request.parameter("preconditions.resourceVersion")
         if uid or version:
             options.preconditions = Preconditions(uid=uid, resource_version=version)
-    faults: list[FieldError] = []
-    if any(value != "All" for value in options.dry_run):
-        faults.append(not_supported("dryRun", options.dry_run, ["All"]))
-    if options.propagation_policy and options.orphan_dependents is not None:
-        detail = "orphanDependents and deletionPropagation cannot be both set"
-        faults.append(invalid_value("propagationPolicy", options.propagation_policy, detail))
-    if options.propagation_policy not in ("", *_PROPAGATION):
-        faults.append(not_supported("propagationPolicy", options.propagation_policy, [*_PROPAGATION, "nil"]))
-    if faults:
-        raise invalid("DeleteOptions", "", faults, GROUP)
     return options

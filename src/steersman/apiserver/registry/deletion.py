@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from steersman.api.errors import StatusError, bad_request, conflict, forbidden_field, invalid, invalid_value
+from steersman.api.errors import FieldError, StatusError, conflict, invalid, invalid_value, not_supported
 from steersman.api.labels import FINALIZER_FOREGROUND, FINALIZER_ORPHAN
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta
@@ -16,24 +16,20 @@ Outcome = Literal["unchanged", "update", "remove"]
 GracePeriod = Callable[[Any, int | None], int | None]
 """The seconds an object is given, from what was asked for; None for kinds that go at once."""
 
+_POLICIES = ("Background", "Foreground", "Orphan")
+
 
 def check_options(options: DeleteOptions) -> None:
     """Refuse options that contradict themselves."""
-    faults = []
-    if options.propagation_policy:
-        if options.orphan_dependents is not None:
-            faults.append(
-                invalid_value(
-                    "propagationPolicy",
-                    options.propagation_policy,
-                    "orphanDependents and deletionPropagation cannot be both set",
-                )
-            )
-        elif options.propagation_policy not in ("Foreground", "Background", "Orphan"):
-            detail = "needs to be one of Foreground, Background, Orphan or nil"
-            faults.append(invalid_value("propagationPolicy", options.propagation_policy, detail))
+    faults: list[FieldError] = []
+    policy = options.propagation_policy
+    if policy and options.orphan_dependents is not None:
+        detail = "orphanDependents and deletionPropagation cannot be both set"
+        faults.append(invalid_value("propagationPolicy", policy, detail))
+    if policy and policy not in _POLICIES:
+        faults.append(not_supported("propagationPolicy", policy, [*_POLICIES, "nil"]))
     if any(each != "All" for each in options.dry_run):
-        faults.append(forbidden_field("dryRun", f"only [All] is supported, got {options.dry_run}"))
+        faults.append(not_supported("dryRun", options.dry_run, ["All"]))
     if faults:
         raise invalid("DeleteOptions", "", faults, "meta.k8s.io")
 
@@ -127,8 +123,3 @@ def _propagation_finalizers(meta: ObjectMeta, options: DeleteOptions, default: P
 def released(meta: ObjectMeta) -> bool:
     """Whether an object that is being deleted has nothing left to wait for."""
     return meta.deletion_timestamp is not None and not meta.finalizers and not meta.deletion_grace_period_seconds
-
-
-def unsupported_dry_run(values: list[str]) -> StatusError:
-    """400 for a dry-run directive other than ``All``."""
-    return bad_request(f"Unsupported value: {values}: supported values: All")

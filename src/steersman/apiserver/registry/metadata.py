@@ -7,9 +7,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from steersman.api.errors import FieldError, StatusError, bad_request, forbidden_field, go_value, invalid_value
+from steersman.api.errors import StatusError, bad_request
 from steersman.api.scheme import Resource
-from steersman.api.time import rfc3339
 from steersman.api.types.meta_v1 import ObjectMeta, Status, StatusDetails
 
 SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -86,30 +85,3 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
         new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
     new.generate_name = new.generate_name or old.generate_name
     new.managed_fields = old.managed_fields
-
-
-def update_faults(new: ObjectMeta, old: ObjectMeta) -> list[FieldError]:
-    """The changes of metadata that nobody may make."""
-    faults = []
-    for name, attribute in _IMMUTABLE:
-        value, before = getattr(new, attribute), getattr(old, attribute)
-        if value != before:
-            shown = rfc3339(value) if isinstance(value, datetime) else value
-            faults.append(invalid_value(f"metadata.{name}", shown, "field is immutable"))
-    if old.deletion_timestamp is not None:
-        added = [finalizer for finalizer in new.finalizers if finalizer not in old.finalizers]
-        if added:
-            listed = f"[]string{{{', '.join(go_value(each) for each in sorted(added))}}}"
-            detail = f"no new finalizers can be added if the object is being deleted, found new finalizers {listed}"
-            faults.append(forbidden_field("metadata.finalizers", detail))
-    return faults
-
-
-_IMMUTABLE = (
-    ("name", "name"),
-    ("namespace", "namespace"),
-    ("uid", "uid"),
-    ("creationTimestamp", "creation_timestamp"),
-    ("deletionTimestamp", "deletion_timestamp"),
-    ("deletionGracePeriodSeconds", "deletion_grace_period_seconds"),
-)

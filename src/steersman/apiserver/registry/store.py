@@ -308,10 +308,7 @@ class Handler(Reader):
         else:
             self.strategy.prepare_update(context, new, old)
         await self.strategy.authorize(context, new, old)
-        faults = metadata.update_faults(meta, old.metadata)
-        if not faults:
-            faults = self.strategy.validate_update(context, new, old, subresource)
-        if faults:
+        if faults := self.strategy.validate_update(context, new, old, subresource):
             raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new

@@ -40,7 +40,6 @@ DICTIONARY = b"".join(_length_prefixed(word.replace("_", " ")) for word in _WORD
 _SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING, _GOAWAY = 1, 2, 3, 6, 7
 _FIN = 0x01
 _CANCEL = 5
-MAX_FRAME = 1 << 24
 MAX_HEADERS = 64 * 1024
 
 
