@@ -18,6 +18,7 @@ import time
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from heapq import merge
 from itertools import islice
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -211,14 +212,14 @@ class WatchCache(Generic[T]):
         self._entries = entries
         self._keys = sorted(entries)
         self._indexed = {}
+        self._events.clear()
+        self._times.clear()
+        self._oldest = self._revision = revision
         if self._indexes:
             for count, (key, entry) in enumerate(entries.items(), 1):
                 self._reindex(key, None, entry)
                 if count % 500 == 0:
                     await asyncio.sleep(0)
-        self._events.clear()
-        self._times.clear()
-        self._oldest = self._revision = revision
 
     async def _follow(self) -> None:
         """Apply changes until the store closes or fails."""
@@ -363,35 +364,40 @@ class WatchCache(Generic[T]):
         prefix = prefix or self.prefix
         first = max(prefix, start)
         end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        get: Callable[[str], Entry[T] | None] = self._entries.get
+        past = self._past(revision) if revision and revision < self.revision else {}
+        get: Callable[[str], Entry[T] | None] = _overlaid(past, self._entries) if past else self._entries.get
+        low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
         keys: Iterable[str]
-        if revision and revision < self.revision:
-            past = self._past(revision)
-            get = _overlaid(past, self._entries)
-            keys = sorted(key for key in past.keys() | self._entries.keys() if first <= key < end)
-        elif index is not None:
+        if index is not None and not past:
             keys = sorted(key for key in self._indexed.get(index, ()) if first <= key < end)
+        elif select is None and index is None and not past:
+            page = self._keys[low : min(high, low + limit)] if limit else self._keys[low:high]
+            remaining = high - low - len(page)
+            at = revision or self.revision
+            return Listing([self._entries[key] for key in page], at, remaining > 0, remaining)
         else:
-            low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
-            if select is None:
-                page = self._keys[low : min(high, low + limit)] if limit else self._keys[low:high]
-                remaining = high - low - len(page)
-                return Listing([self._entries[key] for key in page], self.revision, remaining > 0, remaining)
-            keys = islice(self._keys, low, high)
-        if index is not None and revision and revision < self.revision:
-            select = _both(select, self._indexes[index[0]], index[1])
+            # Pages of an old list cost what they show and what has changed since, not what there is.
+            gone = sorted(key for key in past if first <= key < end and key not in self._entries)
+            keys = merge(islice(self._keys, low, high), gone)
+            if index is not None:
+                select = _both(select, self._indexes[index[0]], index[1])
         entries: list[Entry[T]] = []
-        remaining = 0
+        more = False
         for key in keys:
             if (entry := get(key)) is not None and (select is None or select(entry)):
                 if limit and len(entries) == limit:
-                    remaining += 1
-                    if select is not None:
-                        break
-                else:
-                    entries.append(entry)
-        counted = None if select is not None and remaining else remaining
-        return Listing(entries, revision or self.revision, remaining > 0, counted)
+                    more = True
+                    break
+                entries.append(entry)
+        counted: int | None = None
+        if select is None and index is None:
+            there = sum(
+                (value is not None) - (key in self._entries) for key, value in past.items() if first <= key < end
+            )
+            counted = high - low + there - len(entries)
+        elif not more:
+            counted = 0
+        return Listing(entries, revision or self.revision, more, counted)
 
     def _past(self, revision: int) -> dict[str, Entry[T] | None]:
         """What differed at an older revision: key to the entry then, None where there was none."""
