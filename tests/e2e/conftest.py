@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.kubectls import missing, versions
+
 from .api import Api, new_namespace
 from .cluster import Cluster, missing_for_a_node
-from .kubectl import Kubectl, versions
+from .kubectl import Kubectl
 from .processes import Server
 
 
@@ -94,7 +96,7 @@ def cluster_namespace(cluster: Cluster) -> Iterator[str]:
     cluster.api.request("DELETE", f"/api/v1/namespaces/{name}")
 
 
-VERSIONS = versions() or [pytest.param("", marks=pytest.mark.skip(reason="there is no kubectl on the PATH"))]
+VERSIONS = versions() or [pytest.param("", marks=pytest.mark.skip(reason=missing()))]
 
 
 @pytest.fixture(params=VERSIONS, ids=lambda version: f"kubectl-{version}")

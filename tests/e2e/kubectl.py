@@ -1,42 +1,14 @@
 """Stock kubectl: the versions that are on the machine, and how tests run them."""
 
 import json
-import re
-import shutil
 import subprocess
 import time
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from fixtures.kubectls import installed
+
 from .processes import environment
-
-
-@cache
-def installed() -> dict[str, str]:
-    """The kubectl programs of this machine by minor version ("1.33"), oldest first.
-
-    Some installations keep one for each minor version beside the program on the PATH.
-    """
-    found = shutil.which("kubectl")
-    if found is None:
-        return {}
-    beside = sorted(Path(found).resolve().parent.glob("kubectl.1.*"))
-    numbered = {match[1]: str(path) for path in beside if (match := re.fullmatch(r"kubectl\.(1\.\d+)", path.name))}
-    if numbered:
-        return dict(sorted(numbered.items(), key=lambda item: int(item[0].split(".")[1])))
-    version = json.loads(
-        subprocess.run(
-            [found, "version", "--client", "-o", "json"], capture_output=True, text=True, check=True, env=environment()
-        ).stdout
-    )["clientVersion"]
-    return {f"{version['major']}.{version['minor'].rstrip('+')}": found}
-
-
-def versions() -> list[str]:
-    """The newest and the oldest minor version on the machine; empty where there is no kubectl."""
-    every = list(installed())
-    return list(dict.fromkeys([every[-1], every[0]])) if every else []
 
 
 class Kubectl:

@@ -237,8 +237,10 @@ def test_up_without_root() -> None:
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         pytest.skip("there is no setpriv on the PATH")
-    result = run(setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups", STEERSMAN, "up", "--data-dir",
-                 str(data_dir), "--secure-port", str(free_port()))  # fmt: skip
+    nobody = [setpriv, "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+    if run(*nobody, STEERSMAN, "--version").returncode != 0:
+        pytest.skip(f"nobody but root may run {STEERSMAN}")
+    result = run(*nobody, STEERSMAN, "up", "--data-dir", str(data_dir), "--secure-port", str(free_port()))
     assert result.returncode == 1, result.stderr
     assert "needs root" in result.stderr
     assert "sudo" in result.stderr

@@ -14,8 +14,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from fixtures.kubectls import installed
+
 from .api import Api
-from .kubectl import Kubectl, installed
+from .kubectl import Kubectl
 from .processes import Server
 
 pytestmark = pytest.mark.kubectl

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import os
 import pty
-import re
 import select
 import shutil
 import signal
@@ -21,6 +20,9 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import kubectls
+from fixtures.kubectls import installed, versions
+
 STEERSMAN = str(Path(sys.executable).with_name("steersman"))
 IMAGE = "steersman.local/kubelet-test:1"
 Step = tuple[str, "str | Callable[[Terminal], None]"]
@@ -29,21 +31,15 @@ Step = tuple[str, "str | Callable[[Terminal], None]"]
 def missing() -> str:
     if os.geteuid() != 0:
         return "needs root"
-    for program in ("containerd", "runc", "nft", "iptables", "busybox", "kubectl"):
+    for program in ("containerd", "runc", "nft", "iptables", "busybox"):
         if shutil.which(program) is None:
             return f"needs {program}"
-    return ""
+    return kubectls.missing()
 
 
 def programs() -> list[str]:
-    """The oldest and the newest kubectl of this machine."""
-    found = shutil.which("kubectl")
-    if found is None:
-        return []
-    beside = Path(found).resolve().parent.glob("kubectl.1.*")
-    numbered = [path for path in beside if re.fullmatch(r"kubectl\.1\.\d+", path.name)]
-    ordered = sorted(numbered, key=lambda path: int(path.name.split(".")[2]))
-    return [str(path) for path in dict.fromkeys([ordered[0], ordered[-1]])] if ordered else [found]
+    """The newest and the oldest kubectl of this machine."""
+    return [installed()[version] for version in versions()]
 
 
 def free_port() -> int:
@@ -151,6 +147,6 @@ def kubeconfig() -> Iterator[Path]:
             steersman("down", f"--data-dir={data_dir}", "--delete-data")
 
 
-@pytest.fixture(params=programs() or ["kubectl"], ids=lambda program: Path(program).name)
+@pytest.fixture(params=programs() or [""], ids=lambda program: Path(program).name)
 def kubectl(request: pytest.FixtureRequest, kubeconfig: Path) -> Kubectl:
     return Kubectl(request.param, kubeconfig)
