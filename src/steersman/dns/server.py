@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
 import socket
@@ -32,6 +33,9 @@ _BATCH = 64
 
 _MAX_WAITING = 2000
 """Datagrams waiting for upstream; more are dropped, and their clients ask again."""
+
+_BIND_ATTEMPTS = 10
+"""A port that the kernel chose for UDP may be somebody's for TCP."""
 
 _TCP_IDLE = 10.0
 _TCP_CONNECTIONS = 200
@@ -122,7 +126,13 @@ class DNSServer:
             sock.close()
 
     def _bind(self) -> tuple[socket.socket, socket.socket]:
-        """UDP and TCP on the same port."""
+        """UDP and TCP on the same port; where any will do, one that is free for both."""
+        for _ in range(_BIND_ATTEMPTS - 1 if not self._config.port else 0):
+            with contextlib.suppress(OSError):
+                return self._bind_once()
+        return self._bind_once()
+
+    def _bind_once(self) -> tuple[socket.socket, socket.socket]:
         config = self._config
         family = socket.AF_INET6 if ":" in config.bind_address else socket.AF_INET
         udp = socket.socket(family, socket.SOCK_DGRAM)

@@ -194,8 +194,8 @@ def _candidates(slices: Iterable[EndpointSlice], port_name: str, protocol: str, 
         if number is None:
             continue
         for endpoint in item.endpoints:
-            if not endpoint.addresses:
-                continue
+            if not endpoint.addresses or not _is_ipv4(endpoint.addresses[0]):
+                continue  # one address that the kernel refuses would keep the whole table from being written
             key = Endpoint(endpoint.addresses[0], number)
             if key in seen:  # an endpoint may stand in two slices while it moves
                 continue

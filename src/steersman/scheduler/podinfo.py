@@ -14,6 +14,9 @@ DEFAULT_MILLI_CPU = 100
 DEFAULT_MEMORY = 200 * 1024 * 1024
 """What a container without requests counts for in scores, so that such pods spread too."""
 
+MAX_AMOUNT = 1 << 56
+"""More of anything counts as this much: so that neither sums nor scores overflow 64 bits."""
+
 HostPort = tuple[str, str, int]
 """Protocol, host address (``0.0.0.0`` for all), port."""
 
@@ -47,7 +50,7 @@ class PodInfo(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=4096)
 def amount(resource: str, text: str) -> int:
     """A quantity as the scheduler counts it."""
-    return quantity.milli_value(text) if resource == "cpu" else quantity.value(text)
+    return min(quantity.milli_value(text) if resource == "cpu" else quantity.value(text), MAX_AMOUNT)
 
 
 def amounts(resources: Mapping[str, str]) -> Amounts:
@@ -57,7 +60,7 @@ def amounts(resources: Mapping[str, str]) -> Amounts:
 
 def _add(total: Amounts, more: Amounts) -> None:
     for name, value in more.items():
-        total[name] = total.get(name, 0) + value
+        total[name] = min(total.get(name, 0) + value, MAX_AMOUNT)
 
 
 def _raise(total: Amounts, least: Amounts) -> None:

@@ -171,9 +171,13 @@ class Scheduler:
                         await self.queue.wakeup.wait()
                 self.queue.wakeup.clear()
                 continue
-            failed = self._decide(batch, group)
-            if failed:
-                self._explain(failed, group)
+            try:
+                failed = self._decide(batch, group)
+                if failed:
+                    self._explain(failed, group)
+            except Exception:  # a fault of ours about one kind of pod must not keep the others from their nodes
+                log.exception("cannot decide about %s", batch[0].info.key)
+                self._give_back(batch)
             await asyncio.sleep(0)
             # More bindings than this under way would only pile up in the client.
             async with self._slots:
@@ -191,6 +195,13 @@ class Scheduler:
             self.queue.done(item.info.uid)
             group.create_task(self._bind(item, node), name=f"bind {item.info.key}")
         return failed
+
+    def _give_back(self, batch: Sequence[Queued]) -> None:
+        """Try those again later about which nothing was decided."""
+        for item in batch:
+            if self.queue.state(item.info.uid) == "flight":
+                self.snapshot.remove_pod(item.info.uid)
+                self.queue.failed(item, frozenset())
 
     def _explain(self, failed: Sequence[Queued], group: asyncio.TaskGroup) -> None:
         # The pods of a batch are alike, and nothing changed since the first of them fitted nowhere.

@@ -73,7 +73,10 @@ async def serving(client: FakeClient):
     port = transport.get_extra_info("sockname")[1]
     server = DNSServer(DNSConfig(port=0, upstreams=(f"127.0.0.1:{port}",)), client)  # type: ignore[arg-type]
     task = asyncio.create_task(server.run())
-    await asyncio.wait_for(server.ready.wait(), 5)
+    ready = asyncio.create_task(server.ready.wait())
+    await asyncio.wait({task, ready}, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert not task.done(), task.exception()
+    assert ready.done()
     server.fake = upstream  # type: ignore[attr-defined]
     try:
         yield server

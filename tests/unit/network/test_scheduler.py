@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+from typing import Any
 
 import pytest
 
@@ -226,6 +227,37 @@ def test_removed_pods_and_nodes_leave_no_trace() -> None:
     assert not state.requested.any()
     state.set_node(node("m7"))
     assert state.requested[0, state.columns["m7"]] == 1000
+
+
+@pytest.mark.parametrize("amount", ["9999999999999999", "9223372036854775807", "9E"])
+def test_amounts_beyond_all_measure_do_not_fit_and_break_nothing(amount: str) -> None:
+    state, framework = Snapshot(), Framework(FILTERS, SCORES, random.Random(1))
+    state.set_node(node("small"))
+    greedy = pod_info(pod("greedy", cpu=amount))
+    assert framework.place([greedy], state) == [None]
+    assert framework.diagnose(greedy, state).reasons == {"Insufficient cpu": 1}
+    state.set_node(node("vast", cpu=amount))
+    assert framework.place([greedy], state) == ["vast"]
+    assert framework.place([pod_info(pod("modest", cpu="1"))], state) == ["small"]
+
+
+async def test_a_pod_about_which_nothing_can_be_decided_holds_up_nobody() -> None:
+    client = FakeClient()
+    client.put(node("n1"))
+    async with scheduling(client) as scheduler:
+        place = scheduler._framework.place
+
+        def fail(pods: Any, snapshot: Snapshot) -> Any:
+            if pods[0].key == "default/cursed":
+                snapshot.add_pod(pods[0], "n1")
+                raise ZeroDivisionError
+            return place(pods, snapshot)
+
+        scheduler._framework.place = fail  # type: ignore[method-assign]
+        client.put(pod("cursed", cpu="1"), pod("plain"))
+        await eventually(lambda: len(client.bindings) == 1)
+        assert scheduler.snapshot.node_of("uid-cursed") is None
+        assert scheduler.queue.state("uid-cursed") in ("unschedulable", "backoff")
 
 
 def test_queue_order_backoff_and_hints() -> None:
