@@ -23,7 +23,7 @@ from itertools import islice
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError
-from .subscriptions import Subscription, Subscriptions
+from .subscriptions import SLICE, Subscription, Subscriptions
 
 T = TypeVar("T")
 
@@ -439,16 +439,46 @@ class WatchCache(Generic[T]):
 
         Raises Compacted when ``since_revision`` is older than the window.
         """
-        if since_revision < self._oldest:
-            raise Compacted(self._oldest)
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
-        for event in self._since(since_revision):
+        self._replay(subscription, since_revision, None)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    async def subscribe_gently(
+        self,
+        prefix: str,
+        since_revision: int,
+        callback: Callable[[CacheEvent], None],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+        on_end: Callable[[Exception | None], None] | None = None,
+        index: tuple[str, str] | None = None,
+    ) -> Subscription:
+        """Like :meth:`subscribe`, but a long past is replayed in slices, between which the loop gets its turn."""
+        subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
+        reached: int | None = since_revision
+        while (reached := self._replay(subscription, reached, SLICE)) is not None:
+            await asyncio.sleep(0)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def _replay(self, subscription: Subscription, since: int, limit: int | None) -> int | None:
+        """Deliver what happened after a revision, about ``limit`` events; return the revision reached, None for all.
+
+        Nothing may be awaited between the last of these and adding the subscription.
+        """
+        if since < self._oldest:
+            raise Compacted(self._oldest)
+        index, last = subscription.index, since
+        for count, event in enumerate(self._since(since)):
+            if limit is not None and count >= limit and event.revision > last:
+                return last
+            last = event.revision
             if not subscription.covers(event.entry.key):
                 continue
             if index is None or index in self._places(event.entry) | self._places(event.previous):
                 subscription.deliver(event)
-        self._subscriptions.add(subscription)
-        return subscription
+        return None
 
     def _since(self, revision: int) -> Iterator[CacheEvent]:
         count = 0

@@ -158,6 +158,33 @@ async def test_subscription_replays_then_lives() -> None:
         assert len(seen) == 4
 
 
+async def test_a_long_past_is_replayed_in_slices_without_gap_or_duplicate() -> None:
+    store = MemoryStore()
+    async with running(store) as cache:
+        start = cache.revision
+        for number in range(2000):
+            await store.commit(
+                [Put(f"{PREFIX}a/{number % 7}", pod(str(number))), Put(f"{PREFIX}b/x", pod(str(number)))]
+            )
+        seen: list[tuple[int, str]] = []
+        turns = 0
+        replaying = asyncio.create_task(
+            cache.subscribe_gently(PREFIX, start, lambda event: seen.append((event.revision, event.entry.key)))
+        )
+        while not replaying.done():
+            await asyncio.sleep(0)
+            turns += 1
+            if turns == 3:  # while the past is being replayed, there is more of it
+                await store.commit([Put(f"{PREFIX}a/late", pod("late"))])
+        subscription = await replaying
+        await store.commit([Put(f"{PREFIX}a/live", pod("live"))])
+        assert turns > 10
+        assert len(seen) == len(set(seen)) == 4002
+        assert seen == sorted(seen)
+        assert [key for _, key in seen[-2:]] == [f"{PREFIX}a/late", f"{PREFIX}a/live"]
+        subscription.cancel()
+
+
 async def test_subscription_from_the_future() -> None:
     store = MemoryStore()
     async with running(store) as cache:

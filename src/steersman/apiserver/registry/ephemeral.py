@@ -156,6 +156,8 @@ class Reviews:
             obj.status.authenticated = True
             obj.status.user = _user_info(user)
             obj.status.audiences = list(audiences)
+        else:
+            obj.status.error = "invalid bearer token"
         return obj
 
     async def access(self, context: Context, namespace: str, obj: authorization_v1.SubjectAccessReview) -> Any:

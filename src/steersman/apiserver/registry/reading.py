@@ -172,7 +172,7 @@ class Reader:
             # MUST come before what subscribing replays: a version is never followed by an older one.
             sink.bookmark(version, initial_events_end=True)
         try:
-            subscription = self.cache.subscribe(
+            subscription = await self.cache.subscribe_gently(
                 scope,
                 version,
                 filtered.event,
