@@ -144,18 +144,15 @@ class KubeletServer:
             case ["containerLogs", namespace, name, container]:
                 await _while_connected(reader, self._logs(request, namespace, name, container, writer))
                 return False
-            case ["exec", namespace, name, container]:
-                return await self._exec(request, self._actor(namespace, name, ""), container, reader, writer)
-            case ["exec", namespace, name, uid, container]:
-                return await self._exec(request, self._actor(namespace, name, uid), container, reader, writer)
-            case ["attach", namespace, name, container]:
-                return await self._attach(request, self._actor(namespace, name, ""), container, reader, writer)
-            case ["attach", namespace, name, uid, container]:
-                return await self._attach(request, self._actor(namespace, name, uid), container, reader, writer)
-            case ["portForward", namespace, name]:
-                return await self._port_forward(request, self._actor(namespace, name, ""), reader, writer)
-            case ["portForward", namespace, name, uid]:
-                return await self._port_forward(request, self._actor(namespace, name, uid), reader, writer)
+            case ["exec", namespace, name, *uid, container] if len(uid) <= 1:
+                url = self._exec(request, self._actor(namespace, name, *uid), container)
+                return await self._tunnel(url, request, reader, writer)
+            case ["attach", namespace, name, *uid, container] if len(uid) <= 1:
+                url = self._attach(request, self._actor(namespace, name, *uid), container)
+                return await self._tunnel(url, request, reader, writer)
+            case ["portForward", namespace, name, *uid] if len(uid) <= 1:
+                url = self._port_forward(request, self._actor(namespace, name, *uid))
+                return await self._tunnel(url, request, reader, writer)
         raise Refused(404, "404 page not found\n")
 
     # ---- who, and may they ----------------------------------------------------------------------------------------
@@ -228,7 +225,7 @@ class KubeletServer:
 
     # ---- pods -----------------------------------------------------------------------------------------------------
 
-    def _actor(self, namespace: str, name: str, uid: str) -> PodActor:
+    def _actor(self, namespace: str, name: str, uid: str = "") -> PodActor:
         actor = self._kubelet.find(namespace, name, uid)
         if actor is None:
             raise Refused(404, f'pod "{name}" not found\n')
@@ -247,7 +244,7 @@ class KubeletServer:
     async def _logs(
         self, request: Request, namespace: str, name: str, container: str, writer: asyncio.StreamWriter
     ) -> None:
-        actor = self._actor(namespace, name, "")
+        actor = self._actor(namespace, name)
         if containers.find(actor.pod, container) is None:
             raise Refused(404, f'container "{container}" not found in pod "{name}"\n')
         previous = request.one("previous") in ("true", "1")
@@ -293,43 +290,26 @@ class KubeletServer:
         writer.write(b"0\r\n\r\n")
         await writer.drain()
 
-    async def _exec(
-        self,
-        request: Request,
-        actor: PodActor,
-        container: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
+    async def _exec(self, request: Request, actor: PodActor, container: str) -> str:
         status = self._container(actor, container)
-        flags = _streams(request)
-        message = cri.ExecRequest(container_id=status.id, cmd=request.query.get("command", []), **flags)
-        return await self._tunnel(self._runtime().exec_url(message), request, reader, writer)
+        command = request.query.get("command", [])
+        return await self._runtime().exec_url(cri.ExecRequest(container_id=status.id, cmd=command, **_streams(request)))
 
-    async def _attach(
-        self,
-        request: Request,
-        actor: PodActor,
-        container: str,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> bool:
+    async def _attach(self, request: Request, actor: PodActor, container: str) -> str:
         status = self._container(actor, container)
         spec = containers.find(actor.pod, container)
         flags = _streams(request) | {"tty": spec is not None and bool(spec.tty)}
         if flags["tty"]:
             flags["stderr"] = False
-        message = cri.AttachRequest(container_id=status.id, **flags)
-        return await self._tunnel(self._runtime().attach_url(message), request, reader, writer)
+        return await self._runtime().attach_url(cri.AttachRequest(container_id=status.id, **flags))
 
-    async def _port_forward(
-        self, request: Request, actor: PodActor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> bool:
+    async def _port_forward(self, request: Request, actor: PodActor) -> str:
         if actor.record.sandbox is None:
             raise Refused(404, "sandbox not found")
         ports = [int(port) for text in request.query.get("port", []) for port in text.split(",") if port.isdigit()]
-        message = cri.PortForwardRequest(pod_sandbox_id=actor.record.sandbox.id, port=ports)
-        return await self._tunnel(self._runtime().port_forward_url(message), request, reader, writer)
+        return await self._runtime().port_forward_url(
+            cri.PortForwardRequest(pod_sandbox_id=actor.record.sandbox.id, port=ports)
+        )
 
     async def _tunnel(
         self,
