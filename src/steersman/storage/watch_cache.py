@@ -456,8 +456,9 @@ class WatchCache(Generic[T]):
     ) -> Subscription:
         """Like :meth:`subscribe`, but a long past is replayed in slices, between which the loop gets its turn."""
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
-        reached: int | None = since_revision
-        while (reached := self._replay(subscription, reached, SLICE)) is not None:
+        reached = since_revision
+        while (further := self._replay(subscription, reached, SLICE)) is not None:
+            reached = further
             await asyncio.sleep(0)
         self._subscriptions.add(subscription)
         return subscription
