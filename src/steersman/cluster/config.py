@@ -184,6 +184,8 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         pods = ipaddress.ip_network(config.cluster_cidr)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    if present is not None:
+        _keeps_its_ranges(present, config)
     if services.overlaps(pods):
         raise ConfigError(f"the service range {services} and the pod range {pods} overlap")
     if services.num_addresses < FEWEST_SERVICE_ADDRESSES:
@@ -193,6 +195,22 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
     if config.datastore not in ("sqlite", "memory") and not config.datastore.startswith("etcd="):
         raise ConfigError(f"there is no datastore {config.datastore!r}; choose sqlite, memory or etcd=URL[,URL…]")
     return config
+
+
+def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:
+    """Services and nodes have addresses of the ranges with which they were made; raises ConfigError for others."""
+    if present.datastore == "memory" or config.datastore != present.datastore or not (config.root / "server").exists():
+        return
+    for option, before, after in (
+        ("--service-cidr", present.service_cidr, config.service_cidr),
+        ("--cluster-cidr", present.cluster_cidr, config.cluster_cidr),
+    ):
+        if before != after:
+            raise ConfigError(
+                f"the cluster in {config.root} was made with {option} {before}, and its objects have addresses of that "
+                f"range; it cannot get {after}. Choose another --data-dir, or begin anew after: "
+                f"steersman down --data-dir {config.root} --delete-data"
+            )
 
 
 def default_address() -> str:

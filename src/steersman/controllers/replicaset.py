@@ -13,7 +13,7 @@ from datetime import datetime
 import msgspec
 
 from steersman.api import selectors
-from steersman.api.errors import StatusError, is_not_found
+from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.types.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
@@ -201,7 +201,8 @@ class ReplicaSetController(Controller):
                     await self._delete(key, replica_set, active, min(-difference, BURST))
             except PartialSuccess as partial:
                 error = partial.__cause__
-                if isinstance(error, StatusError) and harmless(error):
+                # A generated name that was taken is tried again; in a namespace that goes nothing is.
+                if isinstance(error, StatusError) and harmless(error) and not is_already_exists(error):
                     error = None
                 if error is not None:
                     failure = ("FailedCreate" if difference > 0 else "FailedDelete", str(error))

@@ -107,10 +107,13 @@ class Framework:
         self._memo: _Work | None = None
         self._relating = [plugin for plugin in filters if isinstance(plugin, RelatingPlugin)]
 
+    def relates(self, pod: PodInfo, snapshot: Snapshot) -> bool:
+        """Whether pods like this one are placed one by one, everything computed anew."""
+        return any(plugin.relates(pod, snapshot) for plugin in self._relating)
+
     def place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
         """Find nodes for pods of the same signature, in order, and assume them there; None from where none fits."""
-        first = pods[0]
-        if any(plugin.relates(first, snapshot) for plugin in self._relating):
+        if self.relates(pods[0], snapshot):
             result: list[str | None] = []
             for pod in pods:
                 self._memo = None

@@ -171,17 +171,26 @@ class Scheduler:
                         await self.queue.wakeup.wait()
                 self.queue.wakeup.clear()
                 continue
-            try:
-                failed = self._decide(batch, group)
-                if failed:
-                    self._explain(failed, group)
-            except Exception:  # a fault of ours about one kind of pod must not keep the others from their nodes
-                log.exception("cannot decide about %s", batch[0].info.key)
-                self._give_back(batch)
-            await asyncio.sleep(0)
+            # What is computed anew for each pod takes its time: then the event loop gets its turn after each.
+            size = 1 if self._framework.relates(batch[0].info, self.snapshot) else len(batch)
+            for start in range(0, len(batch), size):
+                self._settle_batch(batch[start : start + size], group)
+                await asyncio.sleep(0)
             # More bindings than this under way would only pile up in the client.
             async with self._slots:
                 pass
+
+    def _settle_batch(self, batch: Sequence[Queued], group: asyncio.TaskGroup) -> None:
+        batch = [item for item in batch if self.queue.state(item.info.uid) == "flight"]  # others went meanwhile
+        if not batch:
+            return
+        try:
+            failed = self._decide(batch, group)
+            if failed:
+                self._explain(failed, group)
+        except Exception:  # a fault of ours about one kind of pod must not keep the others from their nodes
+            log.exception("cannot decide about %s", batch[0].info.key)
+            self._give_back(batch)
 
     def _decide(self, batch: Sequence[Queued], group: asyncio.TaskGroup) -> list[Queued]:
         """Place a batch and start its bindings; returns the pods that fit nowhere."""

@@ -63,3 +63,16 @@ def test_a_copied_directory_leads_not_back_to_the_first_cluster(tmp_path: Path) 
     assert second is not None
     assert second.root == tmp_path / "second"
     assert second.identity != first.identity
+
+
+def test_a_cluster_keeps_the_ranges_with_which_it_was_made(tmp_path: Path) -> None:
+    first = config.resolve(tmp_path, node_address="192.0.2.4", service_cidr="10.50.0.0/16")
+    config.save(first)
+    assert config.resolve(tmp_path, service_cidr="10.51.0.0/16").service_cidr == "10.51.0.0/16"  # it never ran
+    (tmp_path / "server").mkdir()
+    with pytest.raises(ConfigError, match=r"was made with --service-cidr 10\.50\.0\.0/16.*cannot get 10\.51"):
+        config.resolve(tmp_path, service_cidr="10.51.0.0/16")
+    with pytest.raises(ConfigError, match="--cluster-cidr"):
+        config.resolve(tmp_path, cluster_cidr="10.52.0.0/16")
+    assert config.resolve(tmp_path, secure_port=7443).service_cidr == "10.50.0.0/16"
+    assert config.resolve(tmp_path, datastore="memory", service_cidr="10.51.0.0/16").datastore == "memory"
