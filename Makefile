@@ -14,12 +14,14 @@ help: ## show what each target does
 
 .PHONY: up
 up: ## install what is missing, start a cluster on this machine, and deploy examples/hello (as root)
+	@[ "$$(id -u)" -eq 0 ] || { echo "error: a node needs root" >&2; echo "  cure: sudo make up" >&2; exit 1; }
 	@scripts/setup run
 	@$(BIN)/steersman up --data-dir "$(DATA_DIR)"
 	@examples/hello/deploy $(BIN)/steersman "$(DATA_DIR)"
 
 .PHONY: down
 down: ## end the cluster; nothing of it stays on the machine but its data directory (as root)
+	@[ -x $(BIN)/steersman ] || { echo "error: there is no $(BIN)/steersman: nothing was set up here" >&2; exit 1; }
 	@$(BIN)/steersman down --data-dir "$(DATA_DIR)"
 
 .PHONY: test
