@@ -6,13 +6,19 @@ from typing import Any
 
 import pytest
 
-from steersman.api.errors import StatusError
+from steersman.api import codecs
+from steersman.api.errors import StatusError, forbidden
 from steersman.api.types import core_v1 as v1
+from steersman.api.types.coordination_v1 import Lease, LeaseSpec
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.user import User
+from steersman.apiserver.endpoints.metrics import Metrics
+from steersman.apiserver.endpoints.pipeline import Pipeline
 from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.registry import Registry
+from steersman.apiserver.registry.seams import Decision
 from steersman.client.local import LocalClient
 
 from .conftest import ADMIN, config_map
@@ -80,3 +86,60 @@ def test_the_name_a_list_is_authorized_by_is_the_one_that_restricts_it(selector:
 def test_deleting_a_collection_is_never_authorized_by_a_name() -> None:
     info = request_info(request("DELETE", "/api/v1/namespaces/a/secrets?fieldSelector=metadata.name=a"))
     assert (info.verb, info.name) == ("deletecollection", "")
+
+
+async def test_who_may_update_alone_does_not_create_by_it(registry: Registry, client: LocalClient) -> None:
+    asked = 0
+
+    async def may_create() -> None:
+        nonlocal asked
+        asked += 1
+        raise forbidden("leases", "l", "may not create", "coordination.k8s.io")
+
+    async def put(name: str) -> Response:
+        body = codecs.encode(Lease(metadata=ObjectMeta(name=name), spec=LeaseSpec(holder_identity="a")))
+        made = request("PUT", f"/apis/coordination.k8s.io/v1/namespaces/default/leases/{name}", body)
+        answer = await Resources(registry.scheme, registry.handler).handle(made, request_info(made), may_create)
+        assert isinstance(answer, Response)
+        return answer
+
+    with pytest.raises(StatusError) as caught:
+        await put("l")
+    assert (caught.value.code, asked) == (403, 1)
+    await client.create(Lease(metadata=ObjectMeta(name="l", namespace="default")))
+    with pytest.raises(StatusError) as caught:
+        await put("l")
+    assert (caught.value.code, asked) == (422, 1)  # exists: the version is missing, nobody asks about creating
+
+
+class Everybody:
+    """Authenticates everybody as the administrator, and lets them do everything."""
+
+    async def authenticate(self, request: Request) -> User:
+        return ADMIN
+
+    async def authorize(self, attributes: Any) -> Decision:
+        return Decision(allowed=True)
+
+    def rules(self, user: User, namespace: str) -> Any:
+        raise NotImplementedError
+
+
+async def test_requests_for_what_does_not_exist_are_counted_as_one(registry: Registry) -> None:
+    metrics, anybody = Metrics(), Everybody()
+    resources = Resources(registry.scheme, registry.handler)
+    pipeline = Pipeline(anybody, anybody, resources, metrics)  # type: ignore[arg-type]
+    for number in range(20):
+        for path in (f"/api/v1/nonsense{number}", f"/apis/g{number}/v1/x", f"/api/v1/nodes/a/sub{number}"):
+            answer = await pipeline.handle(request("GET", path))
+            assert isinstance(answer, Response)
+            assert answer.status == 404
+    await pipeline.handle(request("GET", "/api/v1/nodes"))
+    answer = await metrics.respond(request("GET", "/metrics"))
+    assert answer is not None
+    body = answer.body
+    assert isinstance(body, bytes)
+    series = [line for line in body.decode().splitlines() if line.startswith("apiserver_request_total{")]
+    assert len(series) == 3
+    assert b"nonsense" not in body
+    assert any('resource="nodes"' in line for line in series)

@@ -16,7 +16,6 @@ import msgspec
 
 from steersman.api.errors import (
     StatusError,
-    forbidden,
     internal_error,
     service_unavailable,
     too_large,
@@ -32,7 +31,7 @@ from steersman.storage.store import StoreError
 
 from .answers import status_response
 from .metrics import Metrics, is_long_running
-from .refusals import no_route
+from .refusals import no_route, refusal
 from .request_info import RequestInfo, request_info
 from .resources import Resources
 
@@ -44,18 +43,6 @@ _READ = frozenset({"get", "list", "watch", "head"})
 
 Responder = Callable[[Request], Response | None]
 AsyncResponder = Callable[[Request], Awaitable[Response | None]]
-
-
-def refusal(attributes: Attributes, reason: str = "") -> StatusError:
-    """The 403 in upstream's words."""
-    user, verb = attributes.user.name, attributes.verb
-    if not attributes.resource:
-        text = f'User "{user}" cannot {verb} path "{attributes.path}"'
-        return forbidden("", "", f"{text}: {reason}" if reason else text)
-    resource = attributes.resource + (f"/{attributes.subresource}" if attributes.subresource else "")
-    text = f'User "{user}" cannot {verb} resource "{resource}" in API group "{attributes.group}"'
-    text += f' in the namespace "{attributes.namespace}"' if attributes.namespace else " at the cluster scope"
-    return forbidden(attributes.resource, attributes.name, f"{text}: {reason}" if reason else text, attributes.group)
 
 
 def timeout_answer(request: Request) -> Response:
@@ -104,6 +91,8 @@ class Pipeline:
         """Answer; never raises but for cancellation."""
         started = time.perf_counter()
         info = request_info(request)
+        # What does not exist has names without number: it is counted as one.
+        counted = info if not info.is_resource or self._resources.knows(info) else RequestInfo(False, info.verb, "")
         audit_id = request.headers.get("audit-id") or os.urandom(16).hex()
         audit_id = audit_id[:64] if "audit-id" in request.headers else _uuid(audit_id)
         answer: Answer
@@ -115,7 +104,7 @@ class Pipeline:
             logger.warning("%s %s: the store failed: %s (audit-id %s)", request.method, request.path, error, audit_id)
             answer = status_response(service_unavailable(str(error)).status)
         except asyncio.CancelledError:
-            self._metrics.observe(info, 504, time.perf_counter() - started)
+            self._metrics.observe(counted, 504, time.perf_counter() - started)
             raise
         except Exception:
             logger.exception("%s %s panicked (audit-id %s)", request.method, request.path, audit_id)
@@ -135,7 +124,7 @@ class Pipeline:
                 request.headers.get("user-agent", ""),
                 audit_id,
             )
-        self._metrics.observe(info, code, time.perf_counter() - started)
+        self._metrics.observe(counted, code, time.perf_counter() - started)
         if isinstance(answer, Stream):
             answer.run = self._counted(info, answer.run)
         elif isinstance(answer, Upgrade):
@@ -150,7 +139,8 @@ class Pipeline:
             return await self._authorized(request, info)
         mutating = info.verb not in _READ
         if self._inflight[mutating] >= self._limits[mutating] and "system:masters" not in request.user.groups:
-            self._metrics.refused(info, 429)
+            if not info.is_resource or self._resources.knows(info):
+                self._metrics.refused(info, 429)
             raise too_many_requests("Too many requests, please try again later.")
         self._inflight[mutating] += 1
         gauge = self._metrics.inflight[mutating]
@@ -176,17 +166,16 @@ class Pipeline:
         else:
             attributes = Attributes(request.user, info.verb, path=info.path)
         if info.path not in ALWAYS_ALLOWED:
-            decision = await self._authorizer.authorize(attributes)
-            if decision.denied or not decision.allowed:
-                raise refusal(attributes, decision.reason)
+            await self._demand(attributes)
             if info.subresource in _UPGRADED and info.verb == "get":
                 # A WebSocket begins with a GET, and yet lets somebody act: it needs what a POST needs (KEP-4006).
-                attributes = msgspec.structs.replace(attributes, verb="create")
-                decision = await self._authorizer.authorize(attributes)
-                if decision.denied or not decision.allowed:
-                    raise refusal(attributes, decision.reason)
+                await self._demand(msgspec.structs.replace(attributes, verb="create"))
         if info.is_resource:
-            return await self._resources.handle(request, info)
+
+            async def may_create() -> None:
+                await self._demand(msgspec.structs.replace(attributes, verb="create"))
+
+            return await self._resources.handle(request, info, may_create)
         for responder in self._plain:
             if (answer := responder(request)) is not None:
                 return answer
@@ -194,6 +183,11 @@ class Pipeline:
             if (answer := await asynchronous(request)) is not None:
                 return answer
         raise no_route()
+
+    async def _demand(self, attributes: Attributes) -> None:
+        decision = await self._authorizer.authorize(attributes)
+        if decision.denied or not decision.allowed:
+            raise refusal(attributes, decision.reason)
 
     def _counted(
         self, info: RequestInfo, run: Callable[[StreamWriter], Awaitable[None]]

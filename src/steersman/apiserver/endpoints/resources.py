@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol
 
 import msgspec
@@ -32,6 +32,9 @@ PATCH_TYPES = (
 )
 
 
+MayCreate = Callable[[], Awaitable[None]]
+
+
 class Connector(Protocol):
     """Serves the subresources that lead to a node: logs, exec, attach, port forwarding, proxying."""
 
@@ -59,8 +62,16 @@ class Resources:
         self._connector = connector
         self._frames: dict[Resource[Any], Frames] = {}
 
-    async def handle(self, request: Request, info: RequestInfo) -> Answer:
-        """Answer a request for a resource; raises StatusError."""
+    def knows(self, info: RequestInfo) -> bool:
+        """Whether a request is for a resource, and a subresource, that exists."""
+        resource = self._scheme.by_name(info.group, info.version, info.resource)
+        return resource is not None and (not info.subresource or info.subresource in resource.subresources)
+
+    async def handle(self, request: Request, info: RequestInfo, may_create: MayCreate | None = None) -> Answer:
+        """Answer a request for a resource; raises StatusError.
+
+        ``may_create`` raises where the caller may not create what it asks to update.
+        """
         resource = self._scheme.by_name(info.group, info.version, info.resource)
         if resource is None or not self._is_served(resource):
             raise no_route()
@@ -87,7 +98,7 @@ class Resources:
             return await self._collection(request, info, resource, handler, namespace)
         if info.subresource:
             return await self._subresource(request, info, resource, handler, namespace, name)
-        return await self._object(request, resource, handler, namespace, name, info)
+        return await self._object(request, resource, handler, namespace, name, info, may_create=may_create)
 
     # -- collections ---------------------------------------------------------------------------------------------
 
@@ -141,6 +152,7 @@ class Resources:
         name: str,
         info: RequestInfo,
         subresource: str = "",
+        may_create: MayCreate | None = None,
     ) -> Answer:
         form = negotiate(request)
         method = request.method
@@ -160,6 +172,7 @@ class Resources:
             if not subresource:
                 _check_verb(resource, "update")
             context = write_context(request, "UpdateOptions")
+            context.may_create = may_create
             obj = _body(request, resource, context)
             _match_namespace(obj, namespace, resource)
             _match_name(obj, name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -18,7 +18,8 @@ class Context(msgspec.Struct):
     """On whose behalf, and how, something is written.
 
     ``field_validation`` is ``Strict``, ``Warn``, ``Ignore`` or empty; ``warnings`` collects what the response's
-    ``Warning`` headers shall say.
+    ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
+    it is asked before an update creates.
     """
 
     user: User
@@ -27,6 +28,7 @@ class Context(msgspec.Struct):
     field_validation: str = ""
     user_agent: str = ""
     warnings: list[str] = []
+    may_create: Callable[[], Awaitable[None]] | None = None
 
 
 class ListOptions(msgspec.Struct, frozen=True):

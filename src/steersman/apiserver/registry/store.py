@@ -234,6 +234,8 @@ class Handler(Reader):
                 obj = transform(None)
                 self._check_uid(obj.metadata.uid, "", name)
                 obj.metadata.resource_version = ""
+                if context.may_create is not None:
+                    await context.may_create()
                 try:
                     return await self.create(context, namespace, obj), True
                 except StatusError as error:
