@@ -69,7 +69,8 @@ class Forwarder:
         attempts: int = 2,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._upstreams = list(upstreams)
+        self.upstreams = tuple(upstreams)
+        """Whom to ask, in this order; may be replaced at any time."""
         self._timeout = timeout
         self._attempts = attempts
         self._clock = clock
@@ -94,7 +95,7 @@ class Forwarder:
         key = (query.key, query.dnssec, bool(query.flags & wire.CD))
         pending = self._pending.get(key)
         if pending is None:
-            if not self._upstreams:
+            if not self.upstreams:
                 raise UpstreamError("there is no upstream resolver")
             if len(self._pending) >= MAX_PENDING:
                 raise UpstreamError("too many questions are under way")
@@ -134,7 +135,7 @@ class Forwarder:
     async def _ask(self, query: Query) -> bytes:
         fault: Exception = UpstreamError("no upstream resolver answered")
         for _ in range(self._attempts):
-            for upstream in self._upstreams:
+            for upstream in self.upstreams:
                 try:
                     async with asyncio.timeout(self._timeout):
                         answer = await self._udp(upstream, query)
@@ -144,7 +145,7 @@ class Forwarder:
                     log.debug("upstream %s: %s", upstream.host, error or "timed out")
                     fault = error
                     continue
-                if answer[3] & 15 in (wire.SERVFAIL, wire.REFUSED) and len(self._upstreams) > 1:
+                if answer[3] & 15 in (wire.SERVFAIL, wire.REFUSED) and len(self.upstreams) > 1:
                     fault = UpstreamError(f"{upstream.host} answered with code {answer[3] & 15}")
                     continue
                 return answer

@@ -47,6 +47,7 @@ class DNSConfig(msgspec.Struct, frozen=True):
     ``bind_address`` should be one address, not ``0.0.0.0``: answers must come from where the question went.
     ``upstreams`` are ``address`` or ``address:port``; where empty, the nameservers of ``resolv_conf`` are asked.  Of
     both, the server's own address and ``own_addresses`` (the Service's cluster IP) are left out, lest it ask itself.
+    ``resolv_conf`` is looked at every ``resolv_conf_period`` seconds: networks come and go under a node.
     """
 
     bind_address: str = "127.0.0.1"
@@ -57,6 +58,7 @@ class DNSConfig(msgspec.Struct, frozen=True):
     resolv_conf: str = "/etc/resolv.conf"
     own_addresses: tuple[str, ...] = ("10.96.0.10",)
     upstream_timeout: float = 2.0
+    resolv_conf_period: float = 10.0
 
 
 def upstreams(config: DNSConfig) -> list[Upstream]:
@@ -94,7 +96,8 @@ class DNSServer:
         self.ready = asyncio.Event()
         self._config = config
         self._zone = Zone(config.domain, config.ttl)
-        self._resolver = Resolver(self._zone, Forwarder(upstreams(config), timeout=config.upstream_timeout))
+        self._forwarder = Forwarder(upstreams(config), timeout=config.upstream_timeout)
+        self._resolver = Resolver(self._zone, self._forwarder)
         self._services: Informer[Service] = Informer(client, Service)
         self._slices: Informer[EndpointSlice] = Informer(client, EndpointSlice)
         self._namespaces: Informer[Namespace] = Informer(client, Namespace)
@@ -118,6 +121,8 @@ class DNSServer:
                 for informer in (self._services, self._slices, self._namespaces):
                     group.create_task(informer.run(), name=f"dns informer {informer.resource.name}")
                 group.create_task(self._follow(), name="dns zone")
+                if not self._config.upstreams:
+                    group.create_task(self._follow_resolv_conf(), name="dns upstreams")
         finally:
             loop.remove_reader(sock.fileno())
             server.close()
@@ -187,6 +192,15 @@ class DNSServer:
             self.ready.set()
             await self._changed.wait()
 
+    async def _follow_resolv_conf(self) -> None:
+        path = Path(self._config.resolv_conf)
+        seen = _fingerprint(path)
+        while True:
+            await asyncio.sleep(self._config.resolv_conf_period)
+            if (present := _fingerprint(path)) != seen:
+                seen = present
+                self._forwarder.upstreams = tuple(upstreams(self._config))
+
     def _update(self, key: str) -> None:
         if not key:
             self._zone.set_namespaces(item.metadata.name for item in self._namespaces.lister.list())
@@ -248,6 +262,15 @@ class DNSServer:
         finally:
             self._connections.discard(task)
             writer.close()
+
+
+def _fingerprint(path: Path) -> tuple[int, int, int] | None:
+    """Changes when a file is written or replaced; None while it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _send(sock: socket.socket, data: bytes, peer: _Peer) -> None:

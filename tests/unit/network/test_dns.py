@@ -16,7 +16,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.dns.objects import service_objects
 from steersman.dns.server import DNSConfig, DNSServer, upstreams
 
-from .fakes import FakeClient
+from .fakes import FakeClient, eventually
 
 
 def service(name: str, **spec: object) -> Service:
@@ -208,6 +208,24 @@ def test_the_server_does_not_ask_itself(tmp_path) -> None:
     path.write_text("nameserver 10.96.0.10\nnameserver 192.0.2.53 # office\nsearch x\nnameserver 10.0.0.1\n")
     config = DNSConfig(bind_address="10.0.0.1", resolv_conf=str(path))
     assert [upstream.host for upstream in upstreams(config)] == ["192.0.2.53"]
+
+
+async def test_the_resolvers_of_a_new_network_are_asked(tmp_path) -> None:
+    path = tmp_path / "resolv.conf"
+    config = DNSConfig(port=0, resolv_conf=str(path), resolv_conf_period=0.01)
+    server = DNSServer(config, world())  # type: ignore[arg-type]
+    task = asyncio.create_task(server.run())
+    try:
+        await asyncio.wait_for(server.ready.wait(), 5)
+        for address in ("192.0.2.53", "198.51.100.53"):
+            new = tmp_path / "new"
+            new.write_text(f"nameserver {address}\n")
+            new.replace(path)
+            await eventually(lambda: [item.host for item in server._forwarder.upstreams] == [address])  # noqa: B023
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
 
 
 def test_service_objects_name_the_servers() -> None:
