@@ -170,6 +170,42 @@ async def test_ephemeral_containers(client: LocalClient) -> None:
     assert created.spec.ephemeral_containers == []
 
 
+async def test_ephemeral_containers_are_containers_with_less(client: LocalClient) -> None:
+    debug = v1.EphemeralContainer(name="debug", image="busybox")
+    with pytest.raises(StatusError) as error:
+        await client.create(pod("early", ephemeral_containers=[debug]))
+    assert "spec.ephemeralContainers: Forbidden: cannot be set on create" in error.value.status.message
+    await client.create(pod())
+    for extra, place in (
+        ('"ports":[{"containerPort":80}]', "ports"),
+        ('"resources":{"limits":{"cpu":"1"}}', "resources"),
+        ('"targetContainerName":"nobody"', "targetContainerName"),
+        ('"env":[{"name":""}]', "env[0].name"),
+        ('"volumeMounts":[{"name":"nothing","mountPath":"/x"}]', "volumeMounts[0].name"),
+    ):
+        body = f'{{"spec":{{"ephemeralContainers":[{{"name":"debug","image":"busybox",{extra}}}]}}}}'
+        patch = Patch("application/strategic-merge-patch+json", body.encode())
+        with pytest.raises(StatusError) as error:
+            await client.patch(v1.Pod, "p", patch, "default", subresource="ephemeralcontainers")
+        assert f"spec.ephemeralContainers[0].{place}" in error.value.status.message
+
+
+async def test_tolerations_grow_and_change_their_time_alone(client: LocalClient) -> None:
+    mine = v1.Toleration(key="mine", operator="Exists", effect="NoExecute", toleration_seconds=5)
+    created = await client.create(pod(tolerations=[mine]))
+    longer = codecs.copy(created)
+    longer.spec.tolerations[0].toleration_seconds = 7
+    longer.spec.tolerations.append(v1.Toleration(key="more", operator="Exists"))
+    changed = await client.update(longer)
+    assert changed.spec.tolerations[0].toleration_seconds == 7
+    assert changed.spec.tolerations[-1].key == "more"
+    fewer = codecs.copy(changed)
+    del fewer.spec.tolerations[0]
+    with pytest.raises(StatusError) as error:
+        await client.update(fewer)
+    assert "spec.tolerations: Forbidden" in error.value.status.message
+
+
 async def test_eviction_respects_budgets(client: LocalClient) -> None:
     wanted = pod(node_name="n")
     wanted.metadata.labels = {"app": "x"}

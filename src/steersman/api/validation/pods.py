@@ -176,7 +176,7 @@ def _dns(faults: Faults, spec: v1.PodSpec, path: str) -> None:
 
 def _container(
     faults: Faults,
-    container: v1.Container,
+    container: v1.Container | v1.EphemeralContainer,
     path: str,
     known: dict[str, v1.Volume],
     seen: set[Any],
@@ -482,14 +482,18 @@ def pod_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     changed.active_deadline_seconds = kept.active_deadline_seconds
     if (kept.termination_grace_period_seconds or 0) < 0 and changed.termination_grace_period_seconds == 1:
         changed.termination_grace_period_seconds = kept.termination_grace_period_seconds
-    if all(toleration in changed.tolerations for toleration in kept.tolerations):
-        changed.tolerations = kept.tolerations
-    else:
+    wanted = {_tolerated(toleration) for toleration in changed.tolerations}
+    if not all(_tolerated(toleration) in wanted for toleration in kept.tolerations):
         faults.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
-        changed.tolerations = kept.tolerations
+    changed.tolerations = kept.tolerations
     _ungate(faults, changed, kept)
     if changed != kept:
         faults.forbidden("spec", UPDATE_FORBIDDEN)
+
+
+def _tolerated(toleration: v1.Toleration) -> tuple[str, str, str, str]:
+    """What a toleration is about, whatever its time."""
+    return toleration.key, toleration.operator, toleration.value, toleration.effect
 
 
 def _ungate(faults: Faults, changed: v1.PodSpec, kept: v1.PodSpec) -> None:
@@ -520,19 +524,41 @@ def pod_resize_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
             requirements(faults, container.resources, f"spec.{member}[{index}].resources")
 
 
+_NOT_EPHEMERAL = {
+    "ports": "ports",
+    "liveness_probe": "livenessProbe",
+    "readiness_probe": "readinessProbe",
+    "startup_probe": "startupProbe",
+    "lifecycle": "lifecycle",
+    "resize_policy": "resizePolicy",
+    "restart_policy": "restartPolicy",
+}
+NOT_EPHEMERAL = "cannot be set for an Ephemeral Container"
+
+
 def ephemeral_containers_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     """Ephemeral containers are only ever added."""
-    known = {container.name: container for container in old.spec.ephemeral_containers}
-    given = {container.name: container for container in new.spec.ephemeral_containers}
-    others = {container.name for container in (*new.spec.containers, *new.spec.init_containers)}
     path = "spec.ephemeralContainers"
+    known = {volume.name: volume for volume in new.spec.volumes}
+    regular = {container.name for container in (*new.spec.containers, *new.spec.init_containers)}
+    seen: set[Any] = set(regular)
     for index, container in enumerate(new.spec.ephemeral_containers):
-        faults.name(f"{path}[{index}].name", container.name, names.dns1123_label)
-        faults.required(f"{path}[{index}].image", container.image)
-        if container.name in others:
-            faults.append(errors.duplicate(f"{path}[{index}].name", container.name))
-    for name, container in known.items():
-        if name not in given:
-            faults.forbidden(path, f'existing ephemeral containers "{name}" may not be removed')
-        elif given[name] != container:
-            faults.forbidden(path, f'existing ephemeral containers "{name}" may not be changed')
+        place = f"{path}[{index}]"
+        _container(faults, container, place, known, seen, set())
+        if container.target_container_name and container.target_container_name not in regular:
+            faults.append(errors.not_found_value(f"{place}.targetContainerName", container.target_container_name))
+        for attribute, name in _NOT_EPHEMERAL.items():
+            if getattr(container, attribute):
+                faults.forbidden(f"{place}.{name}", NOT_EPHEMERAL)
+        if container.resources.limits or container.resources.requests:
+            faults.forbidden(f"{place}.resources", NOT_EPHEMERAL)
+        for number, mount in enumerate(container.volume_mounts):
+            for member, value in (("subPath", mount.sub_path), ("subPathExpr", mount.sub_path_expr)):
+                if value:
+                    faults.forbidden(f"{place}.volumeMounts[{number}].{member}", NOT_EPHEMERAL)
+    given = {container.name: container for container in new.spec.ephemeral_containers}
+    for container in old.spec.ephemeral_containers:
+        if container.name not in given:
+            faults.forbidden(path, f'existing ephemeral containers "{container.name}" may not be removed')
+        elif given[container.name] != container:
+            faults.forbidden(path, f'existing ephemeral containers "{container.name}" may not be changed')

@@ -12,6 +12,7 @@ from steersman.api.errors import (
     bad_request,
     conflict,
     forbidden,
+    forbidden_field,
     invalid,
     invalid_value,
     not_found,
@@ -94,6 +95,12 @@ class PodStrategy(Strategy):
                 each.resources, each.resize_policy = other.resources, other.resize_policy
         new.status = old.status
         self.count_change(new, old)
+
+    def validate(self, context: Context, new: v1.Pod) -> list[FieldError]:
+        faults = super().validate(context, new)
+        if new.spec.ephemeral_containers:
+            faults.append(forbidden_field("spec.ephemeralContainers", "cannot be set on create"))
+        return faults
 
     def validate_update(self, context: Context, new: v1.Pod, old: v1.Pod, subresource: str) -> list[FieldError]:
         faults = super().validate_update(context, new, old, subresource)
