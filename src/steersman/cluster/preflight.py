@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import ipaddress
 import os
+import re
 import resource
 import shutil
 import socket
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -93,6 +95,33 @@ def check_ranges(config: ClusterConfig) -> None:
         for network, interface in _routes():
             if interface != config.bridge and network.prefixlen > 0 and ours.overlaps(network):
                 raise ConfigError(f"{text} overlaps the route {network} of {interface}; choose another {option}")
+    ours = ipaddress.ip_network(config.service_cidr)
+    for table, network in _other_services(f"{config.identity}-proxy"):
+        if ours.overlaps(network):
+            raise ConfigError(
+                f"{ours} overlaps the Services {network} of another cluster on this machine (nftables table {table}); "
+                "choose another --service-cidr"
+            )
+
+
+def _other_services(own_table: str) -> Iterator[tuple[str, ipaddress.IPv4Network]]:
+    """The service ranges of other clusters' proxies: no route tells of them, only their rules do."""
+    for line in _nft("list", "tables", "ip").splitlines():
+        table = line.rpartition(" ")[2]
+        if table.endswith("-proxy") and table != own_table:
+            for text in _UNALLOCATED.findall(_nft("list", "chain", "ip", table, "cluster-ips-check")):
+                yield table, ipaddress.IPv4Network(text)
+
+
+_UNALLOCATED = re.compile(r"ip daddr (\d+\.\d+\.\d+\.\d+/\d+) drop")
+
+
+def _nft(*arguments: str) -> str:
+    """What nft lists; nothing where it cannot, because whoever needs the answer can do without."""
+    program = find_program("nft")
+    if program is None:
+        return ""
+    return subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=30).stdout
 
 
 def _routes() -> Iterator[tuple[ipaddress.IPv4Network, str]]:
