@@ -7,23 +7,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from steersman.api.errors import StatusError, is_already_exists, is_not_found
+from steersman.api.errors import StatusError
 from steersman.api.types.core_v1 import ConfigMap, Namespace, ServiceAccount
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.client import Selectors
 from steersman.client.informer import Informer
 
 from .kit import Controller, ControllerContext
+from .kit.refusals import harmless
 
 ROOT_CA = "kube-root-ca.crt"
 DEFAULT = "default"
-
-
-def harmless(error: StatusError) -> bool:
-    """Whether a creation failed because the namespace is terminating or gone, or because somebody was faster."""
-    details = error.status.details
-    terminating = details is not None and any(cause.reason == "NamespaceTerminating" for cause in details.causes)
-    return terminating or is_already_exists(error) or is_not_found(error)
 
 
 class _PerNamespace(Controller):

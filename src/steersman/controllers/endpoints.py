@@ -19,10 +19,10 @@ from steersman.api.types.core_v1 import (
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.informer import Informer, object_key
 
-from .bootstrap import harmless
 from .endpointslice import ServiceController, families, ports
 from .kit import ControllerContext, services
 from .kit.pods import is_ready
+from .kit.refusals import harmless
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
 MANAGER = "endpoint-controller"

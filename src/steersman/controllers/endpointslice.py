@@ -19,9 +19,9 @@ from steersman.api.types.discovery_v1 import Endpoint, EndpointConditions, Endpo
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.informer import Informer, object_key
 
-from .bootstrap import harmless
 from .kit import Controller, ControllerContext, Expectations, controller_of, controller_reference, services
 from .kit.pods import is_ready
+from .kit.refusals import harmless
 
 MANAGER = "endpointslice-controller.k8s.io"
 

@@ -22,7 +22,7 @@ from steersman.client.informer import Informer
 
 from .config import ControllerManagerConfig
 from .kit import Controller, ControllerContext
-from .kit.pods import condition, is_ready, set_pod_condition
+from .kit.pods import condition, is_ready, on_node, set_pod_condition
 from .kit.taints import merged, write_taints
 
 log = logging.getLogger(__name__)
@@ -262,11 +262,6 @@ class NodeLifecycleController(Controller):
 
     def _event(self, reference: ObjectReference, type_: str, reason: str, message: str) -> None:
         self.recorder.event(reference, type_, reason, f"Node {reference.name} event: {message}")
-
-
-def on_node(pod: Pod) -> tuple[str, ...]:
-    """Index function: the node a pod is bound to."""
-    return (pod.spec.node_name,) if pod.spec.node_name else ()
 
 
 def _reference(node: Node) -> ObjectReference:

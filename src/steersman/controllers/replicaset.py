@@ -19,18 +19,13 @@ from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.informer import Informer, object_key
 
-from .bootstrap import harmless
 from .kit import Controller, ControllerContext, Expectations, claim, controller_of
+from .kit.ownership import by_controller
 from .kit.pods import available_in, condition, deletion_order, from_template, is_active, is_ready, is_terminal
+from .kit.refusals import harmless
 
 BURST = 500
 SLOW_START = 1
-
-
-def by_controller(obj: Pod | ReplicaSet) -> tuple[str, ...]:
-    """Index function: the uid of the controller, or ``namespace/`` for an orphan."""
-    reference = controller_of(obj.metadata)
-    return (reference.uid,) if reference is not None else (f"{obj.metadata.namespace}/",)
 
 
 def compute_status(

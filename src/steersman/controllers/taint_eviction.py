@@ -15,9 +15,8 @@ from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.informer import Informer, object_key
 
 from .kit import Controller, ControllerContext
-from .kit.pods import is_terminal, set_pod_condition
+from .kit.pods import is_terminal, on_node, set_pod_condition
 from .kit.taints import tolerated_seconds
-from .node_lifecycle import on_node
 
 
 class TaintEvictionController(Controller):

@@ -12,11 +12,10 @@ from steersman.api.types.apps_v1 import Deployment, DeploymentStatus, ReplicaSet
 from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.informer import Informer, object_key
-from steersman.controllers.bootstrap import harmless
 from steersman.controllers.kit import Controller, ControllerContext, claim, controller_of
-from steersman.controllers.kit.ownership import controlled_by
+from steersman.controllers.kit.ownership import by_controller, controlled_by
 from steersman.controllers.kit.pods import condition, is_terminal
-from steersman.controllers.replicaset import by_controller
+from steersman.controllers.kit.refusals import harmless
 
 from . import planning
 from . import status as rollout_status

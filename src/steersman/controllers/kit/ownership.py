@@ -40,6 +40,12 @@ def controller_reference(owner: Object) -> OwnerReference:
     )
 
 
+def by_controller(obj: Object) -> tuple[str, ...]:
+    """Index function: the uid of the controller, or ``namespace/`` for an orphan."""
+    reference = controller_of(obj.metadata)
+    return (reference.uid,) if reference is not None else (f"{obj.metadata.namespace}/",)
+
+
 def controlled_by(obj: Object, owner: Object) -> bool:
     """Whether ``owner`` manages the object."""
     reference = controller_of(obj.metadata)

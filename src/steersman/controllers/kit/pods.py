@@ -37,6 +37,11 @@ def is_ready(pod: Pod) -> bool:
     return ready is not None and ready.status == "True"
 
 
+def on_node(pod: Pod) -> tuple[str, ...]:
+    """Index function: the node a pod is bound to."""
+    return (pod.spec.node_name,) if pod.spec.node_name else ()
+
+
 def available_in(pod: Pod, min_ready_seconds: int, instant: datetime) -> float | None:
     """After how many seconds the ready pod counts as available (0: it does); None while it is not ready."""
     ready = condition(pod.status.conditions, "Ready")
