@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import os
+import re
 import socket
 from pathlib import Path
 
@@ -23,6 +24,10 @@ FEWEST_SERVICE_ADDRESSES = 16
 
 NODE_PREFIX = 24
 """The size of a node's part of the pod range."""
+
+
+LONGEST_NAME = 253
+_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
 
 class ConfigError(Exception):
@@ -166,6 +171,8 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
     data_dir = canonical(data_dir)
     given = {name: value for name, value in settings.items() if value is not None}
     present = present or load(data_dir)
+    if given.get("airgap_images"):  # the node's process works in another directory
+        given["airgap_images"] = os.path.abspath(str(given["airgap_images"]))
     try:
         if present is not None:
             config = msgspec.structs.replace(present, **given)
@@ -184,6 +191,14 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         pods = ipaddress.ip_network(config.cluster_cidr)
     except ValueError as error:
         raise ConfigError(str(error)) from error
+    for option, name in (("--node-name", config.node_name), ("--cluster-domain", config.cluster_domain)):
+        if len(name) > LONGEST_NAME or not _SUBDOMAIN.fullmatch(name):
+            raise ConfigError(
+                f"{name!r} cannot be a {option[2:].replace('-', ' ')}: it must consist of lower case letters, digits, "
+                f"'-' and '.', and begin and end with a letter or digit; choose another with {option}"
+            )
+    if given.get("airgap_images") and not Path(config.airgap_images).is_dir():
+        raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
     if present is not None:
         _keeps_its_ranges(present, config)
     if services.overlaps(pods):

@@ -6,7 +6,6 @@ the slice they are in, new ones fill the gaps, and only what does not fit makes 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -297,7 +296,7 @@ class EndpointSliceController(ServiceController):
                     if not is_not_found(error):
                         raise
                     self.expectations.deletion_observed(key, item.metadata.uid)
-        except (StatusError, asyncio.CancelledError) as error:
+        except BaseException as error:
             self.expectations.creation_observed(key, pending)
             for item in todo.delete:
                 self.expectations.deletion_observed(key, item.metadata.uid)

@@ -35,6 +35,9 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
         ({"service_cidr": "10.244.0.0/16"}, "overlap"),
         ({"service_cidr": "10.96.0.1/12"}, "host bits set"),
         ({"bind_address": "nowhere"}, "does not appear to be an IPv4 or IPv6 address"),
+        ({"node_name": "my_host"}, "'my_host' cannot be a node name.*--node-name"),
+        ({"cluster_domain": "cluster.local."}, "cannot be a cluster domain"),
+        ({"airgap_images": "/nowhere/at/all"}, "is no directory.*--airgap-images"),
     ],
 )
 def test_nonsense_is_named(tmp_path: Path, settings: dict[str, str], message: str) -> None:
@@ -76,3 +79,9 @@ def test_a_cluster_keeps_the_ranges_with_which_it_was_made(tmp_path: Path) -> No
         config.resolve(tmp_path, cluster_cidr="10.52.0.0/16")
     assert config.resolve(tmp_path, secure_port=7443).service_cidr == "10.50.0.0/16"
     assert config.resolve(tmp_path, datastore="memory", service_cidr="10.51.0.0/16").datastore == "memory"
+
+
+def test_a_directory_of_images_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "tars").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert config.resolve(tmp_path / "data", airgap_images="tars").airgap_images == str(tmp_path / "tars")
