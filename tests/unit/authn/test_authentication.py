@@ -1,3 +1,4 @@
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -181,6 +182,18 @@ async def test_certificates_and_the_front_proxy() -> None:
     for stranger in (authorities.certificate("mallory", proxy=True), None):
         with pytest.raises(StatusError, match="Unauthorized"):
             await authorities.chain.authenticate(request(headers, stranger))
+
+
+def test_a_certificate_ends_even_where_its_connection_does_not() -> None:
+    authorities, clock = Authorities(), Clock()
+    clock.now = time.time()
+    known = CertificateAuthority(authorities.ca.certificate_pem, clock=clock)
+    certificate = authorities.certificate("anne")
+    user = known.user(certificate)
+    assert user is not None
+    assert user.name == "anne"
+    clock.now += 100 * 365 * 24 * 3600
+    assert known.user(certificate) is None
 
 
 async def test_nobody_is_let_through_to_health_alone_and_never_with_a_wrong_token() -> None:

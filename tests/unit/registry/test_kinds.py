@@ -32,6 +32,7 @@ from steersman.api.types import (
 )
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference, Status
 from steersman.api.user import User
+from steersman.apiserver.registry.bootstrap import essentials
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.seams import Attributes, Decision, IssuedToken, TokenClaims
@@ -62,6 +63,20 @@ async def test_a_cluster_begins_with(client: LocalClient) -> None:
     assert endpoints.endpoints[0].addresses == ["192.0.2.1"]
     classes = {each.metadata.name: each.value for each in (await client.list(scheduling_v1.PriorityClass)).items}
     assert classes == {"system-node-critical": 2_000_001_000, "system-cluster-critical": 2_000_000_000}
+
+
+async def test_what_every_cluster_has_comes_back(client: LocalClient, registry: Registry) -> None:
+    for kind in (v1.Service, v1.Endpoints, discovery_v1.EndpointSlice):
+        await client.delete(kind, "kubernetes", "default")
+    await client.delete(scheduling_v1.PriorityClass, "system-node-critical")
+    await essentials(registry)
+    assert (await client.get(v1.Service, "kubernetes", "default")).spec.cluster_ip == "10.96.0.1"
+    slices = await client.get(discovery_v1.EndpointSlice, "kubernetes", "default")
+    assert slices.endpoints[0].addresses == ["192.0.2.1"]
+    assert (await client.get(scheduling_v1.PriorityClass, "system-node-critical")).value == 2_000_001_000
+    before = registry.store.current_revision
+    await essentials(registry)
+    assert registry.store.current_revision == before
 
 
 # -- pods ------------------------------------------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections import OrderedDict
+from collections.abc import Callable
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,26 +20,29 @@ CREDENTIAL_ID = "authentication.kubernetes.io/credential-id"
 class CertificateAuthority:
     """Tells which certificates this authority issued, and for whom.
 
-    TLS has verified a certificate by then, but against every authority it accepts; which one it was is asked here.
+    TLS has verified a certificate by then, but against every authority it accepts, and when the connection began; which
+    authority it was, and whether the certificate is still valid, is asked here with every request.
     """
 
-    def __init__(self, pem: bytes) -> None:
+    def __init__(self, pem: bytes, *, clock: Callable[[], float] = time.time) -> None:
         self._certificates = x509.load_pem_x509_certificates(pem)
-        self._known: OrderedDict[bytes, User | None] = OrderedDict()
+        self._clock = clock
+        self._known: OrderedDict[bytes, tuple[User | None, float]] = OrderedDict()
 
     def user(self, certificate: bytes) -> User | None:
-        """The user of a certificate in DER form, None where another authority issued it."""
-        if certificate in self._known:
+        """The user of a certificate in DER form, None where another authority issued it, or it has expired."""
+        if (known := self._known.get(certificate)) is not None:
             self._known.move_to_end(certificate)
-            return self._known[certificate]
-        user = self._user(certificate)
-        self._known[certificate] = user
-        if len(self._known) > MOST_REMEMBERED:
-            self._known.popitem(last=False)
-        return user
+        else:
+            parsed = x509.load_der_x509_certificate(certificate)
+            known = self._user(certificate, parsed), parsed.not_valid_after_utc.timestamp()
+            self._known[certificate] = known
+            if len(self._known) > MOST_REMEMBERED:
+                self._known.popitem(last=False)
+        user, expiry = known
+        return user if self._clock() <= expiry else None
 
-    def _user(self, der: bytes) -> User | None:
-        certificate = x509.load_der_x509_certificate(der)
+    def _user(self, der: bytes, certificate: x509.Certificate) -> User | None:
         if not any(_issued(authority, certificate) for authority in self._certificates):
             return None
         names = [str(a.value) for a in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]

@@ -18,6 +18,7 @@ from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.api.user import User
 from steersman.apiserver.authz.bootstrap_policy import reconciled
 
+from .config import RegistryConfig
 from .contract import Context
 
 if TYPE_CHECKING:
@@ -48,7 +49,21 @@ SYSTEM_PRIORITY_CLASSES = (
 
 
 async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
-    """Create what is missing; what exists is left alone, but the endpoints of the API server are kept true."""
+    """Create what is missing; what exists is left alone, but the policy gets what it lacks of the present one."""
+    await essentials(registry)
+    if registry.config.advertise_address and registry.config.secure_port:
+        for endpoint in _endpoints(registry.config):
+            await _reconcile(registry, endpoint)
+    for obj in objects:
+        await _ensure_policy(registry, codecs.copy(obj))
+
+
+async def essentials(registry: Registry) -> None:
+    """What no cluster works without: made at start, and made again where somebody deleted it.
+
+    What exists is left alone: of several servers the one that started last says where the API is, and they MUST NOT
+    take that from each other again and again.
+    """
     for name in SYSTEM_NAMESPACES:
         await ensure(registry, v1.Namespace(metadata=ObjectMeta(name=name)))
     for priority_class in SYSTEM_PRIORITY_CLASSES:
@@ -59,8 +74,6 @@ async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
     )
     await ensure(registry, cidr)
     await _kubernetes_service(registry)
-    for obj in objects:
-        await _ensure_policy(registry, codecs.copy(obj))
 
 
 async def _ensure_policy(registry: Registry, wanted: Any) -> None:
@@ -107,14 +120,16 @@ async def _kubernetes_service(registry: Registry) -> None:
     )
     await ensure(registry, service)
     if config.advertise_address and config.secure_port:
-        await publish_endpoint(registry, config.advertise_address, config.secure_port)
+        for endpoint in _endpoints(config):
+            await ensure(registry, endpoint)
 
 
-async def publish_endpoint(registry: Registry, address: str, port: int) -> None:
-    """Put this server among the endpoints of the ``kubernetes`` Service.
+def _endpoints(config: RegistryConfig) -> tuple[v1.Endpoints, discovery_v1.EndpointSlice]:
+    """This server as the endpoint of the ``kubernetes`` Service.
 
     One server owns the list: several need a lease for each, which the replicated control plane brings.
     """
+    address, port = config.advertise_address, config.secure_port
     labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
     endpoints = v1.Endpoints(
         metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels),
@@ -133,8 +148,7 @@ async def publish_endpoint(registry: Registry, address: str, port: int) -> None:
         endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
         ports=[discovery_v1.EndpointPort(name="https", port=port, protocol="TCP")],
     )
-    for obj in (endpoints, slice_):
-        await _reconcile(registry, obj)
+    return endpoints, slice_
 
 
 async def _reconcile(registry: Registry, wanted: Any) -> None:

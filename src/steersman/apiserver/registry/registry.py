@@ -19,7 +19,7 @@ from steersman.apiserver.admission.table import default_plugins
 from steersman.storage.store import Store
 from steersman.storage.watch_cache import WatchCache
 
-from .bootstrap import bootstrap
+from .bootstrap import bootstrap, essentials
 from .config import RegistryConfig
 from .contract import Context, ListOptions, ResourceHandler
 from .conversion import CONVERSIONS, ConvertingHandler
@@ -38,6 +38,7 @@ SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 """As whom the server writes on its own behalf."""
 
 _EXPIRY_INTERVAL = 60.0
+_ESSENTIALS_INTERVAL = 10.0
 
 
 class Registry:
@@ -76,7 +77,7 @@ class Registry:
         self._started: set[Resource[Any]] = set()
 
     async def run(self) -> None:
-        """Keep the caches filled, create what a cluster begins with, expire events; until cancelled."""
+        """Keep the caches filled, see to it that what every cluster has is there, expire events; until cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -84,6 +85,7 @@ class Registry:
                 await bootstrap(self, self._bootstrap_objects)
                 self.ready.set()
                 tasks.create_task(self._expire_events(), name="event expiry")
+                tasks.create_task(self._keep_essentials(), name="essentials")
                 await asyncio.Event().wait()
         finally:
             self._tasks = None
@@ -170,6 +172,14 @@ class Registry:
         return [entry.object for entry in handler.cache.list(handler.resource.key(namespace)).entries]
 
     # -- upkeep ------------------------------------------------------------------------------------------------------
+
+    async def _keep_essentials(self) -> None:
+        while True:
+            await asyncio.sleep(_ESSENTIALS_INTERVAL)
+            try:
+                await essentials(self)
+            except (StatusError, OSError) as error:
+                log.warning("looking after what every cluster has failed: %s", error)
 
     async def _expire_events(self) -> None:
         """Remove events some time after they were last written, as upstream's leases on them do."""
