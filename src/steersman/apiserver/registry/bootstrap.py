@@ -125,7 +125,7 @@ async def _kubernetes_service(registry: Registry) -> None:
 
 
 def _endpoints(config: RegistryConfig) -> tuple[v1.Endpoints, discovery_v1.EndpointSlice]:
-    """This server as the endpoint of the ``kubernetes`` Service.
+    """The ``kubernetes`` Service with this server as its endpoint.
 
     One server owns the list: several need a lease for each, which the replicated control plane brings.
     """
