@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -143,3 +145,24 @@ async def test_requests_for_what_does_not_exist_are_counted_as_one(registry: Reg
     assert len(series) == 3
     assert b"nonsense" not in body
     assert any('resource="nodes"' in line for line in series)
+
+
+@pytest.mark.parametrize(("shape", "items"), [("Table", "rows"), ("PartialObjectMetadataList", "items")])
+async def test_long_lists_in_other_shapes_let_others_run(
+    shape: str, items: str, registry: Registry, client: LocalClient
+) -> None:
+    for number in range(300):
+        await client.create(config_map(f"cm{number:03}"))
+    asked = request("GET", "/api/v1/namespaces/default/configmaps")
+    asked.headers = {"accept": f"application/json;as={shape};v=v1;g=meta.k8s.io"}
+    answering = asyncio.create_task(Resources(registry.scheme, registry.handler).handle(asked, request_info(asked)))
+    turns = 0
+    while not answering.done():
+        turns += 1
+        await asyncio.sleep(0)
+    answer = await answering
+    assert isinstance(answer, Response)
+    assert isinstance(answer.body, bytes)
+    assert turns >= 4
+    shown = [each.get("object", each)["metadata"]["name"] for each in json.loads(answer.body)[items]]
+    assert shown == [f"cm{number:03}" for number in range(300)]

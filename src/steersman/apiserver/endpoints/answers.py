@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from steersman.api import codecs, tables
 from steersman.api.meta import PartialObjectMetadata, PartialObjectMetadataList
 from steersman.api.scheme import Resource
+from steersman.api.time import now
 from steersman.api.types.meta_v1 import ListMeta, Status
 from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.contract import Page
@@ -18,6 +20,7 @@ from steersman.storage.watch_cache import Entry
 from .representation import PLAIN, Form, to_yaml
 
 _LIST_BUFFER_ITEMS = 64
+_SLICE = 64
 
 NO_CACHE = {"Cache-Control": "no-cache, private"}
 
@@ -88,33 +91,39 @@ def served(resource: Resource[Any], raw: bytes) -> bytes:
     return raw
 
 
-def list_response(resource: Resource[Any], page: Page, request: Request, form: Form) -> Response:
-    """A collection.  As JSON it is joined from the items' bytes, without the kind and version of each."""
+async def list_response(resource: Resource[Any], page: Page, request: Request, form: Form) -> Response:
+    """A collection.  As JSON it is joined from the items' bytes, without the kind and version of each.
+
+    In any other shape its objects are written in slices, between which the loop gets its turn.
+    """
     metadata = ListMeta(
         resource_version=page.resource_version,
         continue_=page.continue_,
         remaining_item_count=page.remaining_item_count,
     )
     if form.shape == "Table":
-        table = tables.table(
-            resource,
-            [entry.object for entry in page.entries],
-            metadata=metadata,
-            include_object=request.parameter("includeObject"),
-        )
+        table = tables.table(resource, (), metadata=metadata)
         table.api_version = f"meta.k8s.io/{form.version}"
+        instant, include_object = now(), request.parameter("includeObject")
+        async for entry in _in_slices(page.entries):
+            table.rows.append(tables.row(resource, entry.object, instant, include_object))
         return object_response(table, request, form)
     if form.shape:
-        partials = PartialObjectMetadataList(
-            api_version=f"meta.k8s.io/{form.version}",
-            metadata=metadata,
-            items=[partial(entry.object, form) for entry in page.entries],
-        )
+        partials = PartialObjectMetadataList(api_version=f"meta.k8s.io/{form.version}", metadata=metadata)
+        async for entry in _in_slices(page.entries):
+            partials.items.append(partial(entry.object, form))
         return object_response(partials, request, form)
     data = join_list(resource, page.entries, metadata)
     if form.yaml or (request.query_string and _wants_pretty(request)):
         return raw_response(b"".join(data), request, form)
     return Response(data, 200, "application/json", NO_CACHE)
+
+
+async def _in_slices(entries: Sequence[Entry[Any]]) -> AsyncIterator[Entry[Any]]:
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)
 
 
 def join_list(resource: Resource[Any], entries: Sequence[Entry[Any]], metadata: ListMeta) -> list[bytes]:

@@ -113,7 +113,7 @@ class Resources:
                 return await self._watch(request, resource, handler, namespace, form)
             _check_verb(resource, "list")
             page = await handler.list(namespace, list_options(request))
-            return list_response(resource, page, request, form)
+            return await list_response(resource, page, request, form)
         if resource.namespaced and not namespace:
             raise no_method()
         if method == "POST":
@@ -129,7 +129,7 @@ class Resources:
             options = delete_options(request)
             context.dry_run = context.dry_run or bool(options.dry_run)
             page = await handler.delete_collection(context, namespace, list_options(request), options)
-            return list_response(resource, page, request, form)
+            return await list_response(resource, page, request, form)
         raise no_method()
 
     async def _watch(

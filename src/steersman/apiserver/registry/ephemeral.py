@@ -107,7 +107,7 @@ class ComponentStatuses(EphemeralHandler):
                 condition.message = await self._surroundings.component_checks[name]()
             condition.status = "True"
         except Exception as error:
-            condition.status, condition.message, condition.error = "False", str(error) or "timeout", str(error)
+            condition.status, condition.message = "False", str(error) or "timeout"
         status.conditions = [condition]
         return self._entry(status)
 
