@@ -10,7 +10,7 @@ import pytest
 
 from .api import new_namespace
 from .cluster import IMAGE, Cluster, container_ids
-from .processes import STEERSMAN
+from .processes import STEERSMAN, free_port, run
 from .waiting import until
 
 pytestmark = [pytest.mark.root, pytest.mark.containerd]
@@ -81,3 +81,31 @@ def test_foreground(second: Cluster) -> None:
         process.terminate()
         process.wait(20)
     assert not [pid for pid in pids if os.path.exists(f"/proc/{pid}")]
+
+
+def test_commands_that_come_at_the_same_time(second: Cluster) -> None:
+    """Two `up` make one cluster; a `down` while it starts ends it; other settings hold from the next start."""
+    second.snapshot()
+    command = [STEERSMAN, "up", "--data-dir", str(second.data_dir), *second.options]
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    ups = [subprocess.Popen(command, env=second.env, **streams) for _ in range(2)]  # type: ignore[call-overload]
+    answers = [process.communicate(timeout=60)[0] for process in ups]
+    assert [process.returncode for process in ups] == [0, 0], answers
+    [supervisor] = [item for item in second.status()["processes"] if item["name"] == "supervisor"]
+    found = [line for line in second.left() if f"steersman.cluster.supervisor {second.data_dir}" in line]
+    assert [line.split(":")[0] for line in found] == [f"process {supervisor['pid']}"]
+
+    other = str(free_port())
+    refused = run(*command, "--kubelet-port", other, env=second.env)
+    assert refused.returncode == 1
+    assert f"not {other}); end it first" in refused.stderr
+    second.down()
+    second.wait_nothing_left()
+    with subprocess.Popen([*command, "--secure-port", other], env=second.env, **streams) as starting:  # type: ignore[call-overload]
+        until(lambda: (second.data_dir / "run/supervisor.json").exists(), "it starts", 15)
+        second.down()
+        starting.communicate(timeout=60)
+    second.wait_nothing_left()
+    second.up("--secure-port", other)
+    assert second.status()["server"].endswith(f":{other}")
+    assert second.status()["ready"]

@@ -49,6 +49,10 @@ def claim(data_dir: Path) -> int | None:
     Whoever inherits the descriptor holds the right on, and the kernel takes it back when the last of them ends.  So
     it is taken before the supervisor is started and given to it: there is no moment in which two could start one.
     """
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise ConfigError(f"cannot make {data_dir}: {error.strerror}; choose another --data-dir") from error
     descriptor = os.open(data_dir / "supervisor.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     for _ in range(4):
         try:
@@ -80,11 +84,8 @@ def supervisor_command(data_dir: Path, *children: str) -> list[str]:
     return [sys.executable, "-m", "steersman.cluster.supervisor", str(data_dir), *children]
 
 
-def start_supervisor(data_dir: Path) -> bool:
-    """Start a supervisor in a session of its own; False where somebody else was faster."""
-    descriptor = claim(data_dir)
-    if descriptor is None:
-        return False
+def start_supervisor(data_dir: Path, claim: int) -> None:
+    """Start a supervisor in a session of its own; the right to it goes over, and the descriptor is closed."""
     try:
         log_file = data_dir / "logs/supervisor.log"
         log_file.parent.mkdir(parents=True, exist_ok=True)
@@ -96,11 +97,10 @@ def start_supervisor(data_dir: Path) -> bool:
                 stderr=output,
                 start_new_session=True,
                 cwd="/",
-                pass_fds=(descriptor,),
+                pass_fds=(claim,),
             )
     finally:
-        os.close(descriptor)
-    return True
+        os.close(claim)
 
 
 def stop_supervisor(data_dir: Path, seconds: float = 25.0) -> bool:

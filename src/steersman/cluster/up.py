@@ -30,8 +30,32 @@ MOST_RESTARTS = 3
 Say = Callable[[str], None]
 
 
-def prepare(config: ClusterConfig) -> None:
-    """Check everything that can be, then write the configuration.  Raises ConfigError with nothing changed."""
+def prepare(config: ClusterConfig) -> int | None:
+    """Check everything that can be, then write the configuration.
+
+    Returns the right to supervise (:func:`.process.claim`), to be given to a supervisor, or None where somebody has it
+    already.  Raises ConfigError with nothing changed.
+    """
+    if process.claimed(config.root):
+        return None
+    try:
+        _check(config)
+    except ConfigError:
+        if process.claimed(config.root):  # what stood in the way was another `up`, which was faster
+            return None
+        raise
+    claim = process.claim(config.root)
+    if claim is None:
+        return None
+    try:
+        _write(config)
+    except BaseException:
+        os.close(claim)
+        raise
+    return claim
+
+
+def _check(config: ClusterConfig) -> None:
     preflight.check_node()
     if config.node_address == "127.0.0.1":
         raise ConfigError(
@@ -43,6 +67,9 @@ def prepare(config: ClusterConfig) -> None:
                 pass
     preflight.check_ports(config, node=True)
     preflight.check_ranges(config)
+
+
+def _write(config: ClusterConfig) -> None:
     present = configuration.load(config.root)
     if present is not None and present != config:
         # Before the node starts: it would take the kubeconfigs of the settings before for those of now.
@@ -56,16 +83,15 @@ def prepare(config: ClusterConfig) -> None:
 def up(config: ClusterConfig, say: Say) -> None:
     """Start a cluster and wait until it serves; one that runs already is left alone."""
     started = time.monotonic()
-    ours = False
-    if process.claimed(config.root):
+    claim = prepare(config)
+    if claim is None:
         _same_settings(config)
     else:
-        prepare(config)
-        ours = process.start_supervisor(config.root)
+        process.start_supervisor(config.root, claim)
     try:
         asyncio.run(_wait(config, started, say))
     except (ConfigError, KeyboardInterrupt):
-        if ours:
+        if claim is not None:
             process.stop_supervisor(config.root)
         raise
     context, path = select_context(config)

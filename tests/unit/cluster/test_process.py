@@ -31,7 +31,6 @@ def sleeper(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
 def test_the_claim_lasts_as_long_as_its_heir(tmp_path: Path, sleeper: subprocess.Popen[bytes]) -> None:
     assert process.claimed(tmp_path)
     assert process.claim(tmp_path) is None
-    assert not process.start_supervisor(tmp_path)
     sleeper.kill()
     sleeper.wait()
     assert not process.claimed(tmp_path)
