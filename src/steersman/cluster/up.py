@@ -8,9 +8,12 @@ import os
 import pwd
 import time
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from pathlib import Path
 
 from steersman.api.errors import StatusError
+from steersman.api.time import now_micro
+from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import Node
 from steersman.client import kubeconfig
 from steersman.client.client import Client
@@ -83,13 +86,14 @@ def _write(config: ClusterConfig) -> None:
 def up(config: ClusterConfig, say: Say) -> None:
     """Start a cluster and wait until it serves; one that runs already is left alone."""
     started = time.monotonic()
+    since = now_micro()
     claim = prepare(config)
     if claim is None:
         _same_settings(config)
     else:
         process.start_supervisor(config.root, claim)
     try:
-        asyncio.run(_wait(config, started, say))
+        asyncio.run(_wait(config, started, since if claim is not None else None, say))
     except (ConfigError, KeyboardInterrupt):
         if claim is not None:
             process.stop_supervisor(config.root)
@@ -141,9 +145,9 @@ def kubeconfig_path() -> tuple[Path, pwd.struct_passwd | None]:
     return Path.home() / ".kube/config", None
 
 
-async def _wait(config: ClusterConfig, started: float, say: Say) -> None:
+async def _wait(config: ClusterConfig, started: float, since: datetime | None, say: Say) -> None:
     watchdog = asyncio.create_task(_watch_processes(config), name="watch the processes")
-    waiting = asyncio.create_task(_wait_until_served(config, started, say), name="wait until served")
+    waiting = asyncio.create_task(_wait_until_served(config, started, since, say), name="wait until served")
     try:
         async with asyncio.timeout(START_TIMEOUT):
             done, _ = await asyncio.wait({watchdog, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -178,14 +182,15 @@ def _failure(config: ClusterConfig, name: str, what: str) -> ConfigError:
     return ConfigError("\n    ".join([f"the {name} {what}; the end of {log}:", *lines]))
 
 
-async def _wait_until_served(config: ClusterConfig, started: float, say: Say) -> None:
+async def _wait_until_served(config: ClusterConfig, started: float, since: datetime | None, say: Say) -> None:
+    """Wait for the API server and the node; ``since`` is when the node was started, None for one that runs already."""
     path = config.root / "admin.conf"
     await _until(lambda: _exists(path))
     client = HTTPClient(kubeconfig.load(path))
     try:
         await _until(lambda: _serves(client))
         say(f"  control plane   ready after {time.monotonic() - started:.1f} s at {config.server_url}")
-        await _until(lambda: _node_ready(client, config.node_name))
+        await _until(lambda: _node_ready(client, config.node_name, since))
         say(f"  node            ready after {time.monotonic() - started:.1f} s: {config.node_name}")
     finally:
         await client.close()
@@ -208,8 +213,13 @@ async def _serves(client: Client) -> bool:
     return True
 
 
-async def _node_ready(client: Client, name: str) -> bool:
+async def _node_ready(client: Client, name: str, since: datetime | None) -> bool:
     try:
+        if since is not None:
+            # What the node's object says may be of the kubelet before; it renews its lease once it has said anew.
+            renewed = (await client.get(Lease, name, "kube-node-lease")).spec.renew_time
+            if renewed is None or renewed < since:
+                return False
         node = await client.get(Node, name)
     except StatusError:
         return False
