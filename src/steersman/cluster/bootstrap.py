@@ -12,7 +12,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
 from steersman.client.client import Client
 from steersman.dns.objects import service_objects
-from steersman.pki.files import DNS_USER
+from steersman.pki.config import DNS_USER
 
 from .config import ClusterConfig
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from steersman.pki.files import PKIConfig, write_private
+from steersman.pki.config import PKIConfig, write_private
 
 DEFAULT_DATA_DIR = Path("/var/lib/steersman")
 

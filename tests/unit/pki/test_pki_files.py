@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from cryptography import x509
 
+from steersman.pki import config as config_module
 from steersman.pki import files
 from steersman.pki.files import PKIConfig, PKIError, ensure, load_pair
 
@@ -68,7 +69,7 @@ def test_a_write_leaves_the_old_file_when_it_fails(tmp_path: Path, monkeypatch: 
     def fail(_: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(files.os, "fsync", fail)
+    monkeypatch.setattr(config_module.os, "fsync", fail)
     with pytest.raises(OSError, match="no space"):
         files.write_private(target, b"new")
     assert target.read_text() == "old"
