@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any
 
@@ -17,6 +18,10 @@ from steersman.pki.config import DNS_USER
 from .config import ClusterConfig
 
 log = logging.getLogger(__name__)
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 60.0
+"""Seconds between attempts."""
 
 _GROUP = "rbac.authorization.k8s.io"
 _READ = ["get", "list", "watch"]
@@ -40,12 +45,21 @@ def objects(config: ClusterConfig) -> list[Object]:
 
 
 async def ensure(client: Client, config: ClusterConfig) -> None:
-    """Create what is missing and mend what differs; what cannot be done is logged and left."""
-    for wanted in objects(config):
-        try:
-            await _ensure(client, wanted)
-        except StatusError as error:
-            log.error("cannot create %s %s: %s", wanted.kind, wanted.metadata.name, error)
+    """Create what is missing and mend what differs; what cannot be done now is tried again, ever later, until it is."""
+    missing = objects(config)
+    delay = FIRST_DELAY
+    while missing := [wanted for wanted in missing if not await _attempt(client, wanted)]:
+        await asyncio.sleep(delay)
+        delay = min(delay * 2, LONGEST_DELAY)
+
+
+async def _attempt(client: Client, wanted: Any) -> bool:
+    try:
+        await _ensure(client, wanted)
+    except StatusError as error:
+        log.error("cannot create %s %s, and will try again: %s", wanted.kind, wanted.metadata.name, error)
+        return False
+    return True
 
 
 async def _ensure(client: Client, wanted: Any) -> None:

@@ -80,7 +80,7 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
         group.create_task(server.run(), name="API server")
         group.create_task(auto_compaction(store, config.datastore).run(), name="compaction")
         await server.ready.wait()
-        await bootstrap.ensure(server.local_client(BOOTSTRAP), config)
+        group.create_task(bootstrap.ensure(server.local_client(BOOTSTRAP), config), name="bootstrap")
         # What follows is imported once the API server answers.
         if controllers:
             from steersman.controllers.manager import ControllerManager
