@@ -6,35 +6,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from steersman.api.tolerations import tolerates
 from steersman.api.types.core_v1 import Node, Taint, Toleration
 from steersman.client.client import Client, Patch
-
-
-def tolerates(toleration: Toleration, taint: Taint) -> bool:
-    """Whether a toleration matches a taint."""
-    if toleration.effect and toleration.effect != taint.effect:
-        return False
-    if toleration.key and toleration.key != taint.key:
-        return False
-    match toleration.operator:
-        case "" | "Equal":
-            return bool(toleration.key) and toleration.value == taint.value
-        case "Exists":
-            return True
-        case "Lt" | "Gt":
-            try:
-                limit, value = int(toleration.value), int(taint.value)
-            except ValueError:
-                return False
-            return value < limit if toleration.operator == "Lt" else value > limit
-    return False
 
 
 def tolerated_seconds(taints: Iterable[Taint], tolerations: Sequence[Toleration]) -> float | None:
     """How long a pod may stay under all these taints: 0 for not at all, None for ever."""
     shortest: float | None = None
     for taint in taints:
-        matching = [item for item in tolerations if tolerates(item, taint)]
+        matching = [item for item in tolerations if tolerates(item, taint.key, taint.value, taint.effect)]
         if not matching:
             return 0.0
         for item in matching:

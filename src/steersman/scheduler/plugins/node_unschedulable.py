@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from steersman.api.labels import TAINT_UNSCHEDULABLE
+from steersman.api.tolerations import tolerated
 from steersman.scheduler.framework import Rejection
 from steersman.scheduler.podinfo import PodInfo
 from steersman.scheduler.snapshot import Indexes, Snapshot
-
-from .tolerations import tolerated
 
 
 class NodeUnschedulable:
@@ -19,6 +18,6 @@ class NodeUnschedulable:
     events: ClassVar[frozenset[str]] = frozenset({"NodeAdd", "NodeTaint"})
 
     def filter(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Sequence[Rejection]:
-        if tolerated(pod.tolerations, (TAINT_UNSCHEDULABLE, "", "NoSchedule")):
+        if tolerated(pod.tolerations, TAINT_UNSCHEDULABLE, "", "NoSchedule"):
             return ()
         return (Rejection(snapshot.unschedulable[columns], "node(s) were unschedulable"),)

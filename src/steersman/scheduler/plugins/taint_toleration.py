@@ -7,11 +7,10 @@ from typing import ClassVar
 
 import numpy as np
 
+from steersman.api.tolerations import tolerated
 from steersman.scheduler.framework import MAX_SCORE, Rejection
 from steersman.scheduler.podinfo import PodInfo
 from steersman.scheduler.snapshot import Indexes, Numbers, Snapshot
-
-from .tolerations import tolerated
 
 
 class TaintToleration:
@@ -23,7 +22,7 @@ class TaintToleration:
         refused = np.array(
             [
                 any(
-                    taint[2] in ("NoSchedule", "NoExecute") and not tolerated(pod.tolerations, taint)
+                    taint[2] in ("NoSchedule", "NoExecute") and not tolerated(pod.tolerations, *taint)
                     for taint in taints
                 )
                 for taints in snapshot.taint_sets
@@ -35,7 +34,7 @@ class TaintToleration:
         soft = [item for item in pod.tolerations if item.effect in ("", "PreferNoSchedule")]
         counts = np.array(
             [
-                sum(taint[2] == "PreferNoSchedule" and not tolerated(soft, taint) for taint in taints)
+                sum(taint[2] == "PreferNoSchedule" and not tolerated(soft, *taint) for taint in taints)
                 for taints in snapshot.taint_sets
             ],
             np.int64,
