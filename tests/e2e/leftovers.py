@@ -74,16 +74,21 @@ def nat_rules() -> set[str]:
 
 
 def cgroups() -> set[str]:
-    """The control groups, of every hierarchy."""
-    return {f"cgroup {path}" for path in _directories(CGROUPS)}
+    """The control groups at the top of every hierarchy, and all below those of clusters.
+
+    What lies below another group is the business of whoever made that.
+    """
+    return {f"cgroup {path}" for path in _groups(CGROUPS, 2)}
 
 
-def _directories(root: Path) -> list[Path]:
+def _groups(root: Path, levels: int) -> list[Path]:
     found = []
     try:
         for path in root.iterdir():
             if path.is_dir() and not path.is_symlink() and path.name not in OTHERS_CGROUPS:
-                found += [path, *_directories(path)]
+                found.append(path)
+                if levels > 1 or path.name.startswith("steersman") or "steersman" in str(root):
+                    found += _groups(path, levels - 1)
     except OSError:  # a group that ends while we look
         pass
     return found
@@ -99,7 +104,7 @@ def without_other_clusters(lines: set[str], config: ClusterConfig) -> set[str]:
 
     Nothing tells whose a pod's interface or network namespace is: they count only while there is no other cluster.
     """
-    others = {path.name for path in _directories(CGROUPS) if re.fullmatch(r"steersman(-[0-9a-f]{6})?", path.name)}
+    others = {path.name for path in _groups(CGROUPS, 2) if re.fullmatch(r"steersman(-[0-9a-f]{6})?", path.name)}
     others -= {config.identity}
     if not others:
         return lines
