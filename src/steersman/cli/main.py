@@ -39,7 +39,7 @@ def data_dir_option(function: F) -> F:
     """Add ``--data-dir``."""
     return click.option(
         "--data-dir",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=click.Path(path_type=Path, file_okay=False, readable=False),
         default=DEFAULT_DATA_DIR,
         show_default=True,
         envvar="STEERSMAN_DATA_DIR",

@@ -17,6 +17,7 @@ from .config import ClusterConfig
 
 def run(config: ClusterConfig, *, verbose: bool = False) -> None:
     """Run the node in the foreground."""
+    preflight.use_system_path()
     preflight.check_node()
     with lock.held(config, "agent", lock.PATIENCE):
         running.run(lambda: serve(config), verbose=verbose)

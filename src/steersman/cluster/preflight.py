@@ -43,6 +43,13 @@ def find_program(name: str) -> str | None:
     return shutil.which(name, path=f"{os.environ.get('PATH', '')}:{SYSTEM_PATH}")
 
 
+def use_system_path() -> None:
+    """Let this process and its children find administrators' programs, whatever PATH they were started with."""
+    present = os.environ.get("PATH", "").split(os.pathsep)
+    missing = [directory for directory in SYSTEM_PATH.split(":") if directory not in present]
+    os.environ["PATH"] = os.pathsep.join([*filter(None, present), *missing])
+
+
 def check_node() -> None:
     """Root, and every program that a node needs; raises ConfigError that names all that is missing."""
     if os.geteuid() != 0:

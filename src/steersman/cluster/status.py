@@ -114,9 +114,10 @@ def as_text(result: Report) -> str:
     if result.serving:
         lines.append(f"api        serving at {result.server}, {result.pods} pods")
     else:
-        lines.append(f"api        {result.server}: {result.error}")
+        error = result.error.removeprefix(f"cannot reach {result.server}: ")
+        lines.append(f"api        does not answer at {result.server}: {error}")
     if not result.running:
-        lines.append("processes  none under supervision; start them with: steersman up")
+        lines.append(f"processes  none under supervision; start them with: steersman up --data-dir {result.data_dir}")
     for item in result.processes:
         restarts = f", restarted {item.restarts}x" if item.restarts else ""
         lines.append(f"process    {item.name}: pid {item.pid}, {item.memory_bytes / 2**20:.0f} MiB{restarts}")

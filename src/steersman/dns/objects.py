@@ -10,7 +10,8 @@ from steersman.api.types.discovery_v1 import Endpoint, EndpointConditions, Endpo
 from steersman.api.types.meta_v1 import ObjectMeta
 
 NAME, NAMESPACE = "kube-dns", "kube-system"
-_LABELS = {"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS"}
+# Not labelled kubernetes.io/cluster-service: `kubectl cluster-info` would name a proxy URL that is not served yet.
+_LABELS = {"k8s-app": "kube-dns", "kubernetes.io/name": "CoreDNS"}
 
 
 def service_objects(cluster_ip: str, addresses: Sequence[str], port: int) -> list[Object]:

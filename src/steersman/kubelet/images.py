@@ -126,7 +126,8 @@ def archive_tags(archive: Path) -> list[str]:
                 manifest = json.loads((tar.extractfile(names["manifest.json"]) or io.BytesIO()).read())
                 return [qualified(tag) for image in manifest for tag in image.get("RepoTags") or []]
     except (tarfile.TarError, OSError, ValueError, KeyError) as error:
-        raise ImageError(f"{archive} is not an image archive: {error}") from error
+        cause = str(error).partition("\n")[0].rstrip(":")
+        raise ImageError(f"{archive} is not an image archive: {cause}") from error
     raise ImageError(f"{archive} is not an image archive: it has neither index.json nor manifest.json")
 
 

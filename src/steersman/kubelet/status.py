@@ -58,6 +58,10 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """Why the kubelet ended or refused the pod: becomes its phase Failed with this reason."""
 
 
+EPOCH = datetime.fromtimestamp(0, UTC)
+"""What upstream writes for an instant that never was, such as the start of a container that could not be started."""
+
+
 def instant(nanoseconds: int) -> datetime | None:
     """An instant of the runtime, None where it has none."""
     if nanoseconds <= 0:
@@ -79,8 +83,8 @@ def container_state(status: cri.ContainerStatus, message: str = "") -> Container
             exit_code=137 if status.state == cri.CONTAINER_UNKNOWN else status.exit_code,
             reason=reason,
             message=message or status.message,
-            started_at=instant(status.started_at),
-            finished_at=instant(status.finished_at),
+            started_at=instant(status.started_at) or EPOCH,
+            finished_at=instant(status.finished_at) or EPOCH,
             container_id=f"containerd://{status.id}",
         )
     )

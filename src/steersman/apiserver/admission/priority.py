@@ -7,16 +7,18 @@ from steersman.api.types.scheduling_v1 import PriorityClass
 
 from .plugin import Cluster, Plugin, Request
 
+SYSTEM_CLASSES = frozenset({"system-cluster-critical", "system-node-critical"})
+
 
 class Priority(Plugin):
-    """Resolves the class of new pods, and sees to it that at most one class is the default."""
+    """Resolves the class of new pods; lets one class at most be the default, and the system's own never go."""
 
     name = "Priority"
-    verbs = frozenset({"CREATE", "UPDATE"})
+    verbs = frozenset({"CREATE", "UPDATE", "DELETE"})
     resources = frozenset({"pods", "priorityclasses.scheduling.k8s.io"})
 
     async def mutate(self, request: Request, cluster: Cluster) -> None:
-        if request.resource.name != "pods":
+        if request.resource.name != "pods" or request.verb == "DELETE":
             return
         spec: v1.PodSpec = request.obj.spec
         if request.verb == "UPDATE":
@@ -55,7 +57,13 @@ class Priority(Plugin):
         return min(defaults, key=lambda each: each.value, default=None)
 
     async def validate(self, request: Request, cluster: Cluster) -> None:
-        if request.resource.name == "pods" or not request.obj.global_default:
+        if request.resource.name == "pods":
+            return
+        if request.verb == "DELETE":
+            if request.name in SYSTEM_CLASSES:
+                raise request.refuse("this is a system priority class and cannot be deleted")
+            return
+        if not request.obj.global_default:
             return
         for each in await cluster.list(PriorityClass):
             if each.global_default and each.metadata.name != request.obj.metadata.name:

@@ -138,6 +138,8 @@ class NodeProxy:
                 target, request.method, f"{path}?{urlencode(query)}" if query else path, headers
             )
         except UpgradeRefused as error:
+            if error.status == 404:  # not the pod is missing, but what runs in it
+                raise internal_error(f"unable to upgrade connection: {error}") from error
             raise _kubelet_error(error.status, str(error), pod) from error
 
         async def run(connection: Connection) -> None:

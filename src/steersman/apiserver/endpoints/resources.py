@@ -45,6 +45,13 @@ class Connector(Protocol):
     async def connect(self, request: Request, info: RequestInfo) -> Answer: ...
 
 
+DEPRECATED = {
+    ("", "v1", "componentstatuses"): "v1 ComponentStatus is deprecated in v1.19+",
+    ("", "v1", "endpoints"): "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
+}
+"""What the ``Warning`` header says to whoever uses a deprecated resource."""
+
+
 class Resources:
     """All resources of a scheme.  ``handler`` finds the registry's handler of a resource, None where it has none."""
 
@@ -94,6 +101,8 @@ class Resources:
         name = info.parts[1] if len(info.parts) > 1 else ""
         if name and resource.namespaced and not namespace:
             raise no_route()
+        if (warning := DEPRECATED.get((info.group, info.version, info.resource))) is not None:
+            request.warnings.append(warning)
         if not name:
             return await self._collection(request, info, resource, handler, namespace)
         if info.subresource:

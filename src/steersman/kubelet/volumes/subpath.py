@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from steersman.kubelet.mounts import MS_BIND, is_mount_point, mount
+from steersman.kubelet.mounts import MS_BIND, is_mount_point, mount, unmount
 
 
 class SubpathError(Exception):
@@ -20,17 +20,20 @@ def bind(volume: Path, subpath: str, target: Path) -> Path:
     """Bind ``subpath`` of a volume to ``target`` and return that; a missing directory is made.
 
     Projected volumes reach their files by links of their own making: those are followed as long as the result
-    stays inside.
+    stays inside.  What is bound already stays if it is still what the path leads to, and is replaced if the volume
+    has changed since: a file that is gone could not be mounted into a container.
     """
     parts = [part for part in subpath.split("/") if part not in ("", ".")]
     if ".." in parts or subpath.startswith("/"):
         raise SubpathError(f"subPath {subpath!r} must stay inside its volume")
-    if is_mount_point(target):
-        return target
     root = os.path.realpath(volume)
     real = os.path.realpath(os.path.join(root, *parts))
     if real != root and not real.startswith(root + "/"):
         raise SubpathError(f"subPath {subpath!r} leads out of its volume")
+    if is_mount_point(target):
+        if os.path.exists(real) and os.path.samefile(real, target):
+            return target
+        unmount(str(target))
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY)
     try:
         for part in os.path.relpath(real, root).split("/"):
