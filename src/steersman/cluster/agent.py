@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 
 from steersman.client import kubeconfig
 from steersman.client.http import HTTPClient
@@ -14,6 +15,8 @@ from steersman.proxy.proxy import Proxy
 from . import lock, parts, preflight, running
 from .config import ClusterConfig
 
+log = logging.getLogger(__name__)
+
 
 def run(config: ClusterConfig, *, verbose: bool = False) -> None:
     """Run the node in the foreground."""
@@ -21,6 +24,11 @@ def run(config: ClusterConfig, *, verbose: bool = False) -> None:
     preflight.check_node()
     with lock.held(config, "agent", lock.PATIENCE):
         running.run(lambda: serve(config), verbose=verbose)
+
+
+async def _announce(name: str, ready: asyncio.Event) -> None:
+    await ready.wait()
+    log.info("%s is ready", name)
 
 
 async def serve(config: ClusterConfig) -> None:
@@ -32,12 +40,15 @@ async def serve(config: ClusterConfig) -> None:
     clients = {name: HTTPClient(kubeconfig.load(root / f"{name}.conf")) for name in ("kubelet", "proxy", "dns")}
     try:
         async with asyncio.TaskGroup() as group:
-            network = NetworkAgent(parts.network_config(config), clients["kubelet"])
-            kubelet = Kubelet(parts.kubelet_config(config), clients["kubelet"])
-            group.create_task(network.run(), name="network agent")
-            group.create_task(kubelet.run(), name="kubelet")
-            group.create_task(Proxy(parts.proxy_config(config), clients["proxy"]).run(), name="proxy")
-            group.create_task(DNSServer(parts.dns_config(config), clients["dns"]).run(), name="dns")
+            components: dict[str, NetworkAgent | Kubelet | Proxy | DNSServer] = {
+                "network agent": NetworkAgent(parts.network_config(config), clients["kubelet"]),
+                "kubelet": Kubelet(parts.kubelet_config(config), clients["kubelet"]),
+                "proxy": Proxy(parts.proxy_config(config), clients["proxy"]),
+                "DNS server": DNSServer(parts.dns_config(config), clients["dns"]),
+            }
+            for name, component in components.items():
+                group.create_task(component.run(), name=name)
+                group.create_task(_announce(name, component.ready), name=f"announce {name}")
     finally:
         for client in clients.values():
             await client.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -13,6 +14,8 @@ from typing import Any
 import uvloop
 
 from . import preflight
+
+log = logging.getLogger(__name__)
 
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
@@ -34,5 +37,7 @@ async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    log.info("starting, pid %d", os.getpid())
     with contextlib.suppress(asyncio.CancelledError):
         await task
+    log.info("stopped")
