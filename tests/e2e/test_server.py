@@ -106,6 +106,18 @@ def test_sigterm_stops_within_a_second_although_watches_are_open(make_server: Ma
     assert api.get("/api/v1/namespaces/default")["metadata"]["name"] == "default"
 
 
+def test_a_peer_that_says_no_goodbye_does_not_delay_the_stop(make_server: MakeServer) -> None:
+    server = make_server().start()
+    api = server.api
+    with (
+        socket.create_connection((api.host, api.port)) as raw,
+        api.context.wrap_socket(raw, server_hostname=api.host) as tls,
+    ):
+        tls.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert tls.recv(4096).startswith(b"HTTP/1.1 200")
+        assert server.stop() < 0.6  # half of what answers under way are given
+
+
 def test_two_servers_side_by_side_share_nothing(make_server: MakeServer) -> None:
     one, two = make_server().start(), make_server().start()
     one.api.create(CONFIG_MAPS, config_map("only-here"))

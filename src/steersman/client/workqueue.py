@@ -80,7 +80,7 @@ class WorkQueue(Generic[K]):
             except asyncio.CancelledError:
                 if future.done() and not future.cancelled():
                     self._wake()  # the wake-up was meant for somebody who still waits
-                else:
+                elif future in self._getters:  # not where a wake-up came between the cancellation and this
                     self._getters.remove(future)
                 raise
         key = self._queue.popleft()

@@ -102,5 +102,7 @@ class ControllerManager:
                 log.error("%s ended", kind.name)
             except Exception:
                 log.exception("%s failed", kind.name)
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # it failed at ending: a new one would never end
             backoff = 1.0 if loop.time() - started > 2 * MAX_BACKOFF else min(backoff * 2, MAX_BACKOFF)
             await asyncio.sleep(backoff)

@@ -188,6 +188,8 @@ class Kubelet:
                 break
             except Exception:  # one pod's fault must not take the node's other pods down
                 log.exception("actor of pod %s failed; another takes over", names.describe(actor.pod))
+                if (task := asyncio.current_task()) is not None and task.cancelling():
+                    raise  # it failed at ending: another would never end
                 await asyncio.sleep(1)
                 actor = self.actors[actor.record.uid] = actor.successor()
         if self.actors.get(actor.record.uid) is actor:

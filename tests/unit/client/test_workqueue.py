@@ -67,6 +67,18 @@ async def test_shutting_down_drains_then_ends() -> None:
     assert sum(isinstance(item, ShutDown) for item in results) == 2
 
 
+async def test_a_getter_that_is_being_cancelled_is_passed_over() -> None:
+    queue = WorkQueue[str]()
+    first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())
+    await asyncio.sleep(0)
+    first.cancel()
+    queue.add("a")  # before the task has run: its place in the queue is gone when it gives it up
+    async with asyncio.timeout(2):
+        assert await second == "a"
+    with pytest.raises(asyncio.CancelledError):
+        await first
+
+
 async def test_a_cancelled_getter_passes_its_wakeup_on() -> None:
     queue = WorkQueue[str]()
     first, second = asyncio.create_task(queue.get()), asyncio.create_task(queue.get())

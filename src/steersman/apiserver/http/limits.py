@@ -16,3 +16,5 @@ class Limits(msgspec.Struct, frozen=True):
     gzip_threshold: int = 128 * 1024
     pipeline: int = 16
     stop_timeout: float = 0.8
+    farewell: float = 0.1
+    """When stopping: how long a peer to which nothing is owed may take to say goodbye."""

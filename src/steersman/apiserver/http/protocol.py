@@ -428,6 +428,12 @@ class HTTPProtocol(asyncio.Protocol):
             self._closing = True
             self.transport.close()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered, or an answer is still on its way."""
+        working = self._current is not None and not self._current.done()
+        return working or self.transport.get_write_buffer_size() > 0
+
     def abort(self) -> None:
         """End now."""
         if self._current is not None:

@@ -95,8 +95,8 @@ class HTTPServer:
             server.close()
         for connection in list(self.connections):
             connection.stop()
-        deadline = self.now() + self.limits.stop_timeout
-        while self.connections and self.now() < deadline:
+        patience = {True: self.now() + self.limits.stop_timeout, False: self.now() + self.limits.farewell}
+        while self.connections and self.now() < patience[any(connection.busy for connection in self.connections)]:
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             connection.abort()
