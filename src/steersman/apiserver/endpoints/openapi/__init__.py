@@ -9,19 +9,18 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Callable, Iterable
-from importlib import import_module
 from typing import Any
 
 import msgspec
 
 from steersman import __version__
 from steersman.api.scheme import Resource, Scheme
-from steersman.api.types import meta_v1
 from steersman.apiserver.http.messages import Request, Response
 
 from . import gnostic
-from .paths import PATCHES, PRODUCES, Operation, PathItem, paths
-from .schemas import PATCH, Descriptions, Dialect, Schemas, definition_name
+from .schemas import Descriptions
+from .server_paths import ServerPath, server_paths
+from .writer import Writer
 
 __all__ = ["OpenAPI"]
 
@@ -29,12 +28,6 @@ _PROTOBUF = (
     "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
     "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
 )
-_SPECIAL = {
-    "Binding": "core_v1",
-    "Eviction": "policy_v1",
-    "Scale": "autoscaling_v1",
-    "TokenRequest": "authentication_v1",
-}
 
 
 class OpenAPI:
@@ -111,13 +104,18 @@ class OpenAPI:
                 break
         return path
 
-    def _group_versions(self) -> dict[str, list[Resource[Any]]]:
-        """The served resources that have a type, by the path of their group version under ``/openapi/v3/``."""
-        result: dict[str, list[Resource[Any]]] = {}
+    def _documents_of(self) -> dict[str, tuple[list[Resource[Any]], list[ServerPath]]]:
+        """What each version 3 document describes, by its path under ``/openapi/v3/``."""
+        resources: dict[str, list[Resource[Any]]] = {}
+        versions: dict[tuple[str, str], None] = {}
         for resource in self._scheme:
             if resource.module and self._is_served(resource):
                 prefix = "apis" if resource.group else "api"
-                result.setdefault(f"{prefix}/{resource.group_version}", []).append(resource)
+                resources.setdefault(f"{prefix}/{resource.group_version}", []).append(resource)
+                versions[resource.group, resource.version] = None
+        result: dict[str, tuple[list[Resource[Any]], list[ServerPath]]] = {}
+        for other in server_paths(versions):
+            result.setdefault(other.document, (resources.get(other.document, []), []))[1].append(other)
         return dict(sorted(result.items()))
 
     def _hash(self, resources: Iterable[Resource[Any]]) -> str:
@@ -132,130 +130,28 @@ class OpenAPI:
         return {
             "paths": {
                 name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={self._hash(resources)}"}
-                for name, resources in self._group_versions().items()
+                for name, (resources, _) in self._documents_of().items()
             }
         }
 
     def _redirect(self, path: str, request: Request) -> Response | None:
         """A client that has an outdated index is sent to the present document."""
         wanted = request.parameter("hash")
-        resources = self._group_versions().get(path.removeprefix("/openapi/v3/"))
-        if not wanted or resources is None or wanted == (current := self._hash(resources)):
+        described = self._documents_of().get(path.removeprefix("/openapi/v3/"))
+        if not wanted or described is None or wanted == (current := self._hash(described[0])):
             return None
         return Response(b"", 301, headers={"Location": f"{path}?hash={current}"})
 
     def _build(self, key: str) -> bytes | None:
         descriptions = Descriptions()  # tens of megabytes: not kept
         path, _, media_type = key.partition(" ")
+        described = self._documents_of()
         if path == "/openapi/v2":
-            resources = [resource for found in self._group_versions().values() for resource in found]
-            document = _Writer("v2", descriptions).document(resources, self._version)
+            resources = [resource for found, _ in described.values() for resource in found]
+            others = [other for _, found in described.values() for other in found]
+            document = Writer("v2", descriptions).document(resources, others, self._version)
             return gnostic.encode(document) if media_type else msgspec.json.encode(document)
-        found = self._group_versions().get(path.removeprefix("/openapi/v3/"))
+        found = described.get(path.removeprefix("/openapi/v3/"))
         if found is None:
             return None
-        return msgspec.json.encode(_Writer("v3", descriptions).document(found, self._version))
-
-
-class _Writer:
-    """Writes one document."""
-
-    def __init__(self, dialect: Dialect, descriptions: Descriptions) -> None:
-        self._v3 = dialect == "v3"
-        self._schemas = Schemas(dialect, descriptions)
-
-    def document(self, resources: list[Resource[Any]], version: str) -> dict[str, Any]:
-        self._schemas.add([meta_v1.DeleteOptions, meta_v1.Status, meta_v1.WatchEvent])
-        items: dict[str, Any] = {}
-        for resource in resources:
-            for item in paths(resource):
-                items[item.path] = self._path(resource, item)
-        info = {"title": "Kubernetes", "version": version}
-        ordered = dict(sorted(items.items()))
-        if self._v3:
-            return {
-                "openapi": "3.0.0",
-                "info": info,
-                "paths": ordered,
-                "components": {"schemas": self._schemas.sorted()},
-            }
-        return {"swagger": "2.0", "info": info, "paths": ordered, "definitions": self._schemas.sorted()}
-
-    def _path(self, resource: Resource[Any], item: PathItem) -> dict[str, Any]:
-        result = {operation.method: self._operation(resource, operation) for operation in item.operations}
-        parameters = [self._parameter(name, "path", "string", required=True) for name in item.parameters]
-        return {**result, "parameters": parameters} if parameters else result
-
-    def _parameter(self, name: str, place: str, type_: str, *, required: bool = False) -> dict[str, Any]:
-        parameter: dict[str, Any] = {"in": place, "name": name, "uniqueItems": True}
-        if required:
-            parameter["required"] = True
-        if not self._v3:
-            return {**parameter, "type": type_}
-        del parameter["uniqueItems"]
-        return {**parameter, "schema": {"type": type_, "uniqueItems": True}}
-
-    def _operation(self, resource: Resource[Any], operation: Operation) -> dict[str, Any]:
-        group, version, kind = operation.kind
-        parameters = [self._parameter(name, "query", type_) for name, type_ in sorted(operation.query.items())]
-        body = self._body(resource, operation)
-        answer = self._answer(resource, operation)
-        consumes = PATCHES if operation.body == "patch" else ("*/*",)
-        produces = ("text/plain",) if answer is None else PRODUCES
-        described: dict[str, Any] = {"description": "OK"}
-        result: dict[str, Any] = {
-            "tags": [operation.tag],
-            "operationId": operation.operation_id,
-        }
-        if self._v3:
-            if body is not None:
-                content = {media_type: {"schema": body} for media_type in consumes}
-                result["requestBody"] = {"content": content, "required": operation.body != "options"}
-            if answer is not None:
-                described["content"] = {media_type: {"schema": answer} for media_type in produces}
-        else:
-            result |= {"consumes": list(consumes), "produces": list(produces), "schemes": ["https"]}
-            if body is not None:
-                given: dict[str, Any] = {"in": "body", "name": "body", "schema": body}
-                parameters.insert(0, given if operation.body == "options" else {**given, "required": True})
-            if answer is not None:
-                described["schema"] = answer
-        if parameters:
-            result["parameters"] = parameters
-        result["responses"] = {"200": described, "401": {"description": "Unauthorized"}}
-        result["x-kubernetes-action"] = operation.action
-        result["x-kubernetes-group-version-kind"] = {"group": group, "kind": kind, "version": version}
-        return result
-
-    def _reference(self, type_: type[Any]) -> dict[str, Any]:
-        self._schemas.add([type_])
-        return self._schemas.reference(definition_name(type_))
-
-    def _body(self, resource: Resource[Any], operation: Operation) -> dict[str, Any] | None:
-        match operation.body:
-            case "object":
-                return self._object(resource, operation)
-            case "patch":
-                return self._schemas.reference(PATCH)
-            case "options":
-                return self._reference(meta_v1.DeleteOptions)
-            case _:
-                return None
-
-    def _answer(self, resource: Resource[Any], operation: Operation) -> dict[str, Any] | None:
-        match operation.answer:
-            case "object":
-                return self._object(resource, operation)
-            case "list":
-                list_type = getattr(import_module(resource.type.__module__), resource.list_kind)
-                return self._reference(list_type)
-            case "status":
-                return self._reference(meta_v1.Status)
-            case _:
-                return None
-
-    def _object(self, resource: Resource[Any], operation: Operation) -> dict[str, Any]:
-        kind = operation.kind[2]
-        if kind == resource.kind:
-            return self._reference(resource.type)
-        return self._reference(getattr(import_module(f"steersman.api.types.{_SPECIAL[kind]}"), kind))
+        return msgspec.json.encode(Writer("v3", descriptions).document(*found, self._version))

@@ -72,17 +72,24 @@ def _schema(schema: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
+def _item(parameter: Mapping[str, Any]) -> bytes:
+    """A parameter where it is used: itself, or a reference to a shared one."""
+    if reference := parameter.get("$ref"):
+        return _bytes(2, _text(1, reference))
+    return _bytes(1, _parameter(parameter))
+
+
 def _parameter(parameter: Mapping[str, Any]) -> bytes:
     place = parameter["in"]
     if place == "body":
         body = _text(2, parameter["name"]) + _text(3, place) + _flag(4, parameter.get("required", False))
-        return _bytes(1, _bytes(1, body + _bytes(5, _schema(parameter["schema"]))))
+        return _bytes(1, body + _bytes(5, _schema(parameter["schema"])))
     common = _flag(1, parameter.get("required", False)) + _text(2, place) + _text(4, parameter["name"])
     if place == "query":
         inner = _bytes(3, common + _text(6, parameter["type"]))
     else:
         inner = _bytes(4, common + _text(5, parameter["type"]))
-    return _bytes(1, _bytes(2, inner))
+    return _bytes(2, inner)
 
 
 def _response(response: Mapping[str, Any]) -> bytes:
@@ -98,9 +105,9 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
         (
             _texts(1, operation["tags"]),
             _text(5, operation["operationId"]),
-            _texts(6, operation["produces"]),
-            _texts(7, operation["consumes"]),
-            b"".join(_bytes(8, _parameter(parameter)) for parameter in operation.get("parameters", ())),
+            _texts(6, operation.get("produces", ())),
+            _texts(7, operation.get("consumes", ())),
+            b"".join(_bytes(8, _item(parameter)) for parameter in operation.get("parameters", ())),
             _bytes(9, _named(1, responses)),
             _texts(10, operation["schemes"]),
             _extensions(13, operation),
@@ -108,12 +115,16 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
     )
 
 
+def _api_key(scheme: Mapping[str, str]) -> bytes:
+    return b"".join(_text(number, scheme[name]) for number, name in enumerate(("type", "name", "in", "description"), 1))
+
+
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7, "patch": 8}
 
 
 def _path_item(item: Mapping[str, Any]) -> bytes:
     parts = [_bytes(number, _operation(item[name])) for name, number in _METHODS.items() if name in item]
-    parts += [_bytes(9, _parameter(parameter)) for parameter in item.get("parameters", ())]
+    parts += [_bytes(9, _item(parameter)) for parameter in item.get("parameters", ())]
     return b"".join(parts)
 
 
@@ -122,11 +133,16 @@ def encode(document: Mapping[str, Any]) -> bytes:
     info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
     paths = {path: _path_item(item) for path, item in document["paths"].items()}
     definitions = {name: _schema(schema) for name, schema in document["definitions"].items()}
+    parameters = {name: _parameter(parameter) for name, parameter in document["parameters"].items()}
+    schemes = {name: _bytes(2, _api_key(scheme)) for name, scheme in document["securityDefinitions"].items()}
     return b"".join(
         (
             _text(1, document["swagger"]),
             _bytes(2, info),
             _bytes(8, _named(2, paths)),
             _bytes(9, _named(1, definitions)),
+            _bytes(10, _named(1, parameters)),
+            b"".join(_bytes(12, _named(1, dict.fromkeys(each, b""))) for each in document["security"]),
+            _bytes(13, _named(1, schemes)),
         )
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource, Subresource
@@ -15,6 +15,8 @@ PATCHES = (
     "application/apply-patch+yaml",
 )
 PRODUCES = ("application/json", "application/yaml")
+_STREAMED = (*PRODUCES, "application/json;stream=watch")
+_ANYTHING = ("*/*",)
 
 _STRING = "string"
 _LIST = {
@@ -38,32 +40,73 @@ _DELETE = {
     "propagationPolicy": _STRING,
 }
 _SELECTED = {name: _LIST[name] for name in _LIST if name not in ("allowWatchBookmarks", "watch")}
+_PRETTY = {"pretty": _STRING}
 
-# verb of the table → HTTP method, action, operation prefix, query parameters
-_VERBS: dict[str, tuple[str, str, str, dict[str, str]]] = {
-    "list": ("get", "list", "list", _LIST),
-    "create": ("post", "post", "create", _WRITE),
-    "deletecollection": ("delete", "deletecollection", "deleteCollection", {**_SELECTED, **_DELETE}),
-    "get": ("get", "get", "read", {}),
-    "update": ("put", "put", "replace", _WRITE),
-    "patch": ("patch", "patch", "patch", {**_WRITE, "force": "boolean"}),
-    "delete": ("delete", "delete", "delete", _DELETE),
+_STREAM = {"container": _STRING, "stderr": "boolean", "stdin": "boolean", "stdout": "boolean", "tty": "boolean"}
+_CONNECT: dict[str, dict[str, str]] = {
+    "attach": _STREAM,
+    "exec": {"command": _STRING, **_STREAM},
+    "portforward": {"ports": "integer"},
+    "proxy": {"path": _STRING},
+}
+_LOG = {
+    "container": _STRING,
+    "follow": "boolean",
+    "insecureSkipTLSVerifyBackend": "boolean",
+    "limitBytes": "integer",
+    "previous": "boolean",
+    "sinceSeconds": "integer",
+    "stream": _STRING,
+    "tailLines": "integer",
+    "timestamps": "boolean",
+}
+_PROXIED = ("delete", "get", "head", "options", "patch", "post", "put")
+
+Body = Literal["", "object", "patch", "options"]
+Content = Literal["object", "list", "status", "event", "text"]
+
+
+class _Verb(NamedTuple):
+    """How a verb of the REST table is said: its method, its action, how its operation ids begin, its parameters."""
+
+    method: str
+    action: str
+    prefix: str
+    query: Mapping[str, str]
+    body: Body = ""
+    answer: Content = "object"
+    codes: tuple[int, ...] = (200,)
+
+
+_VERBS: dict[str, _Verb] = {
+    "list": _Verb("get", "list", "list", _LIST, answer="list"),
+    "create": _Verb("post", "post", "create", _WRITE, "object", codes=(200, 201, 202)),
+    "deletecollection": _Verb("delete", "deletecollection", "delete", {**_SELECTED, **_DELETE}, "options", "status"),
+    "get": _Verb("get", "get", "read", {}),
+    "update": _Verb("put", "put", "replace", _WRITE, "object", codes=(200, 201)),
+    "patch": _Verb("patch", "patch", "patch", {**_WRITE, "force": "boolean"}, "patch", codes=(200, 201)),
+    "delete": _Verb("delete", "delete", "delete", _DELETE, "options", "status", (200, 202)),
+    "watch": _Verb("get", "watch", "watch", _LIST, answer="event"),
+    "watchlist": _Verb("get", "watchlist", "watch", _LIST, answer="event"),
 }
 _ON_COLLECTION = ("list", "create", "deletecollection")
 _ON_OBJECT = ("get", "update", "patch", "delete")
 
 
 class Operation(NamedTuple):
-    """One method of one path.  ``body`` and ``answer`` are ``object``, ``list``, ``patch``, ``options``, ``text``."""
+    """One method of one path; ``codes`` are the answers of success, which all carry ``answer``."""
 
     method: str
     action: str
     operation_id: str
     tag: str
     kind: tuple[str, str, str]
-    query: dict[str, str]
-    body: str
-    answer: str
+    query: Mapping[str, str]
+    body: Body
+    answer: Content
+    codes: tuple[int, ...] = (200,)
+    consumes: tuple[str, ...] = _ANYTHING
+    produces: tuple[str, ...] = PRODUCES
 
 
 class PathItem(NamedTuple):
@@ -74,41 +117,60 @@ class PathItem(NamedTuple):
     operations: tuple[Operation, ...]
 
 
-def _camel(text: str) -> str:
+def camel(text: str) -> str:
+    """``apps/v1`` as operation ids say it: ``AppsV1``."""
     return "".join(part[:1].upper() + part[1:] for part in text.replace("/", ".").replace("-", ".").split("."))
 
 
-def _tag(resource: Resource[Any]) -> tuple[str, str]:
-    """The tag of a group version, and the part of operation ids that says it."""
-    group = resource.group.removesuffix(".k8s.io").removesuffix(".authorization").removesuffix(".apiserver")
-    group = {"rbac": "rbacAuthorization", "flowcontrol": "flowcontrolApiserver"}.get(group, group)
-    return f"{group or 'core'}_{resource.version}", _camel(group or "core") + _camel(resource.version)
+def group_name(group: str) -> str:
+    """What tags call a group: ``core``, ``apps``, ``rbacAuthorization``."""
+    first, *rest = (group.removesuffix(".k8s.io") or "core").split(".")
+    return first + "".join(part.capitalize() for part in rest)
+
+
+def tag_of(group: str, version: str) -> str:
+    """The tag of a group version."""
+    return f"{group_name(group)}_{version}"
 
 
 def paths(resource: Resource[Any]) -> Iterator[PathItem]:
-    """Every path of a resource, the deprecated ``/watch/`` ones aside."""
+    """Every path of a resource, with the deprecated ones under ``/watch/``."""
     base = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    scope = f"{base}/namespaces/{{namespace}}" if resource.namespaced else base
     inside = ("namespace",) if resource.namespaced else ()
+    scope = "/namespaces/{namespace}" if resource.namespaced else ""
+    collection = f"{base}{scope}/{resource.name}"
     on_collection = [verb for verb in _ON_COLLECTION if verb in resource.verbs]
     on_object = [verb for verb in _ON_OBJECT if verb in resource.verbs]
     if on_collection:
-        operations = tuple(_operation(resource, verb) for verb in on_collection)
-        yield PathItem(f"{scope}/{resource.name}", inside, operations)
+        yield PathItem(collection, inside, tuple(_operation(resource, verb) for verb in on_collection))
         if resource.namespaced and "list" in on_collection:
-            everywhere = _operation(resource, "list", everywhere=True)
-            yield PathItem(f"{base}/{resource.name}", (), (everywhere,))
+            yield PathItem(f"{base}/{resource.name}", (), (_operation(resource, "list", everywhere=True),))
     if on_object:
         operations = tuple(_operation(resource, verb) for verb in on_object)
-        yield PathItem(f"{scope}/{resource.name}/{{name}}", (*inside, "name"), operations)
+        yield PathItem(f"{collection}/{{name}}", (*inside, "name"), operations)
     for subresource in resource.subresources.values():
-        path = f"{scope}/{resource.name}/{{name}}/{subresource.name}"
-        if subresource.name in ("exec", "attach", "portforward", "proxy"):
-            methods = ("get", "post") if subresource.name != "proxy" else ("get", "post", "put", "patch", "delete")
-            operations = tuple(_connect(resource, subresource, method) for method in methods)
-        else:
-            operations = tuple(_operation(resource, verb, subresource=subresource) for verb in subresource.verbs)
-        yield PathItem(path, (*inside, "name"), operations)
+        yield from _subresource(resource, subresource, f"{collection}/{{name}}/{subresource.name}", (*inside, "name"))
+    if "watch" in resource.verbs:
+        watched = f"{base}/watch{scope}/{resource.name}"
+        yield PathItem(watched, inside, (_operation(resource, "watchlist"),))
+        yield PathItem(f"{watched}/{{name}}", (*inside, "name"), (_operation(resource, "watch"),))
+        if resource.namespaced:
+            everywhere = _operation(resource, "watchlist", everywhere=True)
+            yield PathItem(f"{base}/watch/{resource.name}", (), (everywhere,))
+
+
+def _subresource(
+    resource: Resource[Any], subresource: Subresource, path: str, parameters: tuple[str, ...]
+) -> Iterator[PathItem]:
+    if subresource.name == "proxy":
+        yield PathItem(path, parameters, tuple(_connect(resource, subresource, method) for method in _PROXIED))
+        deeper = tuple(_connect(resource, subresource, method, "WithPath") for method in _PROXIED)
+        yield PathItem(f"{path}/{{path}}", (*parameters, "path"), deeper)
+    elif subresource.name in _CONNECT:
+        yield PathItem(path, parameters, tuple(_connect(resource, subresource, method) for method in ("get", "post")))
+    else:
+        operations = tuple(_operation(resource, verb, subresource=subresource) for verb in subresource.verbs)
+        yield PathItem(path, parameters, operations)
 
 
 def _kind(resource: Resource[Any], subresource: Subresource | None) -> tuple[str, str, str]:
@@ -121,24 +183,47 @@ def _kind(resource: Resource[Any], subresource: Subresource | None) -> tuple[str
 def _operation(
     resource: Resource[Any], verb: str, *, subresource: Subresource | None = None, everywhere: bool = False
 ) -> Operation:
-    method, action, prefix, query = _VERBS[verb]
-    tag, scope = _tag(resource)
-    name = f"{prefix}{scope}{'Namespaced' if resource.namespaced and not everywhere else ''}{resource.kind}"
-    name += _camel(subresource.name) if subresource else ""
+    form = _VERBS[verb]
+    name = form.prefix + camel(group_name(resource.group)) + camel(resource.version)
+    name += "Collection" if verb == "deletecollection" else ""
+    name += "Namespaced" if resource.namespaced and not everywhere else ""
+    name += resource.kind + (camel(subresource.name) if subresource else "")
+    name += "List" if verb == "watchlist" else ""
     name += "ForAllNamespaces" if everywhere else ""
-    body = {"create": "object", "update": "object", "patch": "patch"}.get(verb, "")
-    answer = {"list": "list", "delete": "status", "deletecollection": "status"}.get(verb, "object")
+    query, answer = {**form.query, **_PRETTY}, form.answer
+    produces: tuple[str, ...] = PRODUCES
     if verb == "delete" and resource.qualified_name in RETURNS_DELETED:
         answer = "object"
-    if verb in ("delete", "deletecollection"):
-        body = "options"
     if subresource is not None and subresource.name == "log":
-        answer = "text"
-    return Operation(method, action, name, tag, _kind(resource, subresource), query, body, answer)
+        query, answer, produces = {**_LOG, **_PRETTY}, "text", ("text/plain", *PRODUCES)
+    elif form.answer in ("list", "event"):
+        produces = _STREAMED
+    return Operation(
+        form.method,
+        form.action,
+        name,
+        tag_of(resource.group, resource.version),
+        _kind(resource, subresource),
+        query,
+        form.body,
+        answer,
+        form.codes,
+        PATCHES if form.body == "patch" else _ANYTHING,
+        produces,
+    )
 
 
-def _connect(resource: Resource[Any], subresource: Subresource, method: str) -> Operation:
-    tag, scope = _tag(resource)
-    name = f"connect{scope}{_camel(method)}{'Namespaced' if resource.namespaced else ''}{resource.kind}"
-    name += _camel(subresource.name)
-    return Operation(method, "connect", name, tag, _kind(resource, subresource), {}, "", "text")
+def _connect(resource: Resource[Any], subresource: Subresource, method: str, suffix: str = "") -> Operation:
+    name = f"connect{camel(group_name(resource.group))}{camel(resource.version)}{camel(method)}"
+    name += ("Namespaced" if resource.namespaced else "") + resource.kind + camel(subresource.name) + suffix
+    return Operation(
+        method,
+        "connect",
+        name,
+        tag_of(resource.group, resource.version),
+        _kind(resource, subresource),
+        _CONNECT[subresource.name],
+        "",
+        "text",
+        produces=_ANYTHING,
+    )

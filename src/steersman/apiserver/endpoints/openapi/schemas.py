@@ -6,12 +6,13 @@ that may be of two kinds.
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
+
+import msgspec
 
 from steersman.api.shapes import Member, Shape, struct_shape
 
@@ -45,6 +46,53 @@ _SCALARS_V3: dict[str, dict[str, Any]] = {
     QUANTITY: {"oneOf": [{"type": "string"}, {"type": "number"}]},
     INT_OR_STRING: {"format": "int-or-string", "oneOf": [{"type": "integer"}, {"type": "string"}]},
 }
+# Every API group of upstream's scheme has these two kinds, also where it serves nothing of the version any more.
+_EVERYWHERE = frozenset({"DeleteOptions", "WatchEvent"})
+_GROUP_VERSIONS: dict[str, str] = {
+    "": "v1",
+    "admission.k8s.io": "v1 v1beta1",
+    "admissionregistration.k8s.io": "v1 v1alpha1 v1beta1",
+    "apiextensions.k8s.io": "v1 v1beta1",
+    "apiregistration.k8s.io": "v1 v1beta1",
+    "apps": "v1 v1beta1 v1beta2",
+    "authentication.k8s.io": "v1 v1alpha1 v1beta1",
+    "authorization.k8s.io": "v1 v1beta1",
+    "autoscaling": "v1 v2 v2beta1 v2beta2",
+    "batch": "v1 v1beta1",
+    "certificates.k8s.io": "v1 v1alpha1 v1beta1",
+    "coordination.k8s.io": "v1 v1alpha2 v1beta1",
+    "discovery.k8s.io": "v1 v1beta1",
+    "events.k8s.io": "v1 v1beta1",
+    "extensions": "v1beta1",
+    "flowcontrol.apiserver.k8s.io": "v1 v1beta1 v1beta2 v1beta3",
+    "imagepolicy.k8s.io": "v1alpha1",
+    "internal.apiserver.k8s.io": "v1alpha1",
+    "networking.k8s.io": "v1 v1beta1",
+    "node.k8s.io": "v1 v1alpha1 v1beta1",
+    "policy": "v1 v1beta1",
+    "rbac.authorization.k8s.io": "v1 v1alpha1 v1beta1",
+    "resource.k8s.io": "v1 v1alpha3 v1beta1 v1beta2",
+    "scheduling.k8s.io": "v1 v1alpha1 v1beta1",
+    "storage.k8s.io": "v1 v1alpha1 v1beta1",
+    "storagemigration.k8s.io": "v1beta1",
+}
+_LOCALHOST = {"discriminator": "type", "fields-to-discriminateBy": {"localhostProfile": "LocalhostProfile"}}
+_UNIONS: dict[str, dict[str, Any]] = {
+    "io.k8s.api.core.v1.AppArmorProfile": _LOCALHOST,
+    "io.k8s.api.core.v1.SeccompProfile": _LOCALHOST,
+    "io.k8s.api.flowcontrol.v1.LimitResponse": {
+        "discriminator": "type",
+        "fields-to-discriminateBy": {"queuing": "Queuing"},
+    },
+    "io.k8s.api.flowcontrol.v1.PriorityLevelConfigurationSpec": {
+        "discriminator": "type",
+        "fields-to-discriminateBy": {"exempt": "Exempt", "limited": "Limited"},
+    },
+    "io.k8s.api.flowcontrol.v1.Subject": {
+        "discriminator": "kind",
+        "fields-to-discriminateBy": {"group": "Group", "serviceAccount": "ServiceAccount", "user": "User"},
+    },
+}
 # Free JSON of several Go types is one type here; the member tells which it is.
 _FREE = {
     "additionalItems": f"{_JSON}SchemaPropsOrBool",
@@ -60,38 +108,58 @@ def definition_name(type_: type[Any]) -> str:
     return f"{package}.{type_.__name__}"
 
 
-def group_version_kind(type_: type[Any]) -> dict[str, str] | None:
-    """What ``x-kubernetes-group-version-kind`` says of a type that is a kind."""
+def group_version_kinds(type_: type[Any]) -> list[dict[str, str]]:
+    """What ``x-kubernetes-group-version-kind`` says of a type that is a kind; empty for others."""
+    if type_.__name__ in _EVERYWHERE:
+        return [
+            {"group": group, "kind": type_.__name__, "version": version}
+            for group, versions in _GROUP_VERSIONS.items()
+            for version in versions.split()
+        ]
     members = struct_shape(type_).members
     if "kind" not in members or "apiVersion" not in members:
-        return None
+        return []
     sample = type_()
     if not sample.kind or not sample.api_version:
-        return None
+        return []
     group, _, version = sample.api_version.rpartition("/")
-    return {"group": group, "kind": sample.kind, "version": version}
+    return [{"group": group, "kind": sample.kind, "version": version}]
+
+
+class _Described(msgspec.Struct, gc=False):
+    description: str | dict[str, Any] = ""
+
+
+class _Definition(msgspec.Struct, gc=False):
+    description: str = ""
+    properties: dict[str, _Described] = {}
+
+
+class _Definitions(msgspec.Struct):
+    definitions: dict[str, _Definition] = msgspec.field(name="$defs")
 
 
 class Descriptions:
     """The sentences of the schema, where a package that has them is installed; otherwise there are none."""
 
     def __init__(self, version: str = "1.35") -> None:
-        self._definitions: dict[str, Any] = {}
+        self._definitions: dict[str, _Definition] = {}
         spec = find_spec("kubernetes_validate")
         if spec is None or spec.origin is None:
             return
         source = Path(spec.origin).parent / f"kubernetes-json-schema/v{version}.0-local/_definitions.json"
         try:
-            self._definitions = json.loads(source.read_text())["$defs"]
-        except (OSError, ValueError, KeyError):
+            self._definitions = msgspec.json.decode(source.read_bytes(), type=_Definitions).definitions
+        except (OSError, msgspec.MsgspecError):
             return
 
     def of(self, definition: str, member: str = "") -> str:
         """The description of a definition or of one member of it; empty when unknown."""
-        found = self._definitions.get(definition, {})
-        if member:
-            found = found.get("properties", {}).get(member, {})
-        description = found.get("description", "")
+        found = self._definitions.get(definition)
+        if found is None:
+            return ""
+        described = found.properties.get(member) if member else found
+        description = described.description if described is not None else ""
         return description if isinstance(description, str) else ""
 
 
@@ -145,8 +213,10 @@ class Schemas:
         if type_.REQUIRED:
             schema["required"] = sorted(type_.REQUIRED)
         schema["type"] = "object"
-        if identity := group_version_kind(type_):
-            schema["x-kubernetes-group-version-kind"] = [identity]
+        if kinds := group_version_kinds(type_):
+            schema["x-kubernetes-group-version-kind"] = kinds
+        if (union := _UNIONS.get(name)) is not None:
+            schema["x-kubernetes-unions"] = [union]
         if type_.MAP_TYPE:
             schema["x-kubernetes-map-type"] = type_.MAP_TYPE
         return schema
