@@ -15,7 +15,7 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``pki_directory`` holds kubeadm's files (``apiserver.crt``, ``ca.crt``, ``sa.key``, ...); without one the server
     does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into
     the endpoints of the ``kubernetes`` Service.  ``runtime_config`` names group-versions to serve beside upstream's
-    defaults.
+    defaults.  For ``shutdown_delay`` seconds a stopping server says that it is not ready, and serves on.
     """
 
     bind_address: str = "0.0.0.0"  # noqa: S104 - nodes and clients reach it from elsewhere, over TLS
@@ -28,4 +28,5 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     runtime_config: tuple[str, ...] = ()
     max_read_only_in_flight: int = 400
     max_mutating_in_flight: int = 200
+    shutdown_delay: float = 0
     limits: Limits = Limits()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import platform
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ __all__ = ["VERSION", "ApiServer", "ApiServerConfig"]
 
 logger = logging.getLogger(__name__)
 
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm", "i686": "386"}
+"""Go's names of what the kernel calls otherwise."""
+
 VERSION = Info(
     major="1",
     minor="35",
@@ -59,12 +63,20 @@ VERSION = Info(
     git_tree_state="clean",
     go_version="none",
     compiler="cpython",
-    platform="linux/amd64",
+    platform=f"linux/{_ARCHITECTURES.get(platform.machine(), platform.machine())}",
     emulation_major="1",
     emulation_minor="35",
     min_compatibility_major="1",
     min_compatibility_minor="34",
 )
+
+_HOOKS = (
+    "poststarthook/start-system-namespaces-controller",
+    "poststarthook/rbac/bootstrap-roles",
+    "poststarthook/scheduling/bootstrap-system-priority-classes",
+    "poststarthook/bootstrap-controller",
+)
+"""What must have been done once before a server is ready, under upstream's names."""
 
 KUBELET_CLIENT_USER = "kube-apiserver-kubelet-client"
 
@@ -89,6 +101,7 @@ class ApiServer:
         self.scheme = builtin_scheme()
         self._store = store
         self._stopping = False
+        self._draining = False
         self._surroundings = Surroundings()
         self.registry = Registry(
             store,
@@ -106,6 +119,7 @@ class ApiServer:
         self._surroundings.authorizer = self.authorizer
         self._components = Components(store.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
+        self._health = self._checks()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
 
     def _is_default(self, resource: Resource[Any]) -> bool:
@@ -148,13 +162,19 @@ class ApiServer:
                     await self._run(tasks)
                 finally:
                     # Before the registry ends, so that what is being written gets its answer.
-                    self._stopping = True
-                    self.ready.clear()
-                    if http is not None:
-                        await asyncio.shield(http.stop())
+                    await asyncio.shield(self._stop(http))
         finally:
             if nodes is not None:
                 await nodes.close()
+
+    async def _stop(self, http: HTTPServer | None) -> None:
+        # Not ready before anything is refused, so that those who balance load send the next request elsewhere.
+        self._stopping = True
+        if http is not None:
+            await asyncio.sleep(self.config.shutdown_delay)
+            self._draining = True
+            await http.stop()
+        self.ready.clear()
 
     async def _run(self, tasks: asyncio.TaskGroup) -> None:
         tasks.create_task(self.registry.run(), name="registry")
@@ -212,6 +232,7 @@ class ApiServer:
             asynchronous=self._asynchronous(),
             max_read_only=self.config.max_read_only_in_flight,
             max_mutating=self.config.max_mutating_in_flight,
+            draining=lambda: self._draining,
         )
         return HTTPServer(
             pipeline.handle,
@@ -236,7 +257,17 @@ class ApiServer:
 
     def _paths(self, discovery: Discovery) -> Responder:
         """``/``: the paths there are."""
-        fixed = ["/api", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"]
+        fixed = [
+            "/.well-known/openid-configuration",
+            "/api",
+            "/apis",
+            "/metrics",
+            "/openapi/v2",
+            "/openapi/v3",
+            "/openid/v1/jwks",
+            "/version",
+            *self._health.paths(),
+        ]
 
         def respond(request: Request) -> Response | None:
             if request.path != "/":
@@ -247,7 +278,7 @@ class ApiServer:
 
         return respond
 
-    def _asynchronous(self) -> list[AsyncResponder]:
+    def _checks(self) -> Health:
         async def etcd() -> None:
             await self._store.revision()
 
@@ -266,17 +297,18 @@ class ApiServer:
                 "etcd": etcd,
                 "etcd-readiness": etcd,
                 "informer-sync": synced,
-                "poststarthook/rbac/bootstrap-roles": synced,
                 "shutdown": shutdown,
+                **dict.fromkeys(_HOOKS, synced),
             }
             return {name: known[name] for name in names}
 
-        hook = "poststarthook/rbac/bootstrap-roles"
-        health = Health(
-            checks("ping", "log", "etcd", hook),
-            checks("ping", "log", "etcd", hook),
-            checks("ping", "log", "etcd", "etcd-readiness", "informer-sync", hook, "shutdown"),
+        return Health(
+            checks("ping", "log", "etcd", *_HOOKS),
+            checks("ping", "log", "etcd", *_HOOKS),
+            checks("ping", "log", "etcd", "etcd-readiness", "informer-sync", *_HOOKS, "shutdown"),
         )
+
+    def _asynchronous(self) -> list[AsyncResponder]:
         openapi = OpenAPI(self.scheme, is_served=self.is_served, version=VERSION.git_version)
 
         async def describe(request: Request) -> Response | None:
@@ -286,7 +318,7 @@ class ApiServer:
                 return openapi.respond(request)
             return await asyncio.to_thread(openapi.respond, request)
 
-        return [health.respond, self.metrics.respond, describe]
+        return [self._health.respond, self.metrics.respond, describe]
 
     async def _pod(self, namespace: str, name: str) -> core_v1.Pod:
         pod: core_v1.Pod = (await self.registry.handler_of(core_v1.Pod).get(namespace, name)).object

@@ -68,10 +68,70 @@ async def test_body_beyond_the_limit(chunked: bool) -> None:
     assert b"limit is 1000" in answer
 
 
-async def test_garbage_is_refused() -> None:
+HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (b"\x16\x03\x01garbage\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+        (HEAD + b"Expect: a-miracle\r\nContent-Length: 3\r\n\r\n", 417),
+        (HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\nz\r\n", 400),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabc\r\n0\r\n\r\n", 400),
+        (HEAD + b"Content-Length: 1x\r\n\r\n", 400),
+        (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
+        (HEAD + b"Content-Length: 99999999\r\n\r\n", 413),
+        (HEAD + b"X Y: 1\r\n\r\n", 400),
+        (b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
+        (HEAD + b"a: b\r\n" * 1001 + b"\r\n", 431),
+    ],
+)
+async def test_what_is_no_request_is_refused(data: bytes, status: int) -> None:
     async with serving(echo) as (_, port):
-        answer = await converse(port, b"\x16\x03\x01garbage\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+        answer = await converse(port, data)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("bad", [b"?\r\n\r\n", HEAD + b"Content-Length: 99999999\r\n\r\n"])
+async def test_a_refusal_waits_for_the_answers_before_it(bad: bytes) -> None:
+    async def handler(request: Request) -> Answer:
+        await asyncio.sleep(0.02)
+        return Response(b"one")
+
+    async with serving(handler) as (_, port):
+        answer = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 2 + bad)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.rpartition(b"HTTP/1.1 ")[2].startswith((b"400 ", b"413 "))
+    assert answer.count(b"\r\n\r\noneHTTP/1.1 ") == 2
+
+
+async def test_headers_after_a_body_are_no_headers() -> None:
+    async def handler(request: Request) -> Answer:
+        return Response(",".join(sorted(request.headers)).encode())
+
+    body = b"2\r\nab\r\n0\r\nX-Remote-User: admin\r\n\r\n"
+    async with serving(handler) as (_, port):
+        answer = await converse(port, HEAD + b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n" + body)
+    assert answer.endswith(b"connection,host,transfer-encoding")
+
+
+async def test_a_body_is_asked_for_in_its_turn() -> None:
+    """The request behind another one waits with its body until it is asked, and that is after the first answer."""
+    second = b"POST /2 HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n" + CLOSE
+    async with serving(echo) as (_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /1 HTTP/1.1\r\nHost: x\r\n\r\n" + second)
+        async with asyncio.timeout(5):
+            before, _, _ = (await reader.readuntil(b"100 Continue\r\n\r\n")).rpartition(b"HTTP/1.1 ")
+            writer.write(b"abc")
+            after = await reader.read()
+        writer.close()
+    assert before.endswith(b"GET /1 0")
+    assert after.endswith(b"POST /2 3")
 
 
 async def test_too_many_headers() -> None:
@@ -159,14 +219,28 @@ async def test_large_answers_are_compressed_when_accepted() -> None:
     assert zlib.decompress(data, 31) == body
 
 
-async def test_warnings_are_quoted() -> None:
+async def warned(*texts: str) -> list[str]:
     async def handler(request: Request) -> Answer:
-        request.warnings.append('unknown field "spec.x"\nsecond line')
+        request.warnings += texts
         return Response(b"{}")
 
     async with serving(handler) as (_, port):
         answer = await converse(port, b"GET / HTTP/1.1\r\nHost: x\r\n" + CLOSE)
-    assert rb'Warning: 299 - "unknown field \"spec.x\" second line"' in answer
+    return [line for line in answer.decode().split("\r\n") if line.startswith("Warning: ")]
+
+
+async def test_warnings_are_quoted() -> None:
+    assert await warned('unknown field "spec.x"\nsecond \\ line', "ä", "ä", "") == [
+        'Warning: 299 - "unknown field \\"spec.x\\" second \\\\ line"',
+        'Warning: 299 - "ä"',
+    ]
+
+
+async def test_warnings_are_cut_where_there_are_too_many() -> None:
+    fitting = [str(number) + "x" * 499 for number in range(8)]
+    assert [len(line) for line in await warned(*fitting)] == [len('Warning: 299 - ""') + 500] * 8
+    lines = await warned(*(f"{number:02}" + "x" * 500 for number in range(50)))
+    assert [len(line) for line in lines] == [len('Warning: 299 - ""') + 256] * 16
 
 
 async def test_stream_then_next_request_on_the_same_connection() -> None:
@@ -208,6 +282,49 @@ async def test_stop_ends_open_streams_at_once() -> None:
             await reading
         except ConnectionError:
             pass
+
+
+async def test_stop_lets_requests_finish_and_takes_no_more() -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    handled = []
+
+    async def handler(request: Request) -> Answer:
+        handled.append(request.path)
+        begun.set()
+        await go_on.wait()
+        return Response(request.path.encode())
+
+    requests = b"".join(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % name for name in (b"slow", b"next"))
+    async with serving(handler, Limits(last_words=0.2)) as (server, port):
+        slow = asyncio.create_task(converse(port, requests))
+        await begun.wait()
+        stopping = asyncio.create_task(server.stop())
+        await asyncio.sleep(0.3)
+        assert not stopping.done()
+        go_on.set()
+        answer = await slow
+        await stopping
+    assert answer.startswith(b"HTTP/1.1 200 OK")
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"\r\n\r\n/slow")
+    assert handled == ["/slow"]
+
+
+async def test_a_request_that_had_begun_when_the_stop_came_is_answered() -> None:
+    async with serving(echo) as (server, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"GET /late HTTP/1.1\r\n")
+        async with asyncio.timeout(5):
+            while not any(connection.reading_since for connection in server.connections):
+                await asyncio.sleep(0.01)
+            stopping = asyncio.create_task(server.stop())
+            await asyncio.sleep(0)
+            writer.write(b"Host: x\r\n\r\n")
+            answer = await reader.read()
+            await stopping
+        writer.close()
+    assert b"Connection: close" in answer
+    assert answer.endswith(b"GET /late 0")
 
 
 async def test_takeover_keeps_bytes_that_came_early() -> None:

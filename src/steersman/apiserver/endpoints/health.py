@@ -26,6 +26,14 @@ class Health:
     def __init__(self, healthz: Mapping[str, Check], livez: Mapping[str, Check], readyz: Mapping[str, Check]) -> None:
         self._checks = {"healthz": healthz, "livez": livez, "readyz": readyz}
 
+    def paths(self) -> list[str]:
+        """All that is answered here."""
+        return [
+            path
+            for endpoint, checks in self._checks.items()
+            for path in (f"/{endpoint}", *(f"/{endpoint}/{name}" for name in checks))
+        ]
+
     async def respond(self, request: Request) -> Response | None:
         """The answer, None for other paths."""
         endpoint, _, name = request.path[1:].partition("/")

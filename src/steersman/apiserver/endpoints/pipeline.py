@@ -1,7 +1,7 @@
 """The outermost handler: from a bare request to an answered one.
 
-In order: audit id, who, as whom, limits, whether they may, what.  Every exception becomes a Status here and is
-logged here, once.
+In order: audit id, until when, who, as whom, limits, whether they may, what.  Every exception becomes a Status here
+and is logged here, once.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from steersman.api.errors import (
     internal_error,
     service_unavailable,
     too_large,
-    too_many_requests,
 )
 from steersman.api.types.meta_v1 import Status, StatusDetails
 from steersman.apiserver.authn.chain import Authentication
@@ -30,14 +29,16 @@ from steersman.client.streaming import Connection
 from steersman.storage.store import StoreError
 
 from .answers import status_response
+from .deadline import deadline
 from .metrics import Metrics, is_long_running
-from .refusals import no_route, refusal
+from .refusals import no_page, overloaded, refusal, shutting_down
 from .request_info import RequestInfo, request_info
 from .resources import Resources
 
 logger = logging.getLogger(__name__)
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
+_SERVED_TO_THE_END = ("/readyz", "/livez", "/healthz", "/metrics")
 _UPGRADED = frozenset({"attach", "exec", "portforward"})
 _READ = frozenset({"get", "list", "watch", "head"})
 
@@ -47,7 +48,7 @@ AsyncResponder = Callable[[Request], Awaitable[Response | None]]
 
 def timeout_answer(request: Request) -> Response:
     """504 for a request that took too long."""
-    return status_response(
+    answer = status_response(
         Status(
             status="Failure",
             code=504,
@@ -56,6 +57,9 @@ def timeout_answer(request: Request) -> Response:
             details=StatusDetails(),
         )
     )
+    if request.audit_id:
+        answer.headers = {"Audit-Id": request.audit_id, **answer.headers}
+    return answer
 
 
 def too_large_answer(limit: int) -> Response:
@@ -77,6 +81,7 @@ class Pipeline:
         asynchronous: Sequence[AsyncResponder] = (),
         max_read_only: int = 400,
         max_mutating: int = 200,
+        draining: Callable[[], bool] = lambda: False,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -86,25 +91,27 @@ class Pipeline:
         self._asynchronous = asynchronous
         self._limits = {False: max_read_only, True: max_mutating}
         self._inflight = {False: 0, True: 0}
+        self._draining = draining
 
     async def handle(self, request: Request) -> Answer:
         """Answer; never raises but for cancellation."""
         started = time.perf_counter()
-        info = request_info(request)
-        # What does not exist has names without number: it is counted as one.
-        counted = info if not info.is_resource or self._resources.knows(info) else RequestInfo(False, info.verb, "")
-        audit_id = request.headers.get("audit-id") or os.urandom(16).hex()
-        audit_id = audit_id[:64] if "audit-id" in request.headers else _uuid(audit_id)
+        request.audit_id = audit_id = request.headers.get("audit-id", "")[:64] or _uuid(os.urandom(16).hex())
+        info = RequestInfo(False, request.method.lower(), request.path)
         answer: Answer
         try:
-            answer = await self._admit(request, info)
+            info = request_info(request)
+            if self._draining() and not request.path.startswith(_SERVED_TO_THE_END):
+                answer = shutting_down()
+            else:
+                answer = await self._in_time(request, info)
         except StatusError as error:
             answer = status_response(error.status)
         except StoreError as error:
             logger.warning("%s %s: the store failed: %s (audit-id %s)", request.method, request.path, error, audit_id)
             answer = status_response(service_unavailable(str(error)).status)
         except asyncio.CancelledError:
-            self._metrics.observe(counted, 504, time.perf_counter() - started)
+            self._metrics.observe(self._counted_as(info), 504, time.perf_counter() - started)
             raise
         except Exception:
             logger.exception("%s %s panicked (audit-id %s)", request.method, request.path, audit_id)
@@ -124,12 +131,28 @@ class Pipeline:
                 request.headers.get("user-agent", ""),
                 audit_id,
             )
-        self._metrics.observe(counted, code, time.perf_counter() - started)
+        self._metrics.observe(self._counted_as(info), code, time.perf_counter() - started)
         if isinstance(answer, Stream):
             answer.run = self._counted(info, answer.run)
         elif isinstance(answer, Upgrade):
             answer.run = self._counted_upgrade(info, answer.run)
         return answer
+
+    def _counted_as(self, info: RequestInfo) -> RequestInfo:
+        # What does not exist has names without number: it is counted as one.
+        return info if not info.is_resource or self._resources.knows(info) else RequestInfo(False, info.verb, "")
+
+    async def _in_time(self, request: Request, info: RequestInfo) -> Answer:
+        if is_long_running(info) or (seconds := deadline(request)) is None:
+            return await self._admit(request, info)
+        try:
+            async with asyncio.timeout(seconds) as limit:
+                return await self._admit(request, info)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            self._metrics.refused(self._counted_as(info), 504)
+            return timeout_answer(request)
 
     async def _admit(self, request: Request, info: RequestInfo) -> Answer:
         request.user = await self._authenticator.authenticate(request)
@@ -139,9 +162,8 @@ class Pipeline:
             return await self._authorized(request, info)
         mutating = info.verb not in _READ
         if self._inflight[mutating] >= self._limits[mutating] and "system:masters" not in request.user.groups:
-            if not info.is_resource or self._resources.knows(info):
-                self._metrics.refused(info, 429)
-            raise too_many_requests("Too many requests, please try again later.")
+            self._metrics.refused(self._counted_as(info), 429)
+            return overloaded()
         self._inflight[mutating] += 1
         gauge = self._metrics.inflight[mutating]
         gauge.inc()
@@ -171,6 +193,8 @@ class Pipeline:
                 # A WebSocket begins with a GET, and yet lets somebody act: it needs what a POST needs (KEP-4006).
                 await self._demand(msgspec.structs.replace(attributes, verb="create"))
         if info.is_resource:
+            if not self._resources.serves(info):
+                return no_page()
 
             async def may_create() -> None:
                 await self._demand(msgspec.structs.replace(attributes, verb="create"))
@@ -182,7 +206,7 @@ class Pipeline:
         for asynchronous in self._asynchronous:
             if (answer := await asynchronous(request)) is not None:
                 return answer
-        raise no_route()
+        return no_page()
 
     async def _demand(self, attributes: Attributes) -> None:
         decision = await self._authorizer.authorize(attributes)

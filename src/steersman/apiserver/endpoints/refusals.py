@@ -4,7 +4,33 @@ from __future__ import annotations
 
 from steersman.api.errors import StatusError, forbidden
 from steersman.api.types.meta_v1 import Status, StatusDetails
+from steersman.apiserver.http.messages import Response
 from steersman.apiserver.registry.seams import Attributes
+
+
+def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:
+    """Text instead of a Status, as Go's own handlers have it; clients take the reason from the code."""
+    return Response(
+        f"{text}\n".encode(),
+        status,
+        "text/plain; charset=utf-8",
+        {"Cache-Control": "no-cache, private", "X-Content-Type-Options": "nosniff", **(headers or {})},
+    )
+
+
+def no_page() -> Response:
+    """404 for a path below which nothing is served."""
+    return _plain(404, "404 page not found")
+
+
+def overloaded() -> Response:
+    """429: as many requests as may be are being handled."""
+    return _plain(429, "Too many requests, please try again later.", {"Retry-After": "1"})
+
+
+def shutting_down() -> Response:
+    """429: this server ends, another one or the next may take it."""
+    return _plain(429, "The apiserver is shutting down, please try again later.", {"Retry-After": "5"})
 
 
 def no_route() -> StatusError:

@@ -68,6 +68,16 @@ class Resources:
         self._is_served = is_served
         self._connector = connector
         self._frames: dict[Resource[Any], Frames] = {}
+        self._versions: tuple[int, set[tuple[str, str]]] = (-1, set())
+
+    def serves(self, info: RequestInfo) -> bool:
+        """Whether anything is served of a request's group and version, under a path in its plain form."""
+        if not info.path.startswith("/apis/" if info.group else "/api/"):
+            return False
+        if self._versions[0] != self._scheme.generation:
+            served = {(each.group, each.version) for each in self._scheme if self._is_served(each)}
+            self._versions = (self._scheme.generation, served)
+        return (info.group, info.version) in self._versions[1]
 
     def knows(self, info: RequestInfo) -> bool:
         """Whether a request is for a resource, and a subresource, that exists."""

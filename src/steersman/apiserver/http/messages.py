@@ -7,8 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import parse_qs
 
+from steersman.api.errors import bad_request
 from steersman.api.user import ANONYMOUS, User
 from steersman.client.streaming import Connection
+
+_MOST_PARAMETERS = 10_000
 
 
 class Request:
@@ -16,11 +19,12 @@ class Request:
 
     ``path`` is percent-decoded, ``raw_path`` is not; header names are lower-case; ``peer_certificate`` is the
     verified client certificate in DER form; ``user`` is set by authentication.  Repeated headers are joined
-    by commas; ``repeated`` holds the single values of those.
+    by commas; ``repeated`` holds the single values of those.  ``audit_id`` is what the log calls it.
     """
 
     __slots__ = (
         "_query",
+        "audit_id",
         "body",
         "headers",
         "method",
@@ -57,14 +61,22 @@ class Request:
         self.remote = remote
         self.repeated = repeated or {}
         self.user: User = ANONYMOUS
+        self.audit_id = ""
         self.warnings: list[str] = []
         self._query: dict[str, list[str]] | None = None
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query parameters, every value of each."""
+        """The query parameters, every value of each.  Raises a 400 where there are too many to be meant."""
         if self._query is None:
-            self._query = parse_qs(self.query_string, keep_blank_values=True) if self.query_string else {}
+            try:
+                self._query = (
+                    parse_qs(self.query_string, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
+                    if self.query_string
+                    else {}
+                )
+            except ValueError:
+                raise bad_request("the request has too many query parameters") from None
         return self._query
 
     def header_values(self, name: str) -> list[str]:

@@ -2,7 +2,8 @@
 
 A request is read whole, handled by a task of its own, and answered before the next one of the connection is
 begun; pipelined requests wait, and beyond a few of them reading stops.  The invariant of the two halves:
-``_current`` is the request being handled (at most one), ``_waiting`` holds complete requests behind it.
+``_current`` is the request being handled (at most one), ``_waiting`` holds complete requests behind it, and
+``_refusal`` is the last answer where what came behind those is no request: nothing is read after that.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import httptools
 
 from .connection import RawConnection, transport_of
 from .messages import Answer, Request, Response, Stream, Upgrade, chunk
+from .warning import warning_headers
 from .writing import gzip, head, plain_error
 
 if TYPE_CHECKING:
@@ -66,6 +68,9 @@ class HTTPProtocol(asyncio.Protocol):
         self._headers: dict[str, str] = {}
         self._repeated: dict[str, list[str]] = {}
         self._header_bytes = 0
+        self._header_count = 0
+        self._trailers = False
+        self._expecting = False
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._waiting: deque[tuple[Request, bool, bool]] = deque()
@@ -75,6 +80,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._upgrade_tail: bytes | None = None
         self._paused = False
         self._closing = False
+        self._refusal: bytes | None = None
         self._timed_out = False
         self._writable: asyncio.Event | None = None
         self.reading_since: float | None = None
@@ -120,8 +126,12 @@ class HTTPProtocol(asyncio.Protocol):
         if self._writable is not None:
             await self._writable.wait()
 
+    @property
+    def _deaf(self) -> bool:
+        return self._closing or self._refusal is not None
+
     def data_received(self, data: bytes) -> None:
-        if self._closing:
+        if self._deaf:
             return
         if self._upgrade_tail is not None:
             self._upgrade_tail += data
@@ -131,11 +141,11 @@ class HTTPProtocol(asyncio.Protocol):
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            if self._upgrading() and not self._closing:
+            if self._upgrading() and not self._deaf:
                 self._upgrade_tail = bytes(data[upgrade.args[0] :])
                 self._pause()
         except httptools.HttpParserError:
-            if not self._closing:
+            if not self._deaf:
                 self._refuse(400)
 
     def _upgrading(self) -> bool:
@@ -148,10 +158,15 @@ class HTTPProtocol(asyncio.Protocol):
     # The parser's side.
 
     def on_message_begin(self) -> None:
+        if self.reading_since is None:
+            self.reading_since = self._server.now()
         self._url = b""
         self._headers = {}
         self._repeated = {}
         self._header_bytes = 0
+        self._header_count = 0
+        self._trailers = False
+        self._expecting = False
         self._body = []
         self._body_bytes = 0
 
@@ -160,35 +175,56 @@ class HTTPProtocol(asyncio.Protocol):
         self._count(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        self._header_count += 1
         self._count(len(name) + len(value) + 4)
+        if self._trailers or self._deaf:
+            # What follows a body is nobody's header: a proxy in front may have checked those alone.
+            return
         key = name.decode("latin-1").lower()
         text = value.decode("latin-1").strip()
         headers = self._headers
         if key in headers:
             self._repeated.setdefault(key, [headers[key]]).append(text)
-            headers[key] += ", " + text
         else:
             headers[key] = text
 
     def _count(self, size: int) -> None:
         self._header_bytes += size
-        if self._header_bytes > self._server.limits.header_bytes and not self._closing:
+        limits = self._server.limits
+        if (self._header_bytes > limits.header_bytes or self._header_count > limits.headers) and not self._deaf:
             self._refuse(431)
 
     def on_headers_complete(self) -> None:
-        if self._closing:
+        if self._deaf:
             return
+        self._trailers = True
         headers = self._headers
+        for name, values in self._repeated.items():
+            headers[name] = ", ".join(values)
         length = headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
+        modern = self._parser.get_http_version() != "1.0"
+        if "host" in self._repeated or (modern and "host" not in headers):
+            self._refuse(400)
+        elif length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
             self._body_bytes = int(length)
             self._too_large()
-        elif headers.get("expect", "").lower() == "100-continue" and not self._waiting and self._current is None:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        elif modern and (expectation := headers.get("expect")):
+            if expectation.lower() != "100-continue":
+                self._refuse(417)
+            elif length != "0":
+                self._expecting = True
+                if not self._waiting and self._current is None:
+                    self._continue()
+
+    def _continue(self) -> None:
+        """Ask for the body of a request that waits for being asked; MUST come after the answers to those before it."""
+        self._expecting = False
+        self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, data: bytes) -> None:
-        if self._closing:
+        if self._deaf:
             return
+        self._expecting = False
         self._body_bytes += len(data)
         if self._body_bytes > self._server.limits.body_bytes:
             self._too_large()
@@ -196,7 +232,7 @@ class HTTPProtocol(asyncio.Protocol):
             self._body.append(data)
 
     def on_message_complete(self) -> None:
-        if self._closing:
+        if self._deaf:
             return
         parser = self._parser
         target = self._url
@@ -230,7 +266,14 @@ class HTTPProtocol(asyncio.Protocol):
     def _next(self) -> None:
         if not self._waiting:
             self._current = None
+            if self._refusal is not None:
+                self._part()
+                return
             self.idle_since = self._server.now()
+            if self.reading_since is not None:
+                self.reading_since = self.idle_since
+            if self._expecting and not self._closing:
+                self._continue()
             if self._upgrade_tail is not None and not self._closing:
                 # The upgrade was declined: what followed it is HTTP again, for a parser without its state.
                 tail, self._upgrade_tail = self._upgrade_tail, None
@@ -251,7 +294,6 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.pause_reading()
 
     async def _handle(self, request: Request, keep_alive: bool, chunked: bool) -> None:
-        keep_alive = keep_alive and not self._server.stopping
         try:
             try:
                 answer: Answer = await self._server.handler(request)
@@ -260,6 +302,7 @@ class HTTPProtocol(asyncio.Protocol):
                     raise
                 answer = self._server.timeout_answer(request)
                 keep_alive = False
+            keep_alive = keep_alive and not self._server.stopping
             if self.transport.is_closing():
                 if not isinstance(answer, Response):
                     answer.abandon()
@@ -308,7 +351,7 @@ class HTTPProtocol(asyncio.Protocol):
             self._server.clock,
             length=size if status not in (204, 304) and status >= 200 else None,
             close=not keep_alive,
-            extra=warning_headers(request) if request.warnings else (),
+            extra=warning_headers(request.warnings) if request.warnings else (),
         )
         if request.method == "HEAD":
             self.transport.write(start)
@@ -330,7 +373,7 @@ class HTTPProtocol(asyncio.Protocol):
                 self._server.clock,
                 chunked=chunked,
                 close=not (keep_alive and chunked),
-                extra=warning_headers(request) if request.warnings else (),
+                extra=warning_headers(request.warnings) if request.warnings else (),
             )
         )
         if request.method == "HEAD":
@@ -376,15 +419,12 @@ class HTTPProtocol(asyncio.Protocol):
     # Refusals and ends.
 
     def _refuse(self, status: int) -> None:
-        self._closing = True
-        self.transport.write(plain_error(status, self._server.clock))
-        self._linger()
+        self._refuse_with(plain_error(status, self._server.clock))
 
     def _too_large(self) -> None:
-        self._closing = True
         answer = self._server.too_large_answer()
         body = answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
-        self.transport.write(
+        self._refuse_with(
             head(
                 answer.status,
                 answer.headers,
@@ -395,9 +435,19 @@ class HTTPProtocol(asyncio.Protocol):
             )
             + body
         )
-        self._linger()
 
-    def _linger(self) -> None:
+    def _refuse_with(self, answer: bytes) -> None:
+        if not self._deaf:
+            self._refusal = answer
+            self.reading_since = None
+            self._body = []
+            if self._current is None:
+                self._part()
+
+    def _part(self) -> None:
+        assert self._refusal is not None
+        self._closing = True
+        self.transport.write(self._refusal)
         # Closing with unread input resets the connection, and the client may never see the answer: read on a little.
         self._server.loop.call_later(0.5, self.transport.close)
 
@@ -424,15 +474,19 @@ class HTTPProtocol(asyncio.Protocol):
             self._writer.closed.set()
         if self.streaming and self._current is not None:
             self._current.cancel()
-        elif self._current is None:
+        elif self._current is None and self.reading_since is None:
             self._closing = True
             self.transport.close()
 
     @property
+    def handling(self) -> bool:
+        """Whether an answer is being made."""
+        return self._current is not None and not self._current.done() and not self.streaming
+
+    @property
     def busy(self) -> bool:
-        """Whether a request is being answered, or an answer is still on its way."""
-        working = self._current is not None and not self._current.done()
-        return working or self.transport.get_write_buffer_size() > 0
+        """Whether an answer is on its way, or a request."""
+        return self.handling or self.reading_since is not None or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
         """End now."""
@@ -460,14 +514,4 @@ def _pieces(body: Sequence[bytes]) -> Iterator[bytes]:
 
 
 def _accepts_gzip(request: Request) -> bool:
-    return "gzip" in request.headers.get("accept-encoding", "")
-
-
-def warning_headers(request: Request) -> list[str]:
-    """The ``Warning`` headers (RFC 7234) for what was collected while the request was handled."""
-    lines = []
-    for text in dict.fromkeys(request.warnings):
-        quoted = "".join(character if character.isprintable() else " " for character in text)
-        quoted = quoted.replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(f'Warning: 299 - "{quoted}"')
-    return lines
+    return any(coding.strip() == "gzip" for coding in request.headers.get("accept-encoding", "").split(","))

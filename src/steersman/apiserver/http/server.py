@@ -67,7 +67,14 @@ class HTTPServer:
         """Listen; returns the port (chosen by the system where it is 0).  Raises OSError."""
         self.loop = asyncio.get_running_loop()
         server = await self.loop.create_server(
-            lambda: HTTPProtocol(self), host or None, port, ssl=tls, backlog=1024, reuse_address=True
+            lambda: HTTPProtocol(self),
+            host or None,
+            port,
+            ssl=tls,
+            backlog=1024,
+            reuse_address=True,
+            ssl_handshake_timeout=self.limits.header_timeout if tls else None,
+            ssl_shutdown_timeout=self.limits.tls_goodbye if tls else None,
         )
         self._servers.append(server)
         bound: socket.socket = server.sockets[0]
@@ -87,7 +94,7 @@ class HTTPServer:
         self._schedule()
 
     async def stop(self) -> None:
-        """Close idle connections and streams at once, let requests under way finish shortly, then abort."""
+        """Close idle connections and streams at once, let requests under way finish, then abort what is left."""
         self.stopping = True
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -95,8 +102,19 @@ class HTTPServer:
             server.close()
         for connection in list(self.connections):
             connection.stop()
-        patience = {True: self.now() + self.limits.stop_timeout, False: self.now() + self.limits.farewell}
-        while self.connections and self.now() < patience[any(connection.busy for connection in self.connections)]:
+        limits = self.limits
+        started = settled = self.now()
+        while self.connections:
+            now = self.now()
+            if any(connection.handling for connection in self.connections):
+                settled = now
+                if now > started + limits.drain:
+                    break
+            elif any(connection.busy for connection in self.connections):
+                if now > settled + limits.last_words:
+                    break
+            elif now > started + limits.farewell:
+                break
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             connection.abort()

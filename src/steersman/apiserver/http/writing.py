@@ -46,7 +46,7 @@ def head(
     lines += extra
     text = "\r\n".join(line.replace("\r", "").replace("\n", " ") for line in lines)
     if text:
-        parts.append(text.encode("latin-1", "replace") + b"\r\n")
+        parts.append(text.encode("utf-8", "replace") + b"\r\n")
     if length is not None:
         parts.append(b"Content-Length: %d\r\n" % length)
     if chunked:
@@ -68,6 +68,7 @@ def gzip(body: Sequence[bytes]) -> list[bytes]:
 PLAIN_ERRORS = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
+    417: b"417 Expectation Failed",
     431: b"431 Request Header Fields Too Large",
 }
 
