@@ -229,7 +229,7 @@ def test_apply_and_its_memory(kubectl: Kubectl, tmp_path: Path) -> None:
 
 def test_apply_prunes(kubectl: Kubectl, tmp_path: Path) -> None:
     for name in ("keep", "drop"):
-        labelled = {**json.loads(manifest(name)), "metadata": {"name": name, "labels": {"p": "q"}}}
+        labelled = {**json.loads(manifest(name, a="b")), "metadata": {"name": name, "labels": {"p": "q"}}}
         (tmp_path / f"{name}.json").write_text(json.dumps(labelled))
     kubectl("apply", "-f", str(tmp_path))
     kept = str(tmp_path / "keep.json")
