@@ -33,11 +33,10 @@ from .authz.rbac import RBACAuthorizer
 from .components import Components
 from .config import ApiServerConfig
 from .endpoints.answers import raw_response
+from .endpoints.connecting import Connector, NodeClient, NodeClientConfig
 from .endpoints.discovery import Discovery
 from .endpoints.health import Check, Health, ping
 from .endpoints.metrics import Metrics
-from .endpoints.node_client import NodeClient, NodeClientConfig
-from .endpoints.node_proxy import NodeProxy
 from .endpoints.openapi import OpenAPI
 from .endpoints.openid import OpenID
 from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_answer, too_large_answer
@@ -221,7 +220,7 @@ class ApiServer:
             self.scheme,
             self.registry.handler,
             is_served=self.is_served,
-            connector=NodeProxy(nodes, self._pod, self._node),
+            connector=Connector(nodes, self._pod, self._node),
         )
         pipeline = Pipeline(
             authentication,

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import msgspec
 import pytest
 
+from fixtures.exec_server import EXEC_SPDY, exec_session
 from steersman.api.types.core_v1 import (
     Container,
     DaemonEndpoint,
@@ -32,14 +33,7 @@ from steersman.apiserver.endpoints.pipeline import timeout_answer, too_large_ans
 from steersman.apiserver.http.messages import Answer, Connection, Request, Response, Stream, StreamWriter, Upgrade
 from steersman.apiserver.http.server import HTTPServer
 from steersman.apiserver.server import ApiServer
-from steersman.client.streaming import (
-    PORT_FORWARD_SPDY,
-    PORT_FORWARD_WEBSOCKET,
-    Streams,
-    exec_session,
-    negotiate,
-    port_forward_session,
-)
+from steersman.client.streaming import PORT_FORWARD, PortForwardSession, Streams, accept_spdy
 from steersman.pki.files import PKIConfig, ensure
 from steersman.storage.memory import MemoryStore
 
@@ -68,16 +62,15 @@ async def fake_kubelet(request: Request) -> Answer:
 
         return Stream(log, "text/plain")
     if request.path.startswith("/exec/"):
-        handshake = negotiate(request.headers)
+        headers = accept_spdy(request.headers, EXEC_SPDY)
         streams = Streams(*(name in request.query for name in ("input", "output", "error", "tty")))
 
         async def run(connection: Connection) -> None:
-            async with exec_session(handshake, connection, streams) as session:
-                session.write_stderr(b"to stderr\n")
+            async with exec_session(connection, streams) as session:
+                session.write("stderr", b"to stderr\n")
                 while streams.stdin and (data := await session.read_stdin()):
-                    session.write_stdout(data.upper())
-                session.write_stdout(f"ran {request.query['command']}\n".encode())
-                await session.drain()
+                    session.write("stdout", data.upper())
+                session.write("stdout", f"ran {request.query['command']}\n".encode())
                 session.finish(
                     Status(
                         status="Failure",
@@ -87,18 +80,20 @@ async def fake_kubelet(request: Request) -> Answer:
                     )
                 )
 
-        return Upgrade(run, handshake.headers)
+        return Upgrade(run, headers)
     if request.path.startswith("/portForward/"):
-        handshake = negotiate(request.headers, websocket=PORT_FORWARD_WEBSOCKET, spdy=PORT_FORWARD_SPDY)
+        headers = accept_spdy(request.headers, [PORT_FORWARD])
 
         async def forward(connection: Connection) -> None:
-            async with port_forward_session(handshake, connection) as session:
+            session = PortForwardSession(connection)
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(session.run())
                 while (stream := await session.accept()) is not None:
                     data = await stream.read()
                     stream.write(f"port {stream.port}: ".encode() + data.upper())
-                    stream.eof()
+                    stream.finish()
 
-        return Upgrade(forward, handshake.headers)
+        return Upgrade(forward, headers)
     return Response(b"unexpected " + request.path.encode(), 404)
 
 

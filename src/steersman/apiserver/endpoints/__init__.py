@@ -7,6 +7,6 @@ classified, and MUST NOT read anything else into the path than that.  :mod:`.opt
 watch cache pass through as they are.
 
 Beside resources: :mod:`.discovery`, :mod:`.openapi`, :mod:`.openid`, :mod:`.health`, :mod:`.metrics`.
-:mod:`.node_proxy` leads to kubelets through :mod:`.node_client`, which connects to nothing that does not prove by its
-certificate to be the node that was meant, follows no redirect, and passes on nothing of the client's credentials.
+:mod:`.connecting` leads out of the server.  To kubelets it connects by certificates, the node's as well as its own; it
+follows no redirect, and passes on nothing of the client's credentials.
 """

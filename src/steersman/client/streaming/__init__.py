@@ -1,41 +1,51 @@
-"""The streaming protocols of exec, attach and port-forward, seen from the server's end.
+"""The streaming protocols of exec, attach and port-forward, and the ways between them.
 
-``kubectl`` speaks them to the API server, which passes the upgraded connection's bytes through to the kubelet;
-the kubelet serves them with :func:`exec_session` and :func:`port_forward_session`, over whatever HTTP server
-hands it a raw :class:`Connection`.  The protocol is the client's choice: WebSocket with channels (``v5`` and
-``v4.channel.k8s.io``, the base64 variants), SPDY/3.1 (``kubectl`` before 1.31), or SPDY inside a WebSocket
-(port-forward since 1.31).  :mod:`.spdy` and :mod:`.channels` do no I/O.
+A container runtime speaks SPDY/3.1 and WebSocket up to ``v4.channel.k8s.io``; where the client does too, the API
+server and the kubelet carry bytes and look at none (:func:`splice`).  What newer clients ask for is translated at
+the API server, as KEP-4006 has it: exec and attach with ``v5.channel.k8s.io`` by a :class:`Translator`, SPDY within a
+WebSocket by a :class:`WebSocketTunnel`.  A port-forward's SPDY connection ends at the kubelet
+(:class:`PortForwardSession`), where each forwarded connection goes its own way.  :mod:`.spdy` and :mod:`.channels` do
+no I/O.
 """
 
+from .asking import UpgradeRefused, ask_upgrade
 from .connection import (
-    EXEC_SPDY,
-    EXEC_WEBSOCKET,
-    PORT_FORWARD_SPDY,
-    PORT_FORWARD_WEBSOCKET,
+    PORT_FORWARD,
+    TUNNEL_PREFIX,
+    V5,
     Connection,
-    Handshake,
     HandshakeError,
+    accept_spdy,
+    accept_websocket,
     is_upgrade,
-    negotiate,
+    is_websocket,
+    websocket_protocols,
 )
-from .serve import exec_session, port_forward_session
-from .session import PortForwardSession, PortForwardStream, Streams, StreamSession, TerminalSize
+from .port_forward import PortForwardSession, PortForwardStream, forward
+from .session import Streams
+from .splice import SocketConnection, splice
+from .translation import Translator
+from .tunnel import WebSocketTunnel
 
 __all__ = [
-    "EXEC_SPDY",
-    "EXEC_WEBSOCKET",
-    "PORT_FORWARD_SPDY",
-    "PORT_FORWARD_WEBSOCKET",
+    "PORT_FORWARD",
+    "TUNNEL_PREFIX",
+    "V5",
     "Connection",
-    "Handshake",
     "HandshakeError",
     "PortForwardSession",
     "PortForwardStream",
-    "StreamSession",
+    "SocketConnection",
     "Streams",
-    "TerminalSize",
-    "exec_session",
+    "Translator",
+    "UpgradeRefused",
+    "WebSocketTunnel",
+    "accept_spdy",
+    "accept_websocket",
+    "ask_upgrade",
+    "forward",
     "is_upgrade",
-    "negotiate",
-    "port_forward_session",
+    "is_websocket",
+    "splice",
+    "websocket_protocols",
 ]

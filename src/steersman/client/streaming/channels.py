@@ -45,6 +45,11 @@ class WebSocketMessages:
         """Whether the WebSocket has ended, or is ending."""
         return self._protocol.state is not State.OPEN
 
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has said goodbye: it has everything that was sent before our own."""
+        return self._protocol.close_rcvd is not None or self._protocol.state is State.CLOSED
+
     def send(self, message: bytes, *, text: bool = False) -> None:
         """Send one message."""
         if not self.closed:

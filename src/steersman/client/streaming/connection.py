@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from websockets.utils import accept_key
 
@@ -23,74 +23,65 @@ class Connection(Protocol):
 
 
 class HandshakeError(Exception):
-    """The request does not ask for an upgrade that is spoken here; answer 400 (or 403) with the text."""
+    """The upgrade cannot be agreed on: answer with this status, text and headers."""
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.headers = headers or {}
 
 
-class Handshake(NamedTuple):
-    """An agreed upgrade: answer 101 with ``headers``, then speak ``transport`` with ``protocol``."""
-
-    transport: Literal["websocket", "spdy"]
-    protocol: str
-    headers: Mapping[str, str]
+V5 = "v5.channel.k8s.io"
+PORT_FORWARD = "portforward.k8s.io"
+TUNNEL_PREFIX = "SPDY/3.1+"
+"""Before the name of a SPDY protocol: the WebSocket protocol whose messages carry SPDY's bytes (KEP-4006)."""
 
 
-EXEC_WEBSOCKET = (
-    "v5.channel.k8s.io",
-    "v4.channel.k8s.io",
-    "v4.base64.channel.k8s.io",
-    "channel.k8s.io",
-    "base64.channel.k8s.io",
-)
-EXEC_SPDY = ("v4.channel.k8s.io", "v3.channel.k8s.io", "v2.channel.k8s.io", "channel.k8s.io")
-PORT_FORWARD_WEBSOCKET = ("SPDY/3.1+portforward.k8s.io",)
-PORT_FORWARD_SPDY = ("portforward.k8s.io",)
+def tokens(text: str) -> list[str]:
+    """The elements of a comma-separated header."""
+    return [token.strip() for token in text.split(",") if token.strip()]
 
 
 def is_upgrade(headers: Mapping[str, str]) -> bool:
     """Whether a request (header names in lower case, repeated ones joined by commas) asks for another protocol."""
-    return "upgrade" in {token.strip().lower() for token in headers.get("connection", "").split(",")}
+    return "upgrade" in {token.lower() for token in tokens(headers.get("connection", ""))}
 
 
-def negotiate(
-    headers: Mapping[str, str],
-    *,
-    websocket: tuple[str, ...] = EXEC_WEBSOCKET,
-    spdy: tuple[str, ...] = EXEC_SPDY,
-) -> Handshake:
-    """Agree on a protocol for a request with these headers (lower-case names); raises HandshakeError.
-
-    The server's order decides.  For port forwarding pass ``PORT_FORWARD_WEBSOCKET`` and ``PORT_FORWARD_SPDY``.
-    """
-    upgrade = headers.get("upgrade", "").strip().lower()
-    if not is_upgrade(headers):
-        raise HandshakeError("you must specify at least 1 Connection: Upgrade header")
-    if upgrade == "websocket":
-        return _websocket(headers, websocket)
-    if upgrade == "spdy/3.1":
-        offered = _tokens(headers.get("x-stream-protocol-version", ""))
-        chosen = next((name for name in spdy if name in offered), "") if offered else spdy[-1]
-        if not chosen:
-            raise HandshakeError(f"unable to negotiate protocol: client supports {offered}, server accepts {spdy}")
-        answer = {"Connection": "Upgrade", "Upgrade": "SPDY/3.1"}
-        if offered:
-            answer["X-Stream-Protocol-Version"] = chosen
-        return Handshake("spdy", chosen, answer)
-    raise HandshakeError(f"unable to upgrade: unsupported protocol {headers.get('upgrade', '')!r}")
+def is_websocket(headers: Mapping[str, str]) -> bool:
+    """Whether that protocol is WebSocket."""
+    return is_upgrade(headers) and headers.get("upgrade", "").strip().lower() == "websocket"
 
 
-def _websocket(headers: Mapping[str, str], supported: tuple[str, ...]) -> Handshake:
-    key = headers.get("sec-websocket-key", "").strip()
-    if not key or headers.get("sec-websocket-version", "").strip() != "13":
-        raise HandshakeError("the WebSocket handshake lacks its key or is not of version 13")
-    offered = _tokens(headers.get("sec-websocket-protocol", ""))
-    chosen = next((name for name in supported if name in offered), "")
-    if not chosen and (offered or "channel.k8s.io" not in supported):
-        raise HandshakeError(f"unable to negotiate protocol: client supports {offered}, server accepts {supported}")
-    answer = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Accept": accept_key(key)}
-    if chosen:
-        answer["Sec-WebSocket-Protocol"] = chosen
-    return Handshake("websocket", chosen or "channel.k8s.io", answer)
+def websocket_protocols(headers: Mapping[str, str]) -> list[str]:
+    """The protocols that a WebSocket's client offers; none where the request is for something else."""
+    return tokens(headers.get("sec-websocket-protocol", "")) if is_websocket(headers) else []
 
 
-def _tokens(text: str) -> list[str]:
-    return [token.strip() for token in text.split(",") if token.strip()]
+def accept_websocket(method: str, headers: Mapping[str, str], protocol: str) -> dict[str, str]:
+    """The headers of the 101 for a WebSocket with a protocol that the client offered; raises HandshakeError."""
+    if method != "GET":
+        raise HandshakeError(405, "bad method")
+    if headers.get("sec-websocket-version", "").strip() != "13":
+        raise HandshakeError(400, "missing or bad WebSocket Version", {"Sec-WebSocket-Version": "13"})
+    if not (key := headers.get("sec-websocket-key", "").strip()):
+        raise HandshakeError(400, "mismatch challenge/response")
+    answer = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept_key(key)}
+    return answer | ({"Sec-WebSocket-Protocol": protocol} if protocol else {})
+
+
+def accept_spdy(headers: Mapping[str, str], supported: Sequence[str]) -> dict[str, str]:
+    """The headers of the 101 for SPDY/3.1, the client's order deciding between protocols; raises HandshakeError."""
+    if not is_upgrade(headers) or headers.get("upgrade", "").strip().lower() != "spdy/3.1":
+        raise HandshakeError(400, "unable to upgrade: missing upgrade headers in request")
+    offered = tokens(headers.get("x-stream-protocol-version", ""))
+    if not offered:
+        raise HandshakeError(400, "unable to upgrade: X-Stream-Protocol-Version is required")
+    chosen = next((name for name in offered if name in supported), None)
+    if chosen is None:
+        raise HandshakeError(
+            403,
+            "unable to upgrade: unable to negotiate protocol: "
+            f"client supports [{' '.join(offered)}], server accepts [{' '.join(supported)}]",
+            {"X-Accepted-Stream-Protocol-Versions": ", ".join(supported)},
+        )
+    return {"Upgrade": "SPDY/3.1", "Connection": "Upgrade", "X-Stream-Protocol-Version": chosen}

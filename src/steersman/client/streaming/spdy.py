@@ -1,6 +1,6 @@
-"""SPDY/3.1 as ``kubectl`` up to 1.30 speaks it for exec, attach and port-forward: frames in, frames out, no I/O.
+"""SPDY/3.1 as kubectl, kubelets and container runtimes speak it for exec, attach and port-forward; no I/O.
 
-Like the implementation in those clients, this one neither sends nor heeds flow-control windows: the byte
+Like the implementation in those programs, this one neither sends nor heeds flow-control windows: the byte
 stream beneath holds a fast sender back.  Specification: SPDY Protocol, Draft 3.1.
 """
 
@@ -41,6 +41,8 @@ _SYN_STREAM, _SYN_REPLY, _RST_STREAM, _PING, _GOAWAY = 1, 2, 3, 6, 7
 _FIN = 0x01
 _CANCEL = 5
 MAX_HEADERS = 64 * 1024
+MAX_FRAME = 4 << 20
+"""The largest frame that is read; all known clients and servers send at most 32 KiB in one."""
 
 
 class ProtocolError(Exception):
@@ -77,12 +79,14 @@ Event = StreamOpened | DataReceived | StreamReset | GoingAway
 
 
 class SPDYConnection:
-    """The server's end of a connection.
+    """One end of a connection; the client's end opens the streams, the server's accepts them.
 
     Feed :meth:`receive` and send what :meth:`data_to_send` returns after every call.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, client: bool = False) -> None:
+        self._client = client
+        self._next_stream = 1
         self._buffer = bytearray()
         self._out: list[bytes] = []
         self._inflate = zlib.decompressobj(zdict=DICTIONARY)
@@ -99,22 +103,31 @@ class SPDYConnection:
         """The events that these bytes complete; raises ProtocolError."""
         buffer = self._buffer
         buffer += data
-        while len(buffer) >= 8:
-            length = int.from_bytes(buffer[5:8], "big")
-            if len(buffer) < 8 + length:
-                return
-            head, payload = bytes(buffer[:8]), bytes(buffer[8 : 8 + length])
-            del buffer[: 8 + length]
-            if head[0] & 0x80:
-                yield from self._control(head, payload)
-            else:
-                yield DataReceived(int.from_bytes(head[:4], "big"), payload, bool(head[4] & _FIN))
+        start = 0
+        try:
+            while len(buffer) >= start + 8:
+                length = int.from_bytes(buffer[start + 5 : start + 8], "big")
+                if length > MAX_FRAME:
+                    raise ProtocolError(f"a frame of {length} bytes")
+                end = start + 8 + length
+                if len(buffer) < end:
+                    return
+                head, payload = bytes(buffer[start : start + 8]), bytes(buffer[start + 8 : end])
+                start = end
+                if head[0] & 0x80:
+                    yield from self._control(head, payload)
+                else:
+                    yield DataReceived(int.from_bytes(head[:4], "big"), payload, bool(head[4] & _FIN))
+        finally:
+            del buffer[:start]
 
     def _control(self, head: bytes, payload: bytes) -> Iterator[Event]:
         version = int.from_bytes(head[:2], "big") & 0x7FFF
         kind = int.from_bytes(head[2:4], "big")
         if version != 3:
             raise ProtocolError(f"SPDY version {version}")
+        if kind == _SYN_STREAM and self._client:
+            raise ProtocolError("a server opened a stream")
         if kind == _SYN_STREAM:
             if len(payload) < 10:
                 raise ProtocolError("short SYN_STREAM")
@@ -127,7 +140,7 @@ class SPDYConnection:
         elif kind == _RST_STREAM and len(payload) >= 4:
             yield StreamReset(int.from_bytes(payload[:4], "big") & 0x7FFFFFFF)
         elif kind == _PING and len(payload) == 4:
-            if payload[3] % 2:  # even numbers are answers to pings of ours, which we do not send
+            if payload[3] % 2 != self._client:  # a number of ours would be the answer to a ping; we send none
                 self._frame(_PING, payload)
         elif kind == _GOAWAY:
             yield GoingAway()
@@ -160,13 +173,25 @@ class SPDYConnection:
         head = (0x8003).to_bytes(2, "big") + kind.to_bytes(2, "big") + bytes((flags,)) + len(payload).to_bytes(3, "big")
         self._out.append(head + payload)
 
+    def open(self, headers: Mapping[str, str]) -> int:
+        """Open a stream as a client; returns its number.  Data may follow before the server's answer."""
+        stream = self._next_stream
+        self._next_stream += 2
+        plain = len(headers).to_bytes(4, "big")
+        plain += b"".join(_length_prefixed(name) + _length_prefixed(value) for name, value in headers.items())
+        self._frame(_SYN_STREAM, stream.to_bytes(4, "big") + bytes(6) + self._compressed(plain))
+        return stream
+
+    def _compressed(self, plain: bytes) -> bytes:
+        return self._deflate.compress(plain) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+
     def accept(self, stream: int) -> None:
         """Answer that a stream is open."""
-        block = self._deflate.compress(b"\0\0\0\0") + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+        block = self._compressed(bytes(4))
         self._frame(_SYN_REPLY, stream.to_bytes(4, "big") + block)
 
     def send(self, stream: int, data: bytes, *, fin: bool = False) -> None:
-        """Send bytes on a stream, or end our half of it."""
+        """Send bytes (less than 16 MiB) on a stream, or end our half of it."""
         flags = bytes((_FIN if fin else 0,))
         self._out.append(stream.to_bytes(4, "big") + flags + len(data).to_bytes(3, "big") + data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 MAX_HEAD = 64 << 10
 
 REASONS = {
+    101: "Switching Protocols",
     200: "OK",
     400: "Bad Request",
     401: "Unauthorized",
@@ -68,34 +70,21 @@ async def read_request(reader: asyncio.StreamReader) -> Request | None:
     return Request(parts[0], parts[1], headers)
 
 
-def head(status: int, headers: dict[str, str]) -> bytes:
+def head(status: int, headers: Mapping[str, str]) -> bytes:
     """A response's head."""
     lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Unknown')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
-def respond(writer: asyncio.StreamWriter, status: int, body: bytes | str, content_type: str = "text/plain") -> None:
+def respond(
+    writer: asyncio.StreamWriter,
+    status: int,
+    body: bytes | str,
+    content_type: str = "text/plain",
+    headers: Mapping[str, str] | None = None,
+) -> None:
     """Write a complete response."""
     data = body.encode() if isinstance(body, str) else body
-    writer.write(head(status, {"Content-Type": content_type, "Content-Length": str(len(data))}) + data)
-
-
-async def splice(
-    one: tuple[asyncio.StreamReader, asyncio.StreamWriter], other: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-) -> None:
-    """Carry bytes both ways until both directions have ended."""
-
-    async def copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-        try:
-            while data := await source.read(64 << 10):
-                target.write(data)
-                await target.drain()
-        except (ConnectionError, OSError):
-            return
-        finally:
-            target.close()
-
-    async with asyncio.TaskGroup() as group:
-        group.create_task(copy(one[0], other[1]), name="tunnel up")
-        group.create_task(copy(other[0], one[1]), name="tunnel down")
+    fixed = {"Content-Type": content_type, "Content-Length": str(len(data))}
+    writer.write(head(status, fixed | dict(headers or {})) + data)

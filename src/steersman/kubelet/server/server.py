@@ -1,7 +1,7 @@
 """The kubelet's endpoints.  Every caller is authenticated by client certificate or token and authorized by the API.
 
-Exec, attach and port-forward are tunnelled: the runtime's streaming server speaks SPDY/3.1 and WebSocket
-(``v4.channel.k8s.io``) itself, so after the upgrade the kubelet carries bytes and looks at none.
+Exec and attach are tunnelled: the runtime's streaming server speaks SPDY/3.1 and WebSocket (``v4.channel.k8s.io``)
+itself, so after the upgrade the kubelet carries bytes and looks at none.  For port-forward see :mod:`.port_forward`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,21 @@ from steersman.api.types.authorization_v1 import (
     SubjectAccessReviewSpec,
 )
 from steersman.api.types.core_v1 import PodList
+from steersman.client.streaming import (
+    PORT_FORWARD,
+    HandshakeError,
+    SocketConnection,
+    accept_spdy,
+    is_websocket,
+    splice,
+)
 from steersman.kubelet import containers
 from steersman.kubelet.cri_api import messages as cri
 from steersman.kubelet.logs import options_from_query, read_log
 from steersman.kubelet.runtime import Runtime, RuntimeFailure
 
-from .http import BadRequest, Request, head, read_request, respond, splice
+from .http import BadRequest, Request, head, read_request, respond
+from .port_forward import serve_port_forward
 
 if TYPE_CHECKING:
     from steersman.kubelet.actor import PodActor
@@ -151,8 +160,10 @@ class KubeletServer:
                 url = self._attach(request, self._actor(namespace, name, *uid), container)
                 return await self._tunnel(url, request, reader, writer)
             case ["portForward", namespace, name, *uid] if len(uid) <= 1:
-                url = self._port_forward(request, self._actor(namespace, name, *uid))
-                return await self._tunnel(url, request, reader, writer)
+                actor = self._actor(namespace, name, *uid)
+                if is_websocket(request.headers):
+                    return await self._tunnel(self._port_forward(request, actor), request, reader, writer)
+                return await self._forward_ports(request, actor, reader, writer)
         raise Refused(404, "404 page not found\n")
 
     # ---- who, and may they ----------------------------------------------------------------------------------------
@@ -303,12 +314,28 @@ class KubeletServer:
             flags["stderr"] = False
         return await self._runtime().attach_url(cri.AttachRequest(container_id=status.id, **flags))
 
-    async def _port_forward(self, request: Request, actor: PodActor) -> str:
+    def _sandbox(self, actor: PodActor) -> str:
         if actor.record.sandbox is None:
             raise Refused(404, "sandbox not found")
+        return actor.record.sandbox.id
+
+    async def _forward_ports(
+        self, request: Request, actor: PodActor, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
+        sandbox = self._sandbox(actor)
+        try:
+            headers = accept_spdy(request.headers, [PORT_FORWARD])
+        except HandshakeError as error:
+            respond(writer, error.status, str(error), headers=error.headers)
+            return True
+        writer.write(head(101, headers))
+        await serve_port_forward(SocketConnection(reader, writer), self._runtime(), sandbox)
+        return False
+
+    async def _port_forward(self, request: Request, actor: PodActor) -> str:
         ports = [int(port) for text in request.query.get("port", []) for port in text.split(",") if port.isdigit()]
         return await self._runtime().port_forward_url(
-            cri.PortForwardRequest(pod_sandbox_id=actor.record.sandbox.id, port=ports)
+            cri.PortForwardRequest(pod_sandbox_id=self._sandbox(actor), port=ports)
         )
 
     async def _tunnel(
@@ -332,7 +359,11 @@ class KubeletServer:
         lines = [f"{request.method} {path} HTTP/1.1", f"Host: {target.netloc}"]
         lines += [f"{name.title()}: {value}" for name, value in headers.items()]
         upstream[1].write("\r\n".join([*lines, "", ""]).encode("latin-1"))
-        await splice((reader, writer), upstream)
+        runtime = SocketConnection(*upstream)
+        try:
+            await splice(SocketConnection(reader, writer), runtime)
+        finally:
+            runtime.close()
         return False
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from steersman.api.errors import internal_error
 from steersman.api.types.core_v1 import Node
+from steersman.client.streaming import SocketConnection, ask_upgrade
 
 if TYPE_CHECKING:
     import aiohttp
@@ -36,14 +37,6 @@ class Target(msgspec.Struct, frozen=True):
     port: int
 
 
-class UpgradeRefused(Exception):
-    """The kubelet answered something else than 101."""
-
-    def __init__(self, status: int, body: bytes) -> None:
-        super().__init__(body.decode("utf-8", "replace").strip() or f"status {status}")
-        self.status = status
-
-
 class NodeClient:
     """Opens connections to kubelets; close it at the end."""
 
@@ -51,6 +44,7 @@ class NodeClient:
         self._config = config
         self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(config.authority))
         self._context.load_cert_chain(config.certificate, config.key)
+        self._unverified: ssl.SSLContext | None = None
         self._session: aiohttp.ClientSession | None = None
 
     def target(self, node: Node) -> Target:
@@ -73,8 +67,12 @@ class NodeClient:
         body: bytes | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        verify: bool = True,
     ) -> aiohttp.ClientResponse:
-        """A plain request; the caller releases the response.  Raises a 500 where the kubelet cannot be reached."""
+        """A plain request; the caller releases the response.  Raises a 500 where the kubelet cannot be reached.
+
+        Without ``verify`` the kubelet's certificate is not looked at (``insecureSkipTLSVerifyBackend``).
+        """
         # 10 MiB and 0.1 s that a server whose logs nobody reads does not pay.
         await asyncio.to_thread(importlib.import_module, "aiohttp")
         import aiohttp
@@ -96,7 +94,7 @@ class NodeClient:
                 url,
                 data=body,
                 headers=headers,
-                ssl=self._context,
+                ssl=self._context if verify else self._without_verification(),
                 server_hostname=target.name,
                 allow_redirects=False,
                 timeout=aiohttp.ClientTimeout(total=timeout, connect=self._config.connect_timeout),
@@ -104,52 +102,30 @@ class NodeClient:
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise internal_error(f'{method.title()} "{url}": {error}') from error
 
+    def _without_verification(self) -> ssl.SSLContext:
+        if self._unverified is None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+            context.load_cert_chain(self._config.certificate, self._config.key)
+            self._unverified = context
+        return self._unverified
+
     async def upgrade(
         self, target: Target, method: str, path: str, headers: Sequence[tuple[str, str]]
-    ) -> tuple[dict[str, str], asyncio.StreamReader, asyncio.StreamWriter]:
+    ) -> tuple[dict[str, str], SocketConnection]:
         """Ask for an upgrade; returns the headers of the 101 and the raw connection.  Raises UpgradeRefused."""
         try:
             async with asyncio.timeout(self._config.connect_timeout):
                 reader, writer = await asyncio.open_connection(
                     target.host, target.port, ssl=self._context, server_hostname=target.name
                 )
+            host = ("Host", f"{target.name}:{target.port}")
+            return await ask_upgrade(reader, writer, method, path, [host, *headers])
         except (OSError, TimeoutError) as error:
-            raise internal_error(f"error dialing backend: {error or 'timed out'}") from error
-        try:
-            lines = [f"{method} {path} HTTP/1.1", f"Host: {target.name}:{target.port}"]
-            lines += [f"{name}: {value}" for name, value in headers]
-            if method == "POST":
-                lines.append("Content-Length: 0")
-            writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
-            async with asyncio.timeout(30):
-                status, answer = await _read_head(reader)
-                if status == 101:
-                    return answer, reader, writer
-                length = answer.get("content-length", "")
-                body = await reader.read(min(int(length), 65536)) if length.isdigit() else await reader.read(65536)
-            raise UpgradeRefused(status, body)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
-            writer.close()
-            raise internal_error(f"error dialing backend: {error}") from error
-        except BaseException:
-            writer.close()
-            raise
+            raise internal_error(f"error dialing backend: {str(error) or 'timed out'}") from error
 
     async def close(self) -> None:
         """Release the pooled connections."""
         if self._session is not None:
             await self._session.close()
-
-
-async def _read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]:
-    head = await reader.readuntil(b"\r\n\r\n")
-    first, *lines = head.decode("latin-1").split("\r\n")
-    parts = first.split(" ", 2)
-    if len(parts) < 2 or not parts[0].startswith("HTTP/1.") or not parts[1].isdigit():
-        raise ValueError("malformed response")
-    headers: dict[str, str] = {}
-    for line in lines:
-        name, colon, value = line.partition(":")
-        if colon:
-            headers[name.strip().lower()] = value.strip()
-    return int(parts[1]), headers
