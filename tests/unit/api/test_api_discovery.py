@@ -44,6 +44,7 @@ def test_resources() -> None:
         "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
         "shortNames": ["po"],
         "categories": ["all"],
+        "storageVersionHash": "xPOwRZ+Yhw8=",
     }
     assert by_name["pods/eviction"] == {
         "name": "pods/eviction",
@@ -54,6 +55,63 @@ def test_resources() -> None:
         "kind": "Eviction",
         "verbs": ["create"],
     }
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "expected"),
+    [
+        ("/api/v1", "configmaps", "qFsyl6wFWjQ="),
+        ("/api/v1", "services", "0/CO1lhkEBI="),
+        ("/api/v1", "events", "r2yiGXH7wu8="),
+        ("/apis/events.k8s.io/v1", "events", "r2yiGXH7wu8="),
+        ("/apis/apps/v1", "deployments", "8aSe+NMegvE="),
+        ("/apis/autoscaling/v1", "horizontalpodautoscalers", "qwQve8ut294="),
+        ("/apis/networking.k8s.io/v1", "ingresses", "39NQlfNR+bo="),
+        ("/api/v1", "bindings", None),
+        ("/api/v1", "componentstatuses", None),
+        ("/api/v1", "pods/status", None),
+    ],
+)
+def test_storage_versions_are_upstreams(path: str, name: str, expected: str | None) -> None:
+    resources = body(get(Discovery(builtin_scheme()), path))["resources"]
+    assert next(each for each in resources if each["name"] == name).get("storageVersionHash") == expected
+
+
+def test_groups_are_listed_as_upstream_lists_them() -> None:
+    discovery = Discovery(builtin_scheme(), is_served=lambda resource: True)
+    expected = [
+        "apiregistration.k8s.io",
+        "apps",
+        "events.k8s.io",
+        "authentication.k8s.io",
+        "authorization.k8s.io",
+        "autoscaling",
+        "batch",
+        "certificates.k8s.io",
+        "networking.k8s.io",
+        "policy",
+        "rbac.authorization.k8s.io",
+        "storage.k8s.io",
+        "storagemigration.k8s.io",
+        "admissionregistration.k8s.io",
+        "apiextensions.k8s.io",
+        "scheduling.k8s.io",
+        "coordination.k8s.io",
+        "node.k8s.io",
+        "discovery.k8s.io",
+        "resource.k8s.io",
+        "flowcontrol.apiserver.k8s.io",
+        "internal.apiserver.k8s.io",
+    ]
+    assert [group["name"] for group in body(get(discovery, "/apis"))["groups"]] == expected
+    aggregated = body(get(discovery, "/apis", AGGREGATED))["items"]
+    assert [item["metadata"]["name"] for item in aggregated] == expected
+    assert [version["version"] for version in aggregated[expected.index("resource.k8s.io")]["versions"]] == [
+        "v1",
+        "v1beta2",
+        "v1beta1",
+        "v1alpha3",
+    ]
 
 
 @pytest.mark.parametrize("path", ["/apis/foo", "/apis/apps/v9", "/apis/apps/v1/deployments", "/api/v2", "/version"])
@@ -71,7 +129,8 @@ def test_aggregated() -> None:
     apps = next(item for item in document["items"] if item["metadata"]["name"] == "apps")
     deployments = next(each for each in apps["versions"][0]["resources"] if each["resource"] == "deployments")
     assert deployments["scope"] == "Namespaced"
-    assert deployments["responseKind"] == {"group": "apps", "version": "v1", "kind": "Deployment"}
+    assert deployments["responseKind"] == {"group": "", "version": "", "kind": "Deployment"}
+    assert deployments["subresources"][0]["responseKind"] == {"group": "autoscaling", "version": "v1", "kind": "Scale"}
     assert [each["subresource"] for each in deployments["subresources"]] == ["scale", "status"]
     again = get(discovery, "/apis", AGGREGATED, **{"if-none-match": response.headers["ETag"]})
     assert again is not None

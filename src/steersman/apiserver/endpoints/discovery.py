@@ -7,6 +7,7 @@ first asked for and kept, as bytes with their ETag, until the scheme changes.
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
@@ -19,7 +20,7 @@ from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types import meta_v1
 from steersman.apiserver.http.messages import Request, Response
 
-# Aggregated discovery lists groups by priority; groups that are not named here follow by name.
+# Groups are listed by priority, as upstream's APIServices have it; groups that are not named here follow by name.
 _GROUP_ORDER = (
     "",
     "apiregistration.k8s.io",
@@ -34,6 +35,7 @@ _GROUP_ORDER = (
     "policy",
     "rbac.authorization.k8s.io",
     "storage.k8s.io",
+    "storagemigration.k8s.io",
     "admissionregistration.k8s.io",
     "apiextensions.k8s.io",
     "scheduling.k8s.io",
@@ -42,6 +44,7 @@ _GROUP_ORDER = (
     "discovery.k8s.io",
     "resource.k8s.io",
     "flowcontrol.apiserver.k8s.io",
+    "internal.apiserver.k8s.io",
 )
 _VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?")
 _AGGREGATED = re.compile(r"application/json;g=apidiscovery\.k8s\.io;v=(v2|v2beta1);as=APIGroupDiscoveryList")
@@ -247,6 +250,15 @@ def _kind_of(resource: Resource[Any], subresource: Subresource) -> tuple[str, st
     return group, subresource.version or resource.version, subresource.kind
 
 
+def storage_version_hash(resource: Resource[Any]) -> str:
+    """Stands for the version under which a resource is stored; empty where nothing is stored."""
+    if "watch" not in resource.verbs:
+        return ""
+    group, _, version = resource.storage_version.rpartition("/")
+    digest = hashlib.sha256(f"{group}/{version}/{resource.kind}".encode()).digest()
+    return base64.b64encode(digest[:8]).decode()
+
+
 def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> meta_v1.APIResourceList:
     listed = []
     for resource in sorted(resources, key=_by_name):
@@ -259,6 +271,7 @@ def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> me
                 verbs=list(resource.verbs),
                 short_names=list(resource.short_names),
                 categories=list(resource.categories),
+                storage_version_hash=storage_version_hash(resource),
             )
         )
         for subresource in sorted(resource.subresources.values(), key=lambda each: each.name):
@@ -277,17 +290,24 @@ def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> me
     return meta_v1.APIResourceList(group_version=group_version, resources=listed)
 
 
+def _response_kind(resource: Resource[Any], subresource: Subresource) -> _Kind:
+    group, version, kind = _kind_of(resource, subresource)
+    foreign = (group, version) != (resource.group, resource.version)
+    return _Kind(group, version, kind) if foreign else _Kind("", "", kind)
+
+
 def _aggregated(resource: Resource[Any]) -> _Resource:
+    """A kind without group and version is one of the group version that lists it."""
     return _Resource(
         resource=resource.name,
-        response_kind=_Kind(resource.group, resource.version, resource.kind),
+        response_kind=_Kind("", "", resource.kind),
         scope="Namespaced" if resource.namespaced else "Cluster",
         singular_resource=resource.singular,
         verbs=resource.verbs,
         short_names=resource.short_names,
         categories=resource.categories,
         subresources=[
-            _Subresource(each.name, _Kind(*_kind_of(resource, each)), each.verbs)
+            _Subresource(each.name, _response_kind(resource, each), each.verbs)
             for each in sorted(resource.subresources.values(), key=lambda each: each.name)
         ],
     )
