@@ -37,10 +37,20 @@ class TableColumnDefinition(APIStruct):
     priority: int = field(default_factory=int)
 
 
+class TableRowCondition(APIStruct):
+    """Something remarkable about a row, such as that its pod is done."""
+
+    type: str = field(default_factory=str)
+    status: str = field(default_factory=str)
+    reason: str = ""
+    message: str = ""
+
+
 class TableRow(APIStruct):
     """A row; ``object`` is the full object, its partial metadata, or absent."""
 
     cells: list[Any] = field(default_factory=required_list)
+    conditions: list[TableRowCondition] = field(default_factory=list)
     object: Any = None
 
 

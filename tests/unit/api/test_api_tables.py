@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import textwrap
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ from steersman.api import codecs, tables
 from steersman.api.defaults import apply_defaults
 from steersman.api.resources import TABLE, builtin_scheme
 from steersman.api.tables.printer import human_duration
-from steersman.api.types import batch_v1, core_v1
+from steersman.api.types import autoscaling_v2, batch_v1, certificates_v1, core_v1, flowcontrol_v1, networking_v1
 from steersman.api.yaml import load_yaml
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -169,6 +170,99 @@ def test_endpoints_show_three() -> None:
     addresses = "[{ip: 1.1.1.1}, {ip: 1.1.1.2}, {ip: 1.1.1.3}, {ip: 1.1.1.4}]"
     text = f"metadata: {{name: web}}\nsubsets: [{{addresses: {addresses}, ports: [{{port: 80}}]}}]"
     assert cells(core_v1.Endpoints, text)[1] == "1.1.1.1:80,1.1.1.2:80,1.1.1.3:80 + 1 more..."
+
+
+@pytest.mark.parametrize(
+    ("type_", "text", "expected"),
+    [
+        (
+            core_v1.Service,
+            """
+            spec: {type: LoadBalancer, clusterIPs: [10.0.0.1], ports: [{port: 80, protocol: TCP}],
+              externalIPs: [9.9.9.9]}
+            status: {loadBalancer: {ingress: [{ip: 2.2.2.2}, {hostname: a.example}, {ip: 1.1.1.1}, {ip: 2.2.2.2}]}}
+            """,
+            ["LoadBalancer", "10.0.0.1", "1.1.1.1,2.2.2.2,a.example,9.9.9.9", "80/TCP", "5m", "<none>"],
+        ),
+        (
+            networking_v1.Ingress,
+            "spec: {tls: [{}], rules: [{host: a}, {}, {host: b}, {host: c}, {host: d}]}",
+            ["<none>", "a,b,c + 2 more...", "", "80, 443", "5m"],
+        ),
+        (networking_v1.Ingress, "spec: {rules: [{}]}", ["<none>", "*", "", "80", "5m"]),
+        (
+            networking_v1.IPAddress,
+            "spec: {parentRef: {group: gateway.example, resource: Gateways, name: g}}",
+            ["gateways.gateway.example/g", "5m"],
+        ),
+        (
+            autoscaling_v2.HorizontalPodAutoscaler,
+            """
+            spec:
+              maxReplicas: 3
+              scaleTargetRef: {kind: Deployment, name: web}
+              metrics:
+              - {type: Resource, resource: {name: cpu, target: {type: Utilization}}}
+              - {type: External, external: {metric: {name: m}, target: {type: AverageValue, averageValue: "5"}}}
+              - {type: Pods, pods: {metric: {name: m}, target: {type: AverageValue, averageValue: "5"}}}
+            status:
+              currentReplicas: 2
+              currentMetrics: [{type: Resource, resource: {name: cpu, current: {averageUtilization: 7}}}]
+            """,
+            ["Deployment/web", "cpu: 7%/<auto>, <unknown>/5 (avg) + 1 more...", "<unset>", 3, 2, "5m"],
+        ),
+        (
+            certificates_v1.CertificateSigningRequest,
+            """
+            spec: {signerName: s, username: u, expirationSeconds: 3600}
+            status: {certificate: eA==, conditions: [{type: Failed}, {type: Approved}, {type: Denied}]}
+            """,
+            ["5m", "s", "u", "60m", "Denied,Failed,Issued"],
+        ),
+        (
+            flowcontrol_v1.PriorityLevelConfiguration,
+            "spec: {type: Exempt, exempt: {nominalConcurrencyShares: 5}}",
+            ["Exempt", "<none>", "<none>", "<none>", "<none>", "5m"],
+        ),
+        (
+            core_v1.ResourceQuota,
+            "status: {hard: {limits.cpu: '2', limits: '1', pods: '3'}, used: {pods: '1'}}",
+            ["limits: 0/1, pods: 1/3", "limits.cpu: 0/2", "5m"],
+        ),
+        (
+            core_v1.Event,
+            """
+            involvedObject: {kind: Pod, name: p}
+            eventTime: "2026-01-01T11:58:00.000000Z"
+            series: {count: 4, lastObservedTime: "2026-01-01T11:59:00.000000Z"}
+            reportingComponent: c
+            reportingInstance: i
+            """,
+            ["60s", "", "", "pod/p", "", "c, i", "", "2m", 4, "x"],
+        ),
+    ],
+)
+def test_cells(type_: type[Any], text: str, expected: list[Any]) -> None:
+    found = cells(type_, f"metadata: {{name: x}}\n{textwrap.dedent(text)}")
+    assert found == expected if type_ is core_v1.Event else found == ["x", *expected]
+
+
+def test_pods_that_are_done_are_completed_rows() -> None:
+    resource = builtin_scheme().for_type(core_v1.Pod)
+    for phase, reason in (("Running", None), ("Succeeded", "Succeeded"), ("Failed", "Failed")):
+        pod = codecs.from_builtins(core_v1.Pod, load_yaml(POD.replace("Running", phase)))
+        found = [(each.type, each.status, each.reason) for each in tables.row(resource, pod, NOW).conditions]
+        assert found == ([("Completed", "True", reason)] if reason else [])
+
+
+def test_flow_schemas_are_shown_by_precedence() -> None:
+    resource = builtin_scheme().for_type(flowcontrol_v1.FlowSchema)
+    schemas = []
+    for name, precedence in (("a", 9), ("c", 1), ("b", 1)):
+        schema = flowcontrol_v1.FlowSchema()
+        schema.metadata.name, schema.spec.matching_precedence = name, precedence
+        schemas.append(schema)
+    assert [row.cells[0] for row in tables.table(resource, schemas, NOW).rows] == ["b", "c", "a"]
 
 
 def test_jobs() -> None:

@@ -6,7 +6,7 @@ A watch prints single rows with :func:`row`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +15,10 @@ from steersman.api.scheme import Resource
 from steersman.api.time import now as current
 from steersman.api.types.meta_v1 import ListMeta
 
-from . import cluster, network, pods, workloads
+from . import access, cluster, devices, extensions, network, pods, storage, workloads
 from .printer import DEFAULT, Printer, human_duration
 
-__all__ = ["TABLE", "Printer", "columns", "human_duration", "printer", "row", "table"]
+__all__ = ["TABLE", "Printer", "columns", "human_duration", "in_order", "printer", "row", "table"]
 
 
 TABLE: dict[tuple[str, str], Printer] = {
@@ -27,6 +27,10 @@ TABLE: dict[tuple[str, str], Printer] = {
     **workloads.TABLE,
     **network.TABLE,
     **cluster.TABLE,
+    **storage.TABLE,
+    **access.TABLE,
+    **extensions.TABLE,
+    **devices.TABLE,
 }
 
 
@@ -40,6 +44,12 @@ def columns(resource: Resource[Any]) -> list[TableColumnDefinition]:
     return list(printer(resource).columns)
 
 
+def in_order(resource: Resource[Any], objects: Iterable[Any], of: Callable[[Any], Any] = lambda obj: obj) -> list[Any]:
+    """A list in the order of its table's rows; ``of`` finds the object of an item."""
+    order = printer(resource).order
+    return list(objects) if order is None else sorted(objects, key=lambda item: order(of(item)))
+
+
 def row(resource: Resource[Any], obj: Any, now: datetime | None = None, include_object: str = "Metadata") -> TableRow:
     """One object; ``include_object`` is the query parameter ``includeObject`` (empty means ``Metadata``)."""
     embedded: Any = None
@@ -47,7 +57,9 @@ def row(resource: Resource[Any], obj: Any, now: datetime | None = None, include_
         embedded = obj
     elif include_object != "None":
         embedded = PartialObjectMetadata(metadata=obj.metadata)
-    return TableRow(cells=printer(resource).row(obj, now or current()), object=embedded)
+    found = printer(resource)
+    conditions = found.conditions(obj) if found.conditions is not None else []
+    return TableRow(cells=found.row(obj, now or current()), conditions=conditions, object=embedded)
 
 
 def table(
@@ -60,5 +72,5 @@ def table(
 ) -> Table:
     """A collection; ``metadata`` carries its resource version and continue token."""
     instant = now or current()
-    rows = [row(resource, obj, instant, include_object) for obj in objects]
+    rows = [row(resource, obj, instant, include_object) for obj in in_order(resource, objects)]
     return Table(metadata=metadata or ListMeta(), column_definitions=columns(resource), rows=rows)

@@ -10,13 +10,17 @@ from steersman.api.types import core_v1, discovery_v1, networking_v1
 from .printer import NONE, UNSET, Printer, aged, label_selector, labels, some
 
 
+def _points(ingress: Iterable[Any]) -> list[str]:
+    """The addresses of a load balancer, each once."""
+    return sorted({each.ip or each.hostname for each in ingress if each.ip or each.hostname})
+
+
 def _external_ip(obj: core_v1.Service) -> str:
     spec = obj.spec
     if spec.type == "ExternalName":
         return spec.external_name
     if spec.type == "LoadBalancer":
-        addresses = [each.ip or each.hostname for each in obj.status.load_balancer.ingress]
-        return ",".join([*dict.fromkeys(addresses), *spec.external_ips]) or "<pending>"
+        return ",".join([*_points(obj.status.load_balancer.ingress), *spec.external_ips]) or "<pending>"
     return ",".join(spec.external_ips) or NONE
 
 
@@ -55,12 +59,19 @@ def _slice(obj: discovery_v1.EndpointSlice) -> list[Any]:
     return [obj.address_type, some(ports, empty=UNSET), some(addresses, empty=UNSET)]
 
 
+def _hosts(hosts: list[str]) -> str:
+    """The first three that are named; rules without a host count among those that are left out."""
+    named = [number for number, host in enumerate(hosts, 1) if host][:3]
+    shown = ",".join(hosts[number - 1] for number in named) or "*"
+    left_out = len(named) == 3 and len(hosts) > named[-1]
+    return f"{shown} + {len(hosts) - 3} more..." if left_out else shown
+
+
 def _ingress(obj: networking_v1.Ingress) -> list[Any]:
-    addresses = [each.ip or each.hostname for each in obj.status.load_balancer.ingress]
     return [
         obj.spec.ingress_class_name or NONE,
-        some((rule.host for rule in obj.spec.rules if rule.host), empty="*"),
-        ",".join(dict.fromkeys(addresses)),
+        _hosts([rule.host for rule in obj.spec.rules]),
+        ",".join(_points(obj.status.load_balancer.ingress)),
         "80, 443" if obj.spec.tls else "80",
     ]
 
@@ -75,8 +86,10 @@ def _ingress_class(obj: networking_v1.IngressClass) -> list[Any]:
 
 def _parent(obj: networking_v1.IPAddress) -> list[Any]:
     parent = obj.spec.parent_ref
+    if not parent.name:
+        return [NONE]
     group = f".{parent.group}" if parent.group else ""
-    return [f"{parent.resource}{group}/{parent.namespace}/{parent.name}"]
+    return ["/".join(part for part in (f"{parent.resource}{group}".lower(), parent.namespace, parent.name) if part)]
 
 
 TABLE: dict[tuple[str, str], Printer] = {

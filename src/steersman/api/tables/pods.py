@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from steersman.api.meta import TableRowCondition
 from steersman.api.types import core_v1 as v1
 
 from .printer import NONE, Printer, age, containers, human_duration, labels
@@ -131,5 +132,19 @@ def template_row(obj: v1.PodTemplate, now: datetime) -> list[Any]:
     return [obj.metadata.name, *containers(obj.template.spec), labels(obj.template.metadata.labels)]
 
 
-POD = Printer(COLUMNS, row)
+_DONE = {
+    "Succeeded": TableRowCondition(
+        type="Completed", status="True", reason="Succeeded", message="The pod has completed successfully."
+    ),
+    "Failed": TableRowCondition(type="Completed", status="True", reason="Failed", message="The pod failed."),
+}
+
+
+def conditions(pod: v1.Pod) -> list[TableRowCondition]:
+    """A pod that is done is a completed row, which kubectl can leave out."""
+    found = _DONE.get(pod.status.phase)
+    return [found] if found is not None else []
+
+
+POD = Printer(COLUMNS, row, conditions=conditions)
 POD_TEMPLATE = Printer(("Name", "Containers", "Images", "Pod Labels"), template_row)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from steersman.api import selectors
-from steersman.api.meta import TableColumnDefinition
+from steersman.api.meta import TableColumnDefinition, TableRowCondition
 from steersman.api.types import meta_v1
 
 NONE = "<none>"
@@ -18,21 +18,38 @@ Row = Callable[[Any, datetime], list[Any]]
 
 
 class Printer:
-    """The columns of a kind, and the function that gives an object's cells at an instant."""
+    """The columns of a kind, and the function that gives an object's cells at an instant.
 
-    __slots__ = ("columns", "row")
+    ``conditions`` says what is remarkable about an object as a row; ``order`` in which order lists show their rows
+    where that is not the list's own.
+    """
 
-    def __init__(self, columns: Sequence[str], row: Row) -> None:
+    __slots__ = ("columns", "conditions", "order", "row")
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        row: Row,
+        *,
+        conditions: Callable[[Any], list[TableRowCondition]] | None = None,
+        order: Callable[[Any], Any] | None = None,
+    ) -> None:
         self.columns = tuple(_column(text) for text in columns)
         self.row = row
+        self.conditions = conditions
+        self.order = order
 
 
 def _column(text: str) -> TableColumnDefinition:
-    """A column written as ``Name[:type][+]``; ``+`` marks what only wide output shows."""
+    """A column written as ``Name[:type[:format]][+]``; ``+`` marks what only wide output shows."""
     wide = text.endswith("+")
-    name, _, type_ = text.removesuffix("+").partition(":")
+    name, _, rest = text.removesuffix("+").partition(":")
+    type_, _, format_ = rest.partition(":")
     return TableColumnDefinition(
-        name=name, type=type_ or "string", format="name" if name == "Name" else "", priority=1 if wide else 0
+        name=name,
+        type=type_ or "string",
+        format=format_ or ("name" if name == "Name" else ""),
+        priority=1 if wide else 0,
     )
 
 
@@ -86,12 +103,12 @@ def labels(pairs: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" for key, value in sorted(pairs.items())) or NONE
 
 
-def label_selector(selector: meta_v1.LabelSelector | None) -> str:
+def label_selector(selector: meta_v1.LabelSelector | None, *, empty: str = NONE, wrong: str = "<error>") -> str:
     """A selector in the syntax of the command line."""
     try:
-        return str(selectors.from_label_selector(selector)) or NONE
+        return str(selectors.from_label_selector(selector)) or empty
     except ValueError:
-        return "<error>"
+        return wrong
 
 
 def containers(spec: Any) -> list[str]:

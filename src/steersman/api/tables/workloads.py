@@ -118,14 +118,15 @@ def _cron_job(obj: batch_v1.CronJob, now: datetime) -> list[Any]:
 def _metric(spec: autoscaling_v2.MetricSpec, status: autoscaling_v2.MetricStatus | None) -> str:
     def shown(name: str, target: autoscaling_v2.MetricTarget, current: autoscaling_v2.MetricValueStatus | None) -> str:
         prefix = f"{name}: " if name else ""
-        if target.average_utilization is not None:
-            utilization = current.average_utilization if current else None
-            return f"{prefix}{UNKNOWN if utilization is None else f'{utilization}%'}/{target.average_utilization}%"
         if target.average_value:
             average = (current.average_value if current else "") or UNKNOWN
             suffix = "" if name or spec.type == "Pods" else " (avg)"
             return f"{prefix}{average}/{target.average_value}{suffix}"
-        return f"{prefix}{(current.value if current else '') or UNKNOWN}/{target.value}"
+        if name:
+            utilization, wanted = current.average_utilization if current else None, target.average_utilization
+            used = UNKNOWN if utilization is None else f"{utilization}%"
+            return f"{prefix}{used}/{'<auto>' if wanted is None else f'{wanted}%'}"
+        return f"{(current.value if current else '') or UNKNOWN}/{target.value}"
 
     match spec.type:
         case "Resource" if spec.resource:
@@ -209,7 +210,14 @@ TABLE: dict[tuple[str, str], Printer] = {
         _daemon_set,
         _wide,
     ),
-    ("apps", "Deployment"): aged(("Ready", "Up-to-date", "Available", *_TEMPLATE), _deployment, _wide),
+    ("apps", "Deployment"): aged(
+        ("Ready", "Up-to-date", "Available", *_TEMPLATE),
+        _deployment,
+        lambda obj: [
+            *containers(obj.spec.template.spec),
+            label_selector(obj.spec.selector, empty="", wrong="<invalid>"),
+        ],
+    ),
     ("apps", "StatefulSet"): aged(
         ("Ready", "Containers+", "Images+"), _stateful_set, lambda obj: containers(obj.spec.template.spec)
     ),

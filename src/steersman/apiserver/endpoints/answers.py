@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from steersman.api import codecs, tables
+from steersman.api.errors import bad_request, invalid_value
 from steersman.api.meta import PartialObjectMetadata, PartialObjectMetadataList
 from steersman.api.scheme import Resource
 from steersman.api.time import now
@@ -58,16 +59,32 @@ def entry_response(
     """One stored object."""
     if not form.shape:
         return raw_response(served(resource, entry.raw), request, form, status)
+    return shaped_response(resource, entry.object, request, form, status)
+
+
+def shaped_response(resource: Resource[Any], obj: Any, request: Request, form: Form, status: int = 200) -> Response:
+    """One object in the shape that is asked for."""
+    if not form.shape:
+        return object_response(obj, request, form, status)
     if form.shape == "PartialObjectMetadata":
-        return object_response(partial(entry.object, form), request, form, status)
+        return object_response(partial(obj, form), request, form, status)
     table = tables.table(
         resource,
-        (entry.object,),
-        metadata=ListMeta(resource_version=entry.object.metadata.resource_version),
-        include_object=request.parameter("includeObject"),
+        (obj,),
+        metadata=ListMeta(resource_version=obj.metadata.resource_version),
+        include_object=included(request),
     )
     table.api_version = f"meta.k8s.io/{form.version}"
     return object_response(table, request, form, status)
+
+
+def included(request: Request) -> str:
+    """What of the objects the rows of a table carry; raises 400."""
+    wanted = request.parameter("includeObject")
+    if wanted not in ("", "Metadata", "None", "Object"):
+        fault = invalid_value("includeObject", wanted, "must be 'Metadata', 'Object', 'None', or empty")
+        raise bad_request(str(fault))
+    return wanted
 
 
 def partial(obj: Any, form: Form) -> PartialObjectMetadata:
@@ -104,8 +121,9 @@ async def list_response(resource: Resource[Any], page: Page, request: Request, f
     if form.shape == "Table":
         table = tables.table(resource, (), metadata=metadata)
         table.api_version = f"meta.k8s.io/{form.version}"
-        instant, include_object = now(), request.parameter("includeObject")
-        async for entry in _in_slices(page.entries):
+        instant, include_object = now(), included(request)
+        entries = tables.in_order(resource, page.entries, lambda entry: entry.object)
+        async for entry in _in_slices(entries):
             table.rows.append(tables.row(resource, entry.object, instant, include_object))
         return object_response(table, request, form)
     if form.shape:

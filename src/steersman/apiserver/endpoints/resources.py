@@ -17,7 +17,7 @@ from steersman.apiserver.registry.store import patched
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
-from .answers import entry_response, list_response, object_response, status_response
+from .answers import entry_response, list_response, object_response, shaped_response, status_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
 from .representation import PLAIN, Form, negotiate
@@ -291,12 +291,14 @@ class Resources:
     ) -> Answer:
         """Subresources with a kind of their own, such as ``scale``."""
         form = negotiate(request)
+        kind = self._type(resource, subresource)
         if request.method in ("GET", "HEAD"):
-            return object_response(await handler.get_subresource(namespace, name, subresource.name), request, form)
+            found = await handler.get_subresource(namespace, name, subresource.name)
+            return shaped_response(kind, found, request, form)
         transform: Callable[[Any], Any]
         if request.method == "PUT":
             context = write_context(request, "UpdateOptions")
-            wanted = _body(request, self._type(resource, subresource), context)
+            wanted = _body(request, kind, context)
             _match_namespace(wanted, namespace, resource)
             _match_name(wanted, name)
 
@@ -309,7 +311,7 @@ class Resources:
                 return patched(codecs.to_builtins(present), patch, type(present), context)
 
         result = await handler.update_subresource(context, namespace, name, subresource.name, transform)
-        return object_response(result, request, form)
+        return shaped_response(kind, result, request, form)
 
 
 def _check_verb(resource: Resource[Any], verb: str) -> None:

@@ -24,7 +24,7 @@ from steersman.apiserver.registry.contract import ListOptions, ResourceHandler
 from steersman.apiserver.registry.watching import Selection
 from steersman.storage.watch_cache import CacheEvent, Entry
 
-from .answers import NO_CACHE, partial, served
+from .answers import NO_CACHE, included, partial, served
 from .representation import Form
 
 MAX_BUFFERED = 4 << 20
@@ -170,7 +170,7 @@ async def open_watch(
     paging.parse_version(options.resource_version)
     Selection(resource, options.label_selector, options.field_selector)
     limit = float(options.timeout_seconds or random.uniform(1800, 3600))
-    encode = _shaped(resource, form, request.parameter("includeObject"))
+    encode = _shaped(resource, form, included(request))
 
     async def run(writer: StreamWriter) -> None:
         sink = Sink(resource, writer, frames, encode, _bookmarks(resource, form))
