@@ -101,7 +101,7 @@ def template_hash(template: PodTemplateSpec, collision_count: int) -> str:
     value = 2166136261
     for byte in data:
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
-    return "".join(_ALPHABET[int(digit) % len(_ALPHABET)] for digit in str(value))
+    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(value))
 
 
 def find_new(deployment: Deployment, replica_sets: Iterable[ReplicaSet]) -> ReplicaSet | None:
