@@ -87,7 +87,7 @@ def test_all_faults_of_a_deployment_at_once() -> None:
         (apps_v1.DaemonSet, GOOD_DEPLOYMENT),
         (apps_v1.StatefulSet, GOOD_DEPLOYMENT),
         (core_v1.Service, "spec: {ports: [{port: 80, targetPort: http}]}"),
-        (core_v1.Service, "spec: {clusterIP: None}"),
+        (core_v1.Service, "spec: {clusterIP: None, clusterIPs: [None]}"),
         (core_v1.Namespace, "{}"),
         (core_v1.Node, "status: {capacity: {cpu: 2, pods: 110, memory: 1Gi, hugepages-2Mi: 0, example.com/gpu: 1}}"),
         (core_v1.ConfigMap, "data: {a.b_c-D: x}"),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -34,12 +36,17 @@ def config_map(name: str = "cm", **data: str) -> v1.ConfigMap:
     return v1.ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
 
 
-@pytest.fixture
-async def registry() -> AsyncIterator[Registry]:
+def service(name: str = "s", **spec: Any) -> v1.Service:
+    spec.setdefault("ports", [v1.ServicePort(port=80)])
+    spec.setdefault("selector", {"app": "x"})
+    return v1.Service(metadata=ObjectMeta(name=name, namespace="default"), spec=v1.ServiceSpec(**spec))
+
+
+@contextlib.asynccontextmanager
+async def running(config: RegistryConfig) -> AsyncIterator[Registry]:
+    """A registry over a store of its own."""
     store = MemoryStore()
-    registry = Registry(
-        store, builtin_scheme(), RegistryConfig(service_cidr="10.96.0.0/24", advertise_address="192.0.2.1")
-    )
+    registry = Registry(store, builtin_scheme(), config)
     task = asyncio.create_task(registry.run())
     ready = asyncio.create_task(registry.ready.wait())
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
@@ -51,6 +58,12 @@ async def registry() -> AsyncIterator[Registry]:
     task.cancel()
     await asyncio.wait([task])
     await store.close()
+
+
+@pytest.fixture
+async def registry() -> AsyncIterator[Registry]:
+    async with running(RegistryConfig(service_cidr="10.96.0.0/24", advertise_address="192.0.2.1")) as registry:
+        yield registry
 
 
 @pytest.fixture

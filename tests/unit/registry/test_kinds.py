@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -21,7 +19,6 @@ from steersman.api.types import (
     certificates_v1,
     discovery_v1,
     events_v1,
-    networking_v1,
     node_v1,
     policy_v1,
     rbac_v1,
@@ -40,14 +37,7 @@ from steersman.apiserver.registry.strategies.pods import qos_class
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
 
-from .conftest import ADMIN, config_map, context, pod
-
-
-def service(name: str = "s", **spec: Any) -> v1.Service:
-    spec.setdefault("ports", [v1.ServicePort(port=80)])
-    spec.setdefault("selector", {"app": "x"})
-    return v1.Service(metadata=ObjectMeta(name=name, namespace="default"), spec=v1.ServiceSpec(**spec))
-
+from .conftest import ADMIN, config_map, context, pod, service
 
 # -- bootstrap -------------------------------------------------------------------------------------------------------
 
@@ -270,74 +260,6 @@ async def test_resizing_is_validated(client: LocalClient) -> None:
     assert await resize("2", "1") == 422
     assert await resize("-1", "1") == 422
     assert await resize("1", "1") == 422  # Burstable where there was BestEffort
-
-
-# -- services --------------------------------------------------------------------------------------------------------
-
-
-async def test_addresses_are_unique_until_there_is_none(client: LocalClient) -> None:
-    created = await asyncio.gather(*(client.create(service(f"s{number}")) for number in range(253)))
-    addresses = {each.spec.cluster_ip for each in created}
-    assert len(addresses) == 253
-    assert all(ipaddress.ip_address(each) in ipaddress.ip_network("10.96.0.0/24") for each in addresses)
-    with pytest.raises(StatusError) as error:
-        await client.create(service("one-more"))
-    assert error.value.code == 500
-    assert "range is full" in error.value.status.message
-    await client.delete(v1.Service, "s7", "default")
-    assert (await client.create(service("again"))).spec.cluster_ip == created[7].spec.cluster_ip
-    assert len((await client.list(networking_v1.IPAddress)).items) == 254
-
-
-async def test_chosen_addresses(client: LocalClient) -> None:
-    created = await client.create(service(cluster_ip="10.96.0.10"))
-    assert created.spec.cluster_ips == ["10.96.0.10"]
-    assert (created.spec.ip_families, created.spec.ip_family_policy) == (["IPv4"], "SingleStack")
-    with pytest.raises(StatusError) as error:
-        await client.create(service("t", cluster_ip="10.96.0.10"))
-    assert error.value.code == 422
-    assert "failed to allocate IP 10.96.0.10: provided IP is already allocated" in error.value.status.message
-    with pytest.raises(StatusError) as error:
-        await client.create(service("t", cluster_ip="192.168.0.1"))
-    assert "is not in the valid range. The range of valid IPs is 10.96.0.0/24" in error.value.status.message
-    headless = await client.create(service("h", cluster_ip="None"))
-    assert headless.spec.cluster_ips == ["None"]
-
-
-async def test_node_ports_and_types(client: LocalClient) -> None:
-    created = await client.create(
-        service(
-            type="NodePort",
-            ports=[
-                v1.ServicePort(name="a", port=53, protocol="TCP"),
-                v1.ServicePort(name="b", port=53, protocol="UDP"),
-            ],
-        )
-    )
-    ports = [port.node_port or 0 for port in created.spec.ports]
-    assert ports[0] == ports[1]
-    assert 30000 <= ports[0] <= 32767
-    with pytest.raises(StatusError) as error:
-        await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=ports[0])]))
-    assert "provided port is already allocated" in error.value.status.message
-    with pytest.raises(StatusError) as error:
-        await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=80)]))
-    assert "The range of valid ports is 30000-32767" in error.value.status.message
-    # An update that says nothing of addresses and ports keeps them.
-    again = service(type="NodePort", ports=[codecs.copy(each) for each in created.spec.ports])
-    for port in again.spec.ports:
-        port.node_port = None
-    kept = await client.update(again)
-    assert kept.metadata.resource_version == created.metadata.resource_version
-    plain = codecs.copy(kept)
-    plain.spec.type = "ClusterIP"
-    assert [port.node_port for port in (await client.update(plain)).spec.ports] == [None, None]
-    taken = await client.create(service("t", type="NodePort", ports=[v1.ServicePort(port=80, node_port=ports[0])]))
-    assert taken.spec.ports[0].node_port == ports[0]
-    external = codecs.copy(await client.get(v1.Service, "s", "default"))
-    external.spec.type, external.spec.external_name = "ExternalName", "example.com"
-    assert (await client.update(external)).spec.cluster_ip == ""
-    assert (await client.create(service("u", cluster_ip=created.spec.cluster_ip))).spec.cluster_ip
 
 
 # -- namespaces ------------------------------------------------------------------------------------------------------

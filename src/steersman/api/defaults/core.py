@@ -173,7 +173,7 @@ def service(obj: v1.Service) -> None:
     external = spec.type in ("NodePort", "LoadBalancer") or (spec.type == "ClusterIP" and spec.external_ips)
     if external and not spec.external_traffic_policy:
         spec.external_traffic_policy = "Cluster"
-    if spec.type != "ExternalName":
+    if spec.type in ("ClusterIP", "NodePort", "LoadBalancer"):
         spec.internal_traffic_policy = spec.internal_traffic_policy or "Cluster"
     if spec.type == "LoadBalancer":
         if spec.allocate_load_balancer_node_ports is None:

@@ -28,7 +28,7 @@ from steersman.api.types import (
     storage_v1,
 )
 
-from . import cluster, core, meta, names, pods, workloads
+from . import cluster, core, meta, names, pods, services, workloads
 from .faults import Faults, Grammar
 
 Check = Callable[[Faults, Any], None]
@@ -76,12 +76,18 @@ TABLE: dict[type[Any], Rules] = {
     core_v1.ReplicationController: Rules(workloads.replication_controller),
     core_v1.ResourceQuota: Rules(core.resource_quota, core.resource_quota_update),
     core_v1.Secret: Rules(core.secret, core.secret_update),
-    core_v1.Service: Rules(core.service, core.service_update, names.dns1035_label),
+    core_v1.Service: Rules(
+        services.service,
+        services.service_update,
+        names.dns1035_label,
+        {"status": services.service_status_update},
+    ),
     core_v1.ServiceAccount: Rules(),
     discovery_v1.EndpointSlice: Rules(cluster.endpoint_slice, cluster.endpoint_slice_update),
     networking_v1.Ingress: Rules(cluster.ingress),
     networking_v1.NetworkPolicy: Rules(cluster.network_policy),
-    networking_v1.IPAddress: Rules(name=names.ip),
+    networking_v1.IPAddress: Rules(services.ip_address, services.ip_address_update, services.address_name),
+    networking_v1.ServiceCIDR: Rules(services.service_cidr, services.service_cidr_update),
     node_v1.RuntimeClass: Rules(cluster.runtime_class, cluster.runtime_class_update),
     policy_v1.PodDisruptionBudget: Rules(workloads.budget),
     rbac_v1.ClusterRole: Rules(cluster.cluster_role, name=names.path_segment),

@@ -12,7 +12,7 @@ from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.scheme import Object
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import discovery_v1, networking_v1
-from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.meta_v1 import Condition, ObjectMeta
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.api.user import User
@@ -29,6 +29,9 @@ _CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authentic
 _POLICY = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
 
 log = logging.getLogger(__name__)
+
+SERVICE_CIDR = "kubernetes"
+"""The name of the ServiceCIDR of the configured ranges."""
 
 SYSTEM_NAMESPACES = ("default", "kube-system", "kube-public", "kube-node-lease")
 
@@ -68,12 +71,32 @@ async def essentials(registry: Registry) -> None:
         await ensure(registry, v1.Namespace(metadata=ObjectMeta(name=name)))
     for priority_class in SYSTEM_PRIORITY_CLASSES:
         await ensure(registry, codecs.copy(priority_class))
-    cidr = networking_v1.ServiceCIDR(
-        metadata=ObjectMeta(name="kubernetes"),
-        spec=networking_v1.ServiceCIDRSpec(cidrs=[registry.config.service_cidr]),
-    )
-    await ensure(registry, cidr)
+    await _service_range(registry)
     await _kubernetes_service(registry)
+
+
+async def _service_range(registry: Registry) -> None:
+    """The ServiceCIDR of the configured ranges, from which addresses can be given out at once."""
+    cidrs = [str(network) for network in registry.config.service_networks]
+    spec = networking_v1.ServiceCIDRSpec(cidrs=cidrs)
+    await ensure(registry, networking_v1.ServiceCIDR(metadata=ObjectMeta(name=SERVICE_CIDR), spec=spec))
+    present = await registry.get(networking_v1.ServiceCIDR, SERVICE_CIDR)
+    if present is None or present.metadata.deletion_timestamp is not None or present.spec.cidrs != cidrs:
+        return
+    if any(condition.type == "Ready" for condition in present.status.conditions):
+        return
+    ready = Condition(
+        type="Ready",
+        status="True",
+        message="Kubernetes default Service CIDR is ready",
+        last_transition_time=registry.clock(),
+    )
+
+    def change(obj: networking_v1.ServiceCIDR) -> None:
+        if not any(condition.type == "Ready" for condition in obj.status.conditions):
+            obj.status.conditions = [*obj.status.conditions, ready]
+
+    await registry.handler_of(networking_v1.ServiceCIDR).amend("", SERVICE_CIDR, change)
 
 
 async def _ensure_policy(registry: Registry, wanted: Any) -> None:
@@ -103,7 +126,7 @@ async def ensure(registry: Registry, obj: Any) -> None:
 
 async def _kubernetes_service(registry: Registry) -> None:
     config = registry.config
-    network = ipaddress.ip_network(config.service_cidr)
+    network = config.service_networks[0]
     family = f"IPv{network.version}"
     service = v1.Service(
         metadata=ObjectMeta(

@@ -118,7 +118,9 @@ class Handler(Reader):
             if context.dry_run:
                 if self.cache.get(key) is not None:
                     raise already_exists(self.resource.name, meta.name, self.resource.group)
-                return Entry(key, 0, value, self.decode)
+                if await self._obtainable(reservation):
+                    return Entry(key, 0, value, self.decode)
+                continue
             try:
                 return await self._commit(Put(key, value, 0), reservation)
             except CompareFailed as error:
@@ -144,6 +146,17 @@ class Handler(Reader):
         if entry is not None and entry.revision == revision:
             return entry
         return self.cache.entry(KeyValue(put.key, put.value, revision, revision))
+
+    async def _obtainable(self, reservation: Reservation | None) -> bool:
+        """Whether a commit could take what was chosen; raises for what was asked for and is taken."""
+        created = [each for each in reservation.operations if isinstance(each, Put)] if reservation is not None else []
+        try:
+            taken = [each.key for each in created if each.expected == 0 and await self._store.get(each.key) is not None]
+        except StoreError as error:
+            raise unavailable(error) from error
+        if reservation is not None and taken and (lost := reservation.lost(taken)) is not None:
+            raise lost
+        return not taken
 
     # -- updating ------------------------------------------------------------------------------------------------
 
@@ -260,7 +273,9 @@ class Handler(Reader):
             if raw == entry.raw and not (reservation is not None and reservation.operations):
                 return entry, False
             if context.dry_run:
-                return Entry(entry.key, entry.revision, raw, self.decode), False
+                if await self._obtainable(reservation):
+                    return Entry(entry.key, entry.revision, raw, self.decode), False
+                continue
             try:
                 return await self._commit(Put(entry.key, value, entry.revision), reservation), False
             except CompareFailed as error:

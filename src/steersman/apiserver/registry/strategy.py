@@ -16,7 +16,7 @@ from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation import validate, validate_update
 from steersman.apiserver.admission.plugin import Chain, Cluster
-from steersman.storage.store import Operation
+from steersman.storage.store import Operation, Store
 from steersman.storage.watch_cache import Index
 
 from . import deletion
@@ -45,6 +45,7 @@ class Handlers(Cluster, Protocol):
 
     clock: Callable[[], datetime]
     config: RegistryConfig
+    store: Store
     surroundings: Surroundings
     admission: Chain
 
