@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from .errors import bad_request
 from .scheme import Resource
 from .selectors import FieldSelector, parse_fields
@@ -16,17 +18,18 @@ def _truth(value: bool | None) -> str:
     return "true" if value else "false"
 
 
-def _reference(attribute: str, prefix: str) -> dict[str, Extractor]:
-    members = {
-        "kind": "kind",
-        "namespace": "namespace",
-        "name": "name",
-        "uid": "uid",
-        "apiVersion": "api_version",
-        "resourceVersion": "resource_version",
-        "fieldPath": "field_path",
-    }
+_REFERENCE = {
+    "kind": "kind",
+    "namespace": "namespace",
+    "name": "name",
+    "uid": "uid",
+    "apiVersion": "api_version",
+    "resourceVersion": "resource_version",
+    "fieldPath": "field_path",
+}
 
+
+def _reference(attribute: str, prefix: str) -> dict[str, Extractor]:
     def member(name: str) -> Extractor:
         def extract(obj: Any) -> str:
             reference = getattr(obj, attribute)
@@ -34,7 +37,7 @@ def _reference(attribute: str, prefix: str) -> dict[str, Extractor]:
 
         return extract
 
-    return {f"{prefix}.{name}": member(python) for name, python in members.items()}
+    return {f"{prefix}.{name}": member(python) for name, python in _REFERENCE.items()}
 
 
 _FIELDS: dict[tuple[str, str], dict[str, Extractor]] = {
@@ -46,6 +49,7 @@ _FIELDS: dict[tuple[str, str], dict[str, Extractor]] = {
         "spec.hostNetwork": lambda pod: _truth(pod.spec.host_network),
         "status.phase": lambda pod: pod.status.phase,
         "status.podIP": lambda pod: pod.status.pod_ip,
+        "status.podIPs": lambda pod: "",  # upstream takes the label and knows no value for it
         "status.nominatedNodeName": lambda pod: pod.status.nominated_node_name,
     },
     ("", "Node"): {"spec.unschedulable": lambda node: _truth(node.spec.unschedulable)},
@@ -71,10 +75,12 @@ _FIELDS: dict[tuple[str, str], dict[str, Extractor]] = {
     },
     ("apps", "ReplicaSet"): {"status.replicas": lambda replica_set: str(replica_set.status.replicas)},
     ("batch", "Job"): {"status.successful": lambda job: str(job.status.succeeded or 0)},
+    ("batch", "CronJob"): {"status.successful": lambda job: ""},
     ("certificates.k8s.io", "CertificateSigningRequest"): {"spec.signerName": lambda request: request.spec.signer_name},
     ("certificates.k8s.io", "ClusterTrustBundle"): {"spec.signerName": lambda bundle: bundle.spec.signer_name},
     ("certificates.k8s.io", "PodCertificateRequest"): {
         "spec.signerName": lambda request: request.spec.signer_name,
+        "spec.podName": lambda request: request.spec.pod_name,
         "spec.nodeName": lambda request: request.spec.node_name,
     },
     ("resource.k8s.io", "ResourceSlice"): {
@@ -111,19 +117,54 @@ def matches_fields(selector: FieldSelector, resource: Resource[Any], obj: Any) -
     return True
 
 
+_WITHOUT_NAMESPACE = frozenset(
+    {
+        ("", "Namespace"),
+        ("", "Node"),
+        ("certificates.k8s.io", "CertificateSigningRequest"),
+        ("certificates.k8s.io", "ClusterTrustBundle"),
+        ("certificates.k8s.io", "PodCertificateRequest"),
+        ("resource.k8s.io", "ResourceSlice"),
+    }
+)
+"""Kinds with fields of their own that do not offer ``metadata.namespace``."""
+
+_STORED = {
+    **{f"regarding.{name}": f"involvedObject.{name}" for name in _REFERENCE},
+    "reportingController": "reportingComponent",
+}
+"""What the fields of an ``events.k8s.io`` Event are called where it is stored."""
+
+
 def parse_selector(resource: Resource[Any], text: str) -> FieldSelector:
     """Read a field selector for a resource; raises a 400 for a field that it does not offer."""
-    extra = _FIELDS.get((resource.group, resource.kind))
+    kind = (resource.group, resource.kind)
+    extra = _FIELDS.get(kind)
 
     def transform(field: str, value: str) -> tuple[str, str]:
-        if field == "name" and resource.kind == "Namespace":
-            return "metadata.name", value
-        if field == "spec.host" and resource.kind == "Pod":
+        if field == "spec.host" and kind == ("", "Pod"):
             return "spec.nodeName", value
-        if field in ("metadata.name", "metadata.namespace") or (extra is not None and field in extra):
+        if field == "metadata.name" or (field == "metadata.namespace" and kind not in _WITHOUT_NAMESPACE):
             return field, value
         if extra is None:
             raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
+        if field in extra:
+            return field, value
+        if resource.group == "batch":
+            raise bad_request(f'field label "{field}" not supported for "{resource.kind}"')
+        if resource.kind == "ResourceSlice":
+            described = f"{resource.group}/{resource.version}, Kind={resource.kind}"
+            raise bad_request(f"field label not supported for {described}: {field}")
         raise bad_request(f"field label not supported: {field}")
 
     return parse_fields(text, transform)
+
+
+def stored_selector(resource: Resource[Any], text: str) -> str:
+    """A selector for a resource in the names of the version that it is stored under."""
+    requirements = parse_selector(resource, text).requirements
+    return str(
+        FieldSelector(
+            tuple(msgspec.structs.replace(each, field=_STORED.get(each.field, each.field)) for each in requirements)
+        )
+    )

@@ -273,6 +273,9 @@ class _Queue:
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         self._put(("BOOKMARK", None, revision))
 
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+
     def end(self, error: Status | None) -> None:
         if not self._ended.is_set():
             self._error = error

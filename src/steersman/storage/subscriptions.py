@@ -68,6 +68,11 @@ class Subscription:
             self.active = False
             self._owner.remove(self)
 
+    def progress(self) -> None:
+        """Tell this subscriber alone how far it has got, after what is still on its way to it."""
+        if self.active and self.on_progress is not None:
+            self._owner.report(self)
+
     def end(self, error: Exception | None) -> None:
         """Cancel, and say so."""
         if self.active:
@@ -80,10 +85,11 @@ class Subscription:
 
 
 class Subscriptions:
-    """All subscribers of one cache."""
+    """All subscribers of one cache, which says by ``revision`` what it has handed over for delivery."""
 
-    def __init__(self, prefix: str) -> None:
+    def __init__(self, prefix: str, revision: Callable[[], int]) -> None:
         self._prefix = prefix
+        self._revision = revision
         self._by_scope: dict[str, dict[Subscription, None]] = {}
         self._by_index: dict[tuple[str, str], dict[Subscription, None]] = {}
         self._queue: deque[tuple[CacheEvent | int, list[Subscription]]] = deque()
@@ -142,6 +148,10 @@ class Subscriptions:
         """Tell all who want to know that everything up to a revision has been delivered."""
         if targets := [subscription for subscription in self._all() if subscription.on_progress is not None]:
             self._enqueue(revision, targets)
+
+    def report(self, subscription: Subscription) -> None:
+        """Tell one subscriber how far it has got."""
+        self._enqueue(self._revision(), [subscription])
 
     def end(self, error: Exception | None) -> None:
         """End every subscription."""

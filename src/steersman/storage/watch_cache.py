@@ -14,90 +14,32 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from bisect import bisect_left, insort
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from heapq import merge
-from itertools import islice
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from bisect import bisect_left
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
+from .followers import prefix_end
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError
 from .subscriptions import SLICE, Subscription, Subscriptions
+from .window import Window
+
+__all__ = ["CacheEvent", "Entry", "Index", "Listing", "RevisionTimeout", "WatchCache", "respliced", "splice"]
 
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-_METADATA = b'"metadata":{'
-_VERSION = b'"resourceVersion":"'
-
-
-def splice(value: bytes, revision: int) -> bytes:
-    """Put ``resourceVersion`` first into the metadata of stored JSON, which MUST hold none.
-
-    The first ``"metadata":{`` must be the object's own: kind and apiVersion alone may stand before it.
-    """
-    position = value.find(_METADATA)
-    if position < 0:
-        raise ValueError("stored object has no metadata")
-    position += len(_METADATA)
-    comma = b"" if value[position : position + 1] == b"}" else b","
-    return b'%b"resourceVersion":"%d"%b%b' % (value[:position], revision, comma, value[position:])
-
-
-def respliced(raw: bytes, revision: int) -> bytes:
-    """The spliced JSON with another resource version."""
-    start = raw.index(_METADATA) + len(_METADATA) + len(_VERSION)
-    return b"%b%d%b" % (raw[:start], revision, raw[raw.index(b'"', start) :])
-
-
-class Entry(Generic[T]):
-    """One version of one object.
-
-    ``raw`` is its complete JSON, ``metadata.resourceVersion`` included, beginning with the ``kind`` and
-    ``apiVersion`` it is stored under; ``object`` is decoded from it when first asked for, then shared and immutable.
-    """
-
-    __slots__ = ("_decode", "_object", "key", "raw", "revision")
-
-    def __init__(self, key: str, revision: int, raw: bytes, decode: Callable[[bytes], T]) -> None:
-        self.key = key
-        self.revision = revision
-        self.raw = raw
-        self._decode = decode
-        self._object: T | None = None
-
-    @property
-    def object(self) -> T:
-        """The decoded object, shared by everybody: do not change it."""
-        if self._object is None:
-            self._object = self._decode(self.raw)
-        return self._object
-
-
-class CacheEvent(NamedTuple):
-    """One change.  For DELETED, ``entry`` is the last state with the deletion's revision as its resource version.
-
-    ``previous`` is the state before, None for ADDED.
-    """
-
-    type: Literal["ADDED", "MODIFIED", "DELETED"]
-    revision: int
-    entry: Entry[Any]
-    previous: Entry[Any] | None
+_PART = 256 * 1024
+"""Bytes of the past that are replayed without a pause."""
 
 
 class Listing(NamedTuple, Generic[T]):
-    """Entries in key order, as they were at ``revision``.
-
-    ``more`` says that entries follow the last one; ``remaining`` counts them where nothing was selected, else None.
-    """
+    """Entries in key order, as they were at ``revision``; ``remaining`` counts those that follow the last one."""
 
     entries: list[Entry[T]]
     revision: int
-    more: bool = False
-    remaining: int | None = 0
+    remaining: int = 0
 
 
 class RevisionTimeout(Exception):
@@ -117,8 +59,7 @@ class WatchCache(Generic[T]):
     """The cache of all keys below ``prefix``, which ends in ``/`` (``resource.key()``).
 
     ``decode`` gives the object of spliced JSON (``resource.decoder.decode``).  ``indexes`` names functions by which
-    lists and subscriptions can be narrowed.  Of recent changes, those younger than ``window_seconds`` are kept, at most
-    ``window`` of them.  Subscribers that ask for progress get it every ``progress_seconds``.
+    lists and subscriptions can be narrowed.  Subscribers that ask for progress get it every ``progress_seconds``.
     """
 
     def __init__(
@@ -129,10 +70,8 @@ class WatchCache(Generic[T]):
         *,
         indexes: Mapping[str, Index] | None = None,
         history: int = 500,
-        window: int = 8192,
-        window_seconds: float = 75.0,
+        window: Window | None = None,
         progress_seconds: float = 60.0,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.prefix = prefix
         self.ready = asyncio.Event()
@@ -141,22 +80,19 @@ class WatchCache(Generic[T]):
         self._decode = decode
         self._indexes = dict(indexes or {})
         self._history = history
-        self._window = window
-        self._window_seconds = window_seconds
         self._progress_seconds = progress_seconds
-        self._clock = clock
 
         self._entries: dict[str, Entry[T]] = {}
-        self._keys: list[str] = []
+        self._keys: list[str] = []  # all keys in order, and
+        self._ordered: list[Entry[T]] = []  # their entries, so that a list is a slice
         self._indexed: dict[tuple[str, str], set[str]] = {}
-        self._events: deque[CacheEvent] = deque()
-        self._times: deque[float] = deque()
-        self._oldest = 0  # states at this revision and later can be reconstructed
+        self._window = Window() if window is None else window
+        self._decoded = RecentlyDecoded()
         self._revision = 0  # everything up to here has been applied
         self._live = False  # following the store: applied whatever it has delivered
         self._target = 0
         self._retry_delay = 0.1
-        self._subscriptions = Subscriptions(prefix)
+        self._subscriptions = Subscriptions(prefix, lambda: self.revision)
 
     # -- feeding -------------------------------------------------------------------------------------------------
 
@@ -211,10 +147,10 @@ class WatchCache(Generic[T]):
         self._subscriptions.end(Compacted(revision))  # what happened before was missed
         self._entries = entries
         self._keys = sorted(entries)
+        self._ordered = [entries[key] for key in self._keys]
         self._indexed = {}
-        self._events.clear()
-        self._times.clear()
-        self._oldest = self._revision = revision
+        self._window.restart(revision)
+        self._revision = revision
         if self._indexes:
             for count, (key, entry) in enumerate(entries.items(), 1):
                 self._reindex(key, None, entry)
@@ -245,24 +181,25 @@ class WatchCache(Generic[T]):
 
     def _change(self, key: str, revision: int, current: KeyValue | None) -> None:
         previous = self._entries.get(key)
+        position = bisect_left(self._keys, key)
         if current is None:
             if previous is None:
                 return
-            entry = Entry(key, revision, respliced(previous.raw, revision), self._decode)
-            del self._entries[key]
-            del self._keys[bisect_left(self._keys, key)]
+            entry = Entry(key, revision, respliced(previous.raw, revision), self._decode, self._decoded)
+            del self._entries[key], self._keys[position], self._ordered[position]
             event = CacheEvent("DELETED", revision, entry, previous)
         else:
             entry = self.entry(current)
             self._entries[key] = entry
             if previous is None:
-                insort(self._keys, key)
+                self._keys.insert(position, key)
+                self._ordered.insert(position, entry)
+            else:
+                self._ordered[position] = entry
             event = CacheEvent("ADDED" if previous is None else "MODIFIED", revision, entry, previous)
         places = self._reindex(key, previous, None if current is None else entry) if self._indexes else ()
         self._revision = revision
-        self._events.append(event)
-        self._times.append(self._clock())
-        self._trim()
+        self._window.append(event)
         self._subscriptions.dispatch(event, key, places)
 
     def _reindex(self, key: str, old: Entry[T] | None, new: Entry[T] | None) -> set[tuple[str, str]]:
@@ -288,17 +225,10 @@ class WatchCache(Generic[T]):
                     log.error("cannot index %s by %s: %s", entry.key, name, error)
         return places
 
-    def _trim(self) -> None:
-        horizon = self._clock() - self._window_seconds
-        while self._events and (len(self._events) > self._window or self._times[0] < horizon):
-            # Revisions are shared by the events of one commit: the whole commit goes out of reach.
-            self._oldest = self._events.popleft().revision
-            self._times.popleft()
-
     async def _report_progress(self) -> None:
         while True:
             await asyncio.sleep(self._progress_seconds)
-            self._trim()
+            self._window.trim()
             if self.ready.is_set():
                 self._subscriptions.progress(self.revision)
 
@@ -311,12 +241,16 @@ class WatchCache(Generic[T]):
 
     @property
     def oldest_revision(self) -> int:
-        """The oldest revision that can be listed or subscribed from."""
-        return self._oldest
+        """The oldest revision that can be subscribed from."""
+        return self._window.oldest
+
+    def recalls(self, revision: int) -> bool:
+        """Whether :meth:`list` can show a revision; else :meth:`list_past` may."""
+        return self._window.is_near(revision)
 
     def entry(self, item: KeyValue) -> Entry[T]:
         """The entry of what was read from, or written to, the store itself."""
-        return Entry(item.key, item.mod_revision, splice(item.value, item.mod_revision), self._decode)
+        return Entry(item.key, item.mod_revision, splice(item.value, item.mod_revision), self._decode, self._decoded)
 
     def get(self, key: str) -> Entry[T] | None:
         """The present version of a key."""
@@ -353,69 +287,51 @@ class WatchCache(Generic[T]):
         start: str = "",
         limit: int = 0,
         revision: int = 0,
-        select: Callable[[Entry[T]], bool] | None = None,
         index: tuple[str, str] | None = None,
     ) -> Listing[T]:
         """The entries below ``prefix`` (default: all) in key order, from ``start`` (inclusive) on.
 
-        ``limit`` counts entries that ``select`` chose.  ``index`` is a name and a value: entries found there alone.
-        ``revision`` asks for the state at exactly that one; raises Compacted when it is older than the window.
+        A ``prefix`` that does not end in ``/`` is one key.  ``index`` is a name and a value: entries found there
+        alone.  ``revision`` asks for the state at exactly that one; raises Compacted when it is older than the window.
         """
         prefix = prefix or self.prefix
-        first = max(prefix, start)
-        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        past = self._past(revision) if revision and revision < self.revision else {}
-        get: Callable[[str], Entry[T] | None] = _overlaid(past, self._entries) if past else self._entries.get
-        low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
-        keys: Iterable[str]
-        if index is not None and not past:
+        first, end = max(prefix, start), prefix_end(prefix) if prefix[-1] == "/" else prefix + "\0"
+        past = self._window.undone(revision) if revision and revision < self.revision else {}
+        past = {key: entry for key, entry in past.items() if first <= key < end}
+        remaining = 0
+        if index is not None:
             keys = sorted(key for key in self._indexed.get(index, ()) if first <= key < end)
-        elif select is None and index is None and not past:
-            page = self._keys[low : min(high, low + limit)] if limit else self._keys[low:high]
-            remaining = high - low - len(page)
-            at = revision or self.revision
-            return Listing([self._entries[key] for key in page], at, remaining > 0, remaining)
+            entries = [self._entries[key] for key in keys]
+            past = {key: entry if entry and self._is_at(entry, index) else None for key, entry in past.items()}
         else:
+            low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
             # Pages of an old list cost what they show and what has changed since, not what there is.
-            gone = sorted(key for key in past if first <= key < end and key not in self._entries)
-            keys = merge(islice(self._keys, low, high), gone)
-            if index is not None:
-                select = _both(select, self._indexes[index[0]], index[1])
-        entries: list[Entry[T]] = []
-        more = False
-        for key in keys:
-            if (entry := get(key)) is not None and (select is None or select(entry)):
-                if limit and len(entries) == limit:
-                    more = True
-                    break
-                entries.append(entry)
-        counted: int | None = None
-        if select is None and index is None:
-            there = sum(
-                (value is not None) - (key in self._entries) for key, value in past.items() if first <= key < end
-            )
-            counted = high - low + there - len(entries)
-        elif not more:
-            counted = 0
-        return Listing(entries, revision or self.revision, more, counted)
+            last = min(high, low + limit + len(past)) if limit else high
+            entries = self._ordered[low:last]
+            remaining = high - last
+        if past:
+            if remaining:
+                # What differs behind these entries is counted, not shown.
+                behind = {key for key in past if key > entries[-1].key}
+                remaining += sum((past[key] is not None) - (key in self._entries) for key in behind)
+                past = {key: entry for key, entry in past.items() if key not in behind}
+            entries = [entry for entry in entries if entry.key not in past]
+            entries += [entry for entry in past.values() if entry is not None]
+            entries.sort(key=_key)
+        if limit and len(entries) > limit:
+            remaining += len(entries) - limit
+            del entries[limit:]
+        return Listing(entries, revision or self.revision, remaining)
 
-    def _past(self, revision: int) -> dict[str, Entry[T] | None]:
-        """What differed at an older revision: key to the entry then, None where there was none."""
-        if revision < self._oldest:
-            raise Compacted(self._oldest)
-        past: dict[str, Entry[T] | None] = {}
-        for event in reversed(self._events):
-            if event.revision <= revision:
-                break
-            past[event.entry.key] = event.previous
-        return past
+    def _is_at(self, entry: Entry[T], index: tuple[str, str]) -> bool:
+        return self._indexes[index[0]](entry) == index[1]
 
     async def list_past(self, prefix: str = "", *, start: str = "", limit: int = 0, revision: int) -> Listing[T]:
-        """Like :meth:`list` at a revision, from the store when the window does not reach back; raises Compacted."""
-        if revision >= self._oldest:
+        """Like :meth:`list` at a revision, from the store when that is too far back; raises Compacted."""
+        if self._window.is_near(revision):
             return self.list(prefix, start=start, limit=limit, revision=revision)
         page = await self._store.range(prefix or self.prefix, start=start, limit=limit, revision=revision)
-        return Listing([self.entry(item) for item in page.items], revision, page.more, page.remaining)
+        return Listing([self.entry(item) for item in page.items], revision, page.remaining)
 
     # -- watching ------------------------------------------------------------------------------------------------
 
@@ -440,7 +356,7 @@ class WatchCache(Generic[T]):
         Raises Compacted when ``since_revision`` is older than the window.
         """
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
-        self._replay(subscription, since_revision, None)
+        self._replay(subscription, since_revision)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -453,46 +369,38 @@ class WatchCache(Generic[T]):
         on_progress: Callable[[int], None] | None = None,
         on_end: Callable[[Exception | None], None] | None = None,
         index: tuple[str, str] | None = None,
+        pause: Callable[[], Awaitable[None]] = lambda: asyncio.sleep(0),
     ) -> Subscription:
-        """Like :meth:`subscribe`, but a long past is replayed in slices, between which the loop gets its turn."""
+        """Like :meth:`subscribe`, but a long past is replayed in parts, with a pause after each."""
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
         reached = since_revision
-        while (further := self._replay(subscription, reached, SLICE)) is not None:
-            reached = further
-            await asyncio.sleep(0)
-        self._subscriptions.add(subscription)
-        return subscription
+        while True:
+            paused, size = False, 0
+            events, more = self._window.since(reached, SLICE)
+            for event in events:
+                self._deliver(subscription, event)
+                reached, size = event.revision, size + len(event.entry.raw)
+                if size > _PART:
+                    paused, size = True, 0
+                    await pause()
+            if more:
+                await pause()
+            elif not paused:
+                # Nothing may be awaited between looking for more and adding the subscription.
+                self._subscriptions.add(subscription)
+                return subscription
 
-    def _replay(self, subscription: Subscription, since: int, limit: int | None) -> int | None:
-        """Deliver what happened after a revision, about ``limit`` events; return the revision reached, None for all.
+    def _replay(self, subscription: Subscription, since: int) -> None:
+        for event in self._window.since(since)[0]:
+            self._deliver(subscription, event)
 
-        Nothing may be awaited between the last of these and adding the subscription.
-        """
-        if since < self._oldest:
-            raise Compacted(self._oldest)
-        index, last = subscription.index, since
-        for count, event in enumerate(self._since(since)):
-            if limit is not None and count >= limit and event.revision > last:
-                return last
-            last = event.revision
-            if not subscription.covers(event.entry.key):
-                continue
+    def _deliver(self, subscription: Subscription, event: CacheEvent) -> None:
+        """Deliver what is past, where it concerns the subscriber."""
+        if subscription.covers(event.entry.key):
+            index = subscription.index
             if index is None or index in self._places(event.entry) | self._places(event.previous):
                 subscription.deliver(event)
-        return None
-
-    def _since(self, revision: int) -> Iterator[CacheEvent]:
-        count = 0
-        for event in reversed(self._events):
-            if event.revision <= revision:
-                break
-            count += 1
-        return islice(self._events, len(self._events) - count, None)
 
 
-def _overlaid(past: dict[str, Entry[T] | None], present: dict[str, Entry[T]]) -> Callable[[str], Entry[T] | None]:
-    return lambda key: past[key] if key in past else present.get(key)
-
-
-def _both(select: Callable[[Entry[T]], bool] | None, function: Index, value: str) -> Callable[[Entry[T]], bool]:
-    return lambda entry: function(entry) == value and (select is None or select(entry))
+def _key(entry: Entry[Any]) -> str:
+    return entry.key

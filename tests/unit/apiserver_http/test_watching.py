@@ -49,6 +49,9 @@ class Handler:
     def cancel(self) -> None:
         self.cancelled = True
 
+    def progress(self) -> None:
+        return
+
 
 def event(revision: int) -> CacheEvent:
     assert RESOURCE is not None
@@ -110,28 +113,44 @@ async def test_slow_watcher_is_cut_off() -> None:
     assert handler.cancelled
 
 
-async def test_a_watcher_that_never_read_its_initial_state_is_cut_off_too() -> None:
-    """The initial state may be any size; what comes after it may not, whether it was read or not."""
-    assert RESOURCE is not None
-    handler, writer = Handler(), Writer()
-    writer.buffered = initial = 3 * watching.MAX_BUFFERED
+async def test_a_watcher_that_does_not_read_its_initial_state_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "PATIENCE", 0.01)
+
+    class Past(Handler):
+        async def watch(self, namespace: str, options: ListOptions, sink: Any) -> Any:
+            while True:
+                sink.event(event(1))
+                await sink.drain()
+
+    writer = Writer()
+    writer.buffered = watching.LOW_BUFFERED + 1
 
     async def never() -> None:
         await asyncio.Event().wait()
 
     writer.drain = never  # type: ignore[method-assign]
     request = Request("GET", "/", "/", "", {})
-    stream = await open_watch(handler, RESOURCE, "", ListOptions(), request, PLAIN, Frames(RESOURCE))  # type: ignore[arg-type]
-    task = asyncio.create_task(stream.run(writer))  # type: ignore[arg-type]
-    await handler.subscribed.wait()
-    await asyncio.sleep(0)
-    handler.sink.event(event(1))
-    assert not handler.sink.done.is_set()
-    writer.buffered = initial + watching.MAX_BUFFERED + 1
-    handler.sink.event(event(2))
+    stream = await open_watch(Past(), RESOURCE, "", ListOptions(), request, PLAIN, Frames(RESOURCE))  # type: ignore[arg-type]
     async with asyncio.timeout(3):
         with pytest.raises(ConnectionAbortedError):
-            await task
+            await stream.run(writer)  # type: ignore[arg-type]
+    assert len(writer.chunks) == 1
+
+
+async def test_a_bookmark_comes_shortly_before_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watching, "FAREWELL", 0.98)
+
+    class Farewell(Handler):
+        def progress(self) -> None:
+            self.sink.bookmark(12)
+
+    handler, writer = Farewell(), Writer()
+    request = Request("GET", "/", "/", "", {})
+    options = ListOptions(timeout_seconds=1)
+    stream = await open_watch(handler, RESOURCE, "", options, request, PLAIN, Frames(RESOURCE))  # type: ignore[arg-type]
+    async with asyncio.timeout(3):
+        await stream.run(writer)  # type: ignore[arg-type]
+    assert b'"resourceVersion":"12"' in writer.chunks[-1]
     assert handler.cancelled
 
 

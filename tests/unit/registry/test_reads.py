@@ -11,7 +11,7 @@ import pytest
 from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types import core_v1 as v1
-from steersman.api.types.meta_v1 import Status
+from steersman.api.types.meta_v1 import ObjectMeta, Status
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Selectors
@@ -35,6 +35,9 @@ class Recorder:
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         self.bookmarks.append((revision, initial_events_end))
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
 
     def end(self, error: Status | None) -> None:
         self.error = error
@@ -61,7 +64,7 @@ async def test_bad_tokens_and_parameters(registry: Registry) -> None:
     handler = registry.handler_of(v1.ConfigMap)
     for options, code in (
         (ListOptions(continue_="???"), 400),
-        (ListOptions(resource_version="x"), 422),
+        (ListOptions(resource_version="x"), 400),
         (ListOptions(resource_version_match="Exact"), 422),
         (ListOptions(resource_version="0", resource_version_match="Exact"), 422),
         (ListOptions(resource_version="1", resource_version_match="Sometimes"), 422),
@@ -79,7 +82,7 @@ async def test_expired_tokens_offer_a_way_on(client: LocalClient, registry: Regi
         await client.create(config_map(f"c{number}"))
     handler = registry.handler_of(v1.ConfigMap)
     stale = base64.urlsafe_b64encode(b'{"v":"meta.k8s.io/v1","rv":2,"start":"c1\\u0000"}').decode().rstrip("=")
-    handler.cache._oldest = await registry.store.revision()
+    handler.cache._window.oldest = await registry.store.revision()
     await registry.store.compact(await registry.store.revision())
     with pytest.raises(StatusError) as error:
         await handler.list("default", ListOptions(continue_=stale, limit=2))
@@ -153,7 +156,7 @@ async def test_watch_begins_with_the_present(client: LocalClient, registry: Regi
 async def test_watch_from_too_old_a_version_ends_with_410(client: LocalClient, registry: Registry) -> None:
     handler = registry.handler_of(v1.ConfigMap)
     await client.create(config_map("a"))
-    handler.cache._oldest = 5
+    handler.cache._window.oldest = 5
     sink = Recorder()
     await handler.watch("default", ListOptions(resource_version="2"), sink)
     assert sink.error is not None
@@ -178,3 +181,20 @@ async def test_metadata_lists(client: LocalClient, registry: Registry) -> None:
     resource = registry.scheme.for_type(v1.ConfigMap)
     page = await client.list_metadata(resource, "default")
     assert [item.metadata.name for item in page.items] == ["a"]
+
+
+async def test_events_are_selected_by_the_names_of_their_version(client: LocalClient, registry: Registry) -> None:
+    for number in range(2):
+        about = v1.ObjectReference(kind="Pod", name=f"p{number}", namespace="default")
+        meta = ObjectMeta(name=f"e{number}", namespace="default")
+        await client.create(v1.Event(metadata=meta, involved_object=about, reason="Started", type="Normal"))
+    resource = registry.scheme.by_name("events.k8s.io", "v1", "events")
+    assert resource is not None
+    handler = registry.handler(resource)
+    page = await handler.list("default", ListOptions(field_selector="regarding.name=p1,reason=Started"))
+    assert [entry.object.metadata.name for entry in page.entries] == ["e1"]
+    sink = Recorder()
+    (await handler.watch("default", ListOptions(field_selector="regarding.name!=p1"), sink)).cancel()
+    assert sink.events == [("ADDED", "e0")]
+    with pytest.raises(StatusError, match=r"field label not supported: involvedObject\.name"):
+        await handler.list("default", ListOptions(field_selector="involvedObject.name=p1"))

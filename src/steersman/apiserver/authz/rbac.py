@@ -134,6 +134,10 @@ class _Feed:
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         """Nothing changed."""
 
+    async def drain(self) -> None:
+        """Let others have their turn."""
+        await asyncio.sleep(0)
+
     def end(self, error: Status | None) -> None:
         """The watch is over: list again."""
         self._ended.set()

@@ -28,7 +28,16 @@ from .answers import NO_CACHE, included, partial, served
 from .representation import Form
 
 MAX_BUFFERED = 4 << 20
-"""How many bytes a watcher may be behind, above what its initial state took."""
+"""How many bytes a watcher may be behind."""
+
+LOW_BUFFERED = 64 * 1024
+"""With more than this on its way, a watcher must take some before it gets more of the past."""
+
+PATIENCE = 30.0
+"""Seconds within which it must: one that reads a byte now and then is not served for ever."""
+
+FAREWELL = 2.0
+"""So long before the end of a watch, bookmarks say how far it has got: upstream's number."""
 
 _KEPT = 128
 
@@ -71,13 +80,8 @@ class Sink:
         self._frames = frames
         self._encode = encode
         self._bookmark = bookmark
-        self._bound: int | None = None
         self.overflowed = False
         self.done = asyncio.Event()
-
-    def started(self) -> None:
-        """The initial state has been written: what comes on top of what is still buffered of it is bounded."""
-        self._bound = self._writer.buffered + MAX_BUFFERED
 
     def event(self, event: CacheEvent) -> None:
         if self.done.is_set():
@@ -86,9 +90,20 @@ class Sink:
             self._writer.write_framed(self._frames.frame(event))
         else:
             self._writer.write(self._encode(event))
-        if self._bound is not None and self._writer.buffered > self._bound:
+        if self._writer.buffered > MAX_BUFFERED:
             self.overflowed = True
             self.done.set()
+
+    async def drain(self) -> None:
+        await asyncio.sleep(0)
+        if self._writer.buffered > LOW_BUFFERED:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    await self._writer.drain()
+            except TimeoutError:
+                self.overflowed = True
+        if self.overflowed:
+            raise TooSlow
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         if not self.done.is_set():
@@ -98,6 +113,10 @@ class Sink:
         if error is not None and not self.done.is_set():
             self._writer.write(b'{"type":"ERROR","object":%b}\n' % codecs.encode(error))
         self.done.set()
+
+
+class TooSlow(ConnectionAbortedError):
+    """A watcher does not take its events."""
 
 
 def _bookmarks(resource: Resource[Any], form: Form) -> Callable[[int, bool], bytes]:
@@ -166,29 +185,37 @@ async def open_watch(
 ) -> Stream:
     """The stream of a watch.  It ends after the time that was asked for, or 30 to 60 minutes."""
     # What is wrong with the parameters is said by the status code; what goes wrong later, by an ERROR event.
-    paging.check_watch(options)
-    paging.parse_version(options.resource_version)
+    paging.plan_watch(options)
     Selection(resource, options.label_selector, options.field_selector)
     limit = float(options.timeout_seconds or random.uniform(1800, 3600))
     encode = _shaped(resource, form, included(request))
 
     async def run(writer: StreamWriter) -> None:
         sink = Sink(resource, writer, frames, encode, _bookmarks(resource, form))
+        end = asyncio.get_running_loop().time() + limit
         try:
-            subscription = await handler.watch(namespace, options, sink)
+            async with asyncio.timeout_at(end):
+                subscription = await handler.watch(namespace, options, sink)
+        except TimeoutError:
+            return
         except StatusError as error:
             sink.end(error.status)
             return
         try:
-            sink.started()
             # Whoever closes the connection cancels this task: only the other ends need waiting for.
             with suppress(TimeoutError):
-                async with asyncio.timeout(limit):
+                async with asyncio.timeout_at(end - FAREWELL):
                     await sink.done.wait()
+            if not sink.done.is_set():
+                if limit > FAREWELL:
+                    subscription.progress()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout_at(end):
+                        await sink.done.wait()
         finally:
             sink.done.set()
             subscription.cancel()
         if sink.overflowed:
-            raise ConnectionAbortedError("the watcher takes its events too slowly")
+            raise TooSlow
 
     return Stream(run, "application/json;stream=watch" if form.shape else "application/json", headers=NO_CACHE)

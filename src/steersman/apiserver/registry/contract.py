@@ -61,6 +61,10 @@ class Subscription(Protocol):
         """Deliver nothing more."""
         ...
 
+    def progress(self) -> None:
+        """Deliver a bookmark of what has been delivered, where bookmarks were asked for."""
+        ...
+
 
 class WatchSink(Protocol):
     """Receives a watch: called on the loop, in order, never concurrently; must not block."""
@@ -71,6 +75,13 @@ class WatchSink(Protocol):
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         """Everything up to this revision has been delivered."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until what was delivered has been taken, as far as it must be; awaited between parts of the past.
+
+        Gives others on the loop their turn.  Raises ConnectionError where it is not taken in time.
+        """
         ...
 
     def end(self, error: Status | None) -> None:
@@ -91,7 +102,7 @@ class ResourceHandler(Protocol):
     async def list(self, namespace: str, options: ListOptions) -> Page: ...
 
     async def watch(self, namespace: str, options: ListOptions, sink: WatchSink) -> Subscription:
-        """Start delivering; with no resource version or ``0``, the present state comes first as ADDED."""
+        """Start delivering; the present state may come first, as ADDED (:func:`.paging.plan_watch`)."""
         ...
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]: ...

@@ -13,6 +13,7 @@ import msgspec
 
 from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
+from steersman.api.fields import stored_selector
 from steersman.api.scheme import Resource
 from steersman.api.types import autoscaling_v1, autoscaling_v2, core_v1, events_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Status
@@ -199,15 +200,21 @@ class ConvertingHandler:
     def _page(self, page: Page) -> Page:
         return page._replace(entries=[self._entry(entry) for entry in page.entries])
 
+    def _options(self, options: ListOptions) -> ListOptions:
+        if not options.field_selector:
+            return options
+        selector = stored_selector(self.resource, options.field_selector)
+        return msgspec.structs.replace(options, field_selector=selector)
+
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
         """See :class:`.contract.ResourceHandler`, as for every method here."""
         return self._entry(await self._stored.get(namespace, name, resource_version=resource_version))
 
     async def list(self, namespace: str, options: ListOptions) -> Page:
-        return self._page(await self._stored.list(namespace, options))
+        return self._page(await self._stored.list(namespace, self._options(options)))
 
     async def watch(self, namespace: str, options: ListOptions, sink: WatchSink) -> Subscription:
-        return await self._stored.watch(namespace, options, _ConvertingSink(sink, self._entry))
+        return await self._stored.watch(namespace, self._options(options), _ConvertingSink(sink, self._entry))
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
         apply_defaults(obj)
@@ -240,7 +247,8 @@ class ConvertingHandler:
     async def delete_collection(
         self, context: Context, namespace: str, options: ListOptions, delete_options: DeleteOptions
     ) -> Page:
-        return self._page(await self._stored.delete_collection(context, namespace, options, delete_options))
+        chosen = self._options(options)
+        return self._page(await self._stored.delete_collection(context, namespace, chosen, delete_options))
 
     async def get_subresource(self, namespace: str, name: str, subresource: str) -> Any:
         return await self._stored.get_subresource(namespace, name, subresource)
@@ -265,6 +273,9 @@ class _ConvertingSink:
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
         self._sink.bookmark(revision, initial_events_end=initial_events_end)
+
+    async def drain(self) -> None:
+        await self._sink.drain()
 
     def end(self, error: Status | None) -> None:
         self._sink.end(error)

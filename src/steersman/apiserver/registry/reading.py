@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from steersman.api.errors import StatusError, expired, internal_error, not_found, service_unavailable
@@ -13,10 +13,16 @@ from steersman.storage.watch_cache import CacheEvent, Entry, Index, Listing, Rev
 
 from . import paging
 from .contract import ListOptions, Page, Subscription, WatchSink
-from .watching import Ended, Filter, Selection
+from .watching import Ended, Filter, Select, Selection
 
-_SLICE = 256
+_SLICE = 128
 """After so many objects the event loop gets its turn."""
+
+_PART = 256 * 1024
+"""After so many bytes of a watch's initial state its client must have taken them."""
+
+_PAGE = 500
+"""So many objects are read from the store at once."""
 
 
 def unavailable(error: StoreError) -> StatusError:
@@ -42,6 +48,9 @@ class Reader:
         self._indexes = indexes
         self._start = start
 
+    patience = 3.0
+    """Seconds that a request waits for the cache to reach a version."""
+
     async def ready(self) -> None:
         """Wait until the cache is filled; the first caller starts it."""
         if not self.cache.ready.is_set():
@@ -51,9 +60,9 @@ class Reader:
         """Wait until the cache has reached a revision, or (0) all that was acknowledged before this call."""
         try:
             if revision:
-                await self.cache.wait_until(revision)
+                await self.cache.wait_until(revision, self.patience)
             else:
-                await self.cache.consistent()
+                await self.cache.consistent(self.patience)
         except RevisionTimeout as error:
             raise paging.too_large(error.revision, error.current) from error
         except StoreError as error:
@@ -74,60 +83,69 @@ class Reader:
     async def list(self, namespace: str, options: ListOptions) -> Page:
         """A page of the collection that the selectors choose."""
         await self.ready()
-        prefix = self.resource.key(namespace)
         selection = Selection(self.resource, options.label_selector, options.field_selector)
+        prefix = self.resource.key(namespace)
         plan = paging.plan_list(options, prefix)
-        if plan.mode != "any":
-            await self.consistent(plan.revision)
-        if selection.select is not None:
-            await self._decode_ahead(prefix)
+        await self._reach(plan)
         exact = plan.revision if plan.mode == "exact" else 0
         try:
-            listing = await self._read(prefix, selection, plan.start, options.limit, exact)
+            listing, more = await self._choose(
+                selection, selection.scope(namespace), plan.start, max(options.limit, 0), exact
+            )
         except Compacted as error:
             if options.continue_:
                 raise paging.continue_expired(prefix, plan.start) from error
-            raise expired(f"The resourceVersion for the provided list is too old: {error}") from error
+            raise expired("The resourceVersion for the provided list is too old.") from error
         except FutureRevision as error:
-            raise paging.too_large(plan.revision, self.cache.revision) from error
+            raise paging.too_large(plan.revision, self.cache.revision, retry_after_seconds=None) from error
         except StoreError as error:
             raise unavailable(error) from error
-        token = paging.encode_continue(listing.revision, prefix, listing.entries[-1].key) if listing.more else ""
-        remaining = listing.remaining if listing.more else None
+        token = paging.encode_continue(listing.revision, prefix, listing.entries[-1].key) if more else ""
+        remaining = listing.remaining if more and selection.select is None else None
         return Page(listing.entries, str(listing.revision), token, remaining)
 
-    async def _read(self, prefix: str, selection: Selection, start: str, limit: int, revision: int) -> Listing[Any]:
-        if not revision or revision >= self.cache.oldest_revision:
-            return self.cache.list(
-                prefix,
-                start=start,
-                limit=limit,
-                revision=revision,
-                select=selection.select,
-                index=self._index(selection),
-            )
-        # Older than the cache remembers: page through the store until enough was selected.
+    async def _reach(self, plan: paging.ReadPlan) -> None:
+        """Wait until the cache can answer."""
+        match plan.mode:
+            case "latest":
+                await self.consistent()
+            case "not-older":
+                await self.consistent(plan.revision)
+            case "exact" if plan.revision > self.cache.revision:
+                await self.consistent()
+                if plan.revision > self.cache.revision:
+                    raise paging.too_large(plan.revision, self.cache.revision, retry_after_seconds=None)
+
+    async def _choose(
+        self, selection: Selection, scope: str, start: str, limit: int, revision: int
+    ) -> tuple[Listing[Any], bool]:
+        """A page, and whether more follows.  As upstream's, a page may end where nothing more will be chosen."""
+        select = selection.scan
+        if select is None:
+            listing = await self._read(scope, start, limit, revision)
+            return listing, bool(listing.remaining)
+        index = self._index(selection)
         chosen: list[Entry[Any]] = []
         while True:
-            page = await self.cache.list_past(prefix, start=start, limit=limit or 500, revision=revision)
-            for number, entry in enumerate(page.entries):
-                if selection.select is None or selection.select(entry):
+            listing = await self._read(scope, start, 0, revision, index)
+            for number, entry in enumerate(listing.entries, 1):
+                if select(entry):
                     chosen.append(entry)
-                    if limit and len(chosen) == limit:
-                        more = page.more or number + 1 < len(page.entries)
-                        remaining = page.remaining if selection.select is None else None
-                        return Listing(chosen, revision, more, remaining)
-            if not page.more:
-                return Listing(chosen, revision)
-            start = page.entries[-1].key + "\0"
-
-    async def _decode_ahead(self, scope: str) -> None:
-        """Decode what a selector will look at, in slices; what is decoded already costs next to nothing."""
-        if len(self.cache) > _SLICE and scope.endswith("/"):
-            for number, entry in enumerate(self.cache.list(scope).entries, 1):
-                entry.object  # noqa: B018
+                    if len(chosen) == limit:
+                        more = bool(listing.remaining) or number < len(listing.entries)
+                        return Listing(chosen, listing.revision), more
                 if number % _SLICE == 0:
                     await asyncio.sleep(0)
+            if not listing.remaining:
+                return Listing(chosen, listing.revision), False
+            start = listing.entries[-1].key + "\0"
+
+    async def _read(
+        self, scope: str, start: str, limit: int, revision: int, index: tuple[str, str] | None = None
+    ) -> Listing[Any]:
+        if not revision or self.cache.recalls(revision):
+            return self.cache.list(scope, start=start, limit=limit, revision=revision, index=index)
+        return await self.cache.list_past(scope, start=start, limit=limit or _PAGE, revision=revision)
 
     def _index(self, selection: Selection) -> tuple[str, str] | None:
         for name in self._indexes:
@@ -138,61 +156,46 @@ class Reader:
     async def watch(self, namespace: str, options: ListOptions, sink: WatchSink) -> Subscription:
         """Deliver the present state where it was asked for, then every change."""
         await self.ready()
-        paging.check_watch(options)
-        version = paging.parse_version(options.resource_version)
+        plan = paging.plan_watch(options)
         selection = Selection(self.resource, options.label_selector, options.field_selector)
-        scope = self.resource.key(namespace)
-        name = selection.fields.required_value("metadata.name")
-        if name and (namespace or not self.resource.namespaced):
-            scope = self.resource.key(namespace, name)
         filtered = Filter(sink, selection.select, self.decode, bookmarks=options.allow_watch_bookmarks)
-        initial = options.send_initial_events
-        if initial is None:
-            initial = version == 0
+        scope, index = selection.scope(namespace), self._index(selection)
         try:
-            if version or not options.resource_version:
-                await self.consistent(version)
+            if plan.revision is None or (plan.initial and plan.revision):
+                await self.consistent(plan.revision or 0)
         except StatusError as error:
             sink.end(error.status)
             return Ended()
-        index = self._index(selection)
-        if initial and selection.select is not None:
-            await self._decode_ahead(scope)
-        if initial:
-            listing = (
-                self.cache.list(scope, select=selection.select, index=index)
-                if scope.endswith("/")
-                else (self._single(scope, selection))
-            )
-            await self._deliver(listing, sink)
+        version = plan.revision or self.cache.revision
+        if plan.initial:
+            listing = self.cache.list(scope, index=index)
             version = listing.revision
-        elif not version:
-            version = self.cache.revision
-        if options.send_initial_events and options.allow_watch_bookmarks:
-            # MUST come before what subscribing replays: a version is never followed by an older one.
-            sink.bookmark(version, initial_events_end=True)
+            await self._deliver(listing.entries, selection.scan, sink)
+            if options.allow_watch_bookmarks:
+                # MUST come before what subscribing replays: a version is never followed by an older one.
+                sink.bookmark(version, initial_events_end=True)
         try:
-            subscription = await self.cache.subscribe_gently(
+            return await self.cache.subscribe_gently(
                 scope,
                 version,
                 filtered.event,
                 on_progress=filtered.progress,
                 on_end=filtered.end,
-                index=index if scope.endswith("/") else None,
+                index=index,
+                pause=sink.drain,
             )
         except Compacted:
             sink.end(paging.too_old(version, self.cache.oldest_revision).status)
             return Ended()
-        return subscription
-
-    def _single(self, key: str, selection: Selection) -> Listing[Any]:
-        entry = self.cache.get(key)
-        chosen = entry is not None and (selection.select is None or selection.select(entry))
-        return Listing([entry] if chosen and entry is not None else [], self.cache.revision)
 
     @staticmethod
-    async def _deliver(listing: Listing[Any], sink: WatchSink) -> None:
-        for number, entry in enumerate(listing.entries, 1):
-            sink.event(CacheEvent("ADDED", entry.revision, entry, None))
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
+    async def _deliver(entries: Sequence[Entry[Any]], select: Select | None, sink: WatchSink) -> None:
+        """Send the state of a moment, in parts no larger than a client must be able to take."""
+        size = 0
+        for number, entry in enumerate(entries, 1):
+            if select is None or select(entry):
+                sink.event(CacheEvent("ADDED", entry.revision, entry, None))
+                size += len(entry.raw)
+            if number % _SLICE == 0 or size > _PART:
+                size = 0
+                await sink.drain()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from steersman.api.errors import expired
 from steersman.api.fields import matches_fields, parse_selector
 from steersman.api.scheme import Resource
@@ -17,15 +19,31 @@ from .contract import WatchSink
 Select = Callable[[Entry[Any]], bool]
 
 
-class Selection:
-    """The label and field selectors of a list or a watch."""
+class _Labelled(msgspec.Struct, gc=False):
+    class Metadata(msgspec.Struct, gc=False):
+        labels: dict[str, str] = {}
 
-    __slots__ = ("fields", "labels", "select")
+    metadata: Metadata
+
+
+_labelled = msgspec.json.Decoder(_Labelled).decode
+
+
+class Selection:
+    """The label and field selectors of a list or a watch.
+
+    ``select`` is for a watch, whose objects many look at; ``scan`` for a list: of objects that nobody has decoded yet
+    it reads no more than it must.  Both are None where everything is wanted.
+    """
+
+    __slots__ = ("_resource", "fields", "labels", "scan", "select")
 
     def __init__(self, resource: Resource[Any], label_selector: str, field_selector: str) -> None:
+        self._resource = resource
         self.labels: LabelSelector = parse_labels(label_selector)
         self.fields: FieldSelector = parse_selector(resource, field_selector)
         self.select = self._compile(resource)
+        self.scan = self._by_labels if self.fields.empty and not self.labels.empty else self.select
 
     def _compile(self, resource: Resource[Any]) -> Select | None:
         labels, fields = self.labels, self.fields
@@ -41,6 +59,23 @@ class Selection:
             return labels.matches(obj.metadata.labels) and matches_fields(fields, resource, obj)
 
         return select
+
+    def _by_labels(self, entry: Entry[Any]) -> bool:
+        known = entry.peek() or _labelled(entry.raw)
+        return self.labels.matches(known.metadata.labels)
+
+    def scope(self, namespace: str) -> str:
+        """The key, or the prefix of the keys, of all that can be selected."""
+        resource = self._resource
+        if resource.namespaced and not namespace:
+            namespace = _safe(self.fields.required_value("metadata.namespace"))
+        if namespace or not resource.namespaced:
+            return resource.key(namespace, _safe(self.fields.required_value("metadata.name")))
+        return resource.key()
+
+
+def _safe(name: str | None) -> str:
+    return "" if name is None or "/" in name else name
 
 
 class Filter:
@@ -85,7 +120,7 @@ class Filter:
     def end(self, error: Exception | None) -> None:
         """Nothing more will come."""
         if isinstance(error, Compacted):
-            self._sink.end(expired(f"too old resource version: required revision has been compacted: {error}").status)
+            self._sink.end(expired("The resourceVersion for the provided watch is too old.").status)
         else:
             self._sink.end(None)
 
@@ -95,3 +130,6 @@ class Ended:
 
     def cancel(self) -> None:
         """Nothing to do."""
+
+    def progress(self) -> None:
+        """Nothing to say."""

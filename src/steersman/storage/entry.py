@@ -1,0 +1,107 @@
+"""One version of one object as the watch cache holds it: bytes first, decoded for those who look inside."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from weakref import ref
+
+T = TypeVar("T")
+
+_METADATA = b'"metadata":{'
+_VERSION = b'"resourceVersion":"'
+
+
+def splice(value: bytes, revision: int) -> bytes:
+    """Put ``resourceVersion`` first into the metadata of stored JSON, which MUST hold none.
+
+    The first ``"metadata":{`` must be the object's own: kind and apiVersion alone may stand before it.
+    """
+    position = value.find(_METADATA)
+    if position < 0:
+        raise ValueError("stored object has no metadata")
+    position += len(_METADATA)
+    comma = b"" if value[position : position + 1] == b"}" else b","
+    return b'%b"resourceVersion":"%d"%b%b' % (value[:position], revision, comma, value[position:])
+
+
+def respliced(raw: bytes, revision: int) -> bytes:
+    """The spliced JSON with another resource version."""
+    start = raw.index(_METADATA) + len(_METADATA) + len(_VERSION)
+    return b"%b%d%b" % (raw[:start], revision, raw[raw.index(b'"', start) :])
+
+
+class Entry(Generic[T]):
+    """One version of one object.
+
+    ``raw`` is its complete JSON, ``metadata.resourceVersion`` included, beginning with the ``kind`` and
+    ``apiVersion`` it is stored under.
+    """
+
+    __slots__ = ("_decode", "_object", "_recent", "key", "raw", "revision")
+
+    def __init__(
+        self, key: str, revision: int, raw: bytes, decode: Callable[[bytes], T], recent: RecentlyDecoded | None = None
+    ) -> None:
+        self.key = key
+        self.revision = revision
+        self.raw = raw
+        self._decode = decode
+        self._recent = recent
+        self._object: T | ref[Any] | None = None
+
+    def peek(self) -> T | None:
+        """The decoded object where there is one already."""
+        found = self._object
+        return found() if type(found) is ref else found  # type: ignore[return-value]
+
+    @property
+    def object(self) -> T:
+        """The decoded object, shared by everybody: do not change it."""
+        found = self.peek()
+        if found is None:
+            found = self._object = self._decode(self.raw)
+            if self._recent is not None:
+                self._recent.add(self)
+        return found
+
+    def forget(self) -> None:
+        """Hold the decoded object no longer, but give it out for as long as somebody else holds it."""
+        try:
+            self._object = None if self._object is None else ref(self._object)
+        except TypeError:
+            self._object = None
+
+
+class RecentlyDecoded:
+    """Which entries may keep their decoded objects: those decoded last.  Decoded, an object takes four times its JSON.
+
+    ``limit`` is in bytes of JSON.
+    """
+
+    def __init__(self, limit: int = 8 << 20) -> None:
+        self._limit = limit
+        self._size = 0
+        self._entries: deque[Entry[Any]] = deque()
+
+    def add(self, entry: Entry[Any]) -> None:
+        """An entry was decoded."""
+        self._entries.append(entry)
+        self._size += len(entry.raw)
+        while self._size > self._limit:
+            oldest = self._entries.popleft()
+            self._size -= len(oldest.raw)
+            oldest.forget()
+
+
+class CacheEvent(NamedTuple):
+    """One change.  For DELETED, ``entry`` is the last state with the deletion's revision as its resource version.
+
+    ``previous`` is the state before, None for ADDED.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED"]
+    revision: int
+    entry: Entry[Any]
+    previous: Entry[Any] | None
