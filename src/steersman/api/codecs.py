@@ -297,7 +297,7 @@ def _check_identity(target: Any, expected: Any, header: _Header) -> None:
         source = f"{group.partition('.')[0] or 'v1'}.{kind}" if group else f"{version}.{kind}"
         wanted_group = wanted_version.rpartition("/")[0].partition(".")[0] or "core"
         raise FieldProblem(f"converting ({source}) to ({wanted_group}.{wanted_kind}): unknown conversion")
-    if version != wanted_version:
+    if version != wanted_version and not (isinstance(target, Resource) and version in target.aliases):
         raise bad_request(
             f"the API version in the data ({version}) does not match the expected API version ({wanted_version})"
         )

@@ -83,7 +83,9 @@ TABLE: tuple[Resource[Any], ...] = (
             Subresource("attach", _STREAM, kind="PodAttachOptions"),
             Subresource("binding", ("create",), kind="Binding"),
             Subresource("ephemeralcontainers"),
-            Subresource("eviction", ("create",), kind="Eviction", group="policy", version="v1"),
+            Subresource(
+                "eviction", ("create",), kind="Eviction", group="policy", version="v1", aliases=("policy/v1beta1",)
+            ),
             Subresource("exec", _STREAM, kind="PodExecOptions"),
             Subresource("log", ("get",)),
             Subresource("portforward", _STREAM, kind="PodPortForwardOptions"),

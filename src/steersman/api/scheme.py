@@ -30,13 +30,17 @@ STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch"
 
 
 class Subresource(msgspec.Struct, frozen=True):
-    """A subresource: its name, its verbs, and the kind it speaks where that is not the parent's."""
+    """A subresource: its name, its verbs, and the kind it speaks where that is not the parent's.
+
+    ``aliases`` are further versions under which bodies of that kind are taken.
+    """
 
     name: str
     verbs: tuple[str, ...] = ("get", "patch", "update")
     kind: str = ""
     group: str | None = None
     version: str = ""
+    aliases: tuple[str, ...] = ()
 
 
 class Resource(Generic[T]):
@@ -44,7 +48,8 @@ class Resource(Generic[T]):
 
     ``name`` is the plural (``pods``), ``module`` the module of :mod:`steersman.api.types` that holds its type.
     ``storage_version`` names the ``group/version`` under which objects are stored, where another version
-    of the same kind is; ``storage_prefix`` is the part of the store's key after ``/registry/``.
+    of the same kind is; ``storage_prefix`` is the part of the store's key after ``/registry/``.  ``aliases`` are
+    further versions that bodies may name.
     """
 
     def __init__(
@@ -64,6 +69,7 @@ class Resource(Generic[T]):
         storage_prefix: str = "",
         storage_version: str = "",
         served: bool = True,
+        aliases: tuple[str, ...] = (),
     ) -> None:
         self.group = group
         self.version = version
@@ -80,6 +86,7 @@ class Resource(Generic[T]):
         self.group_version = f"{group}/{version}" if group else version
         self.storage_version = storage_version or self.group_version
         self.served = served
+        self.aliases = aliases
 
     @property
     def list_kind(self) -> str:

@@ -15,6 +15,7 @@ from .priority import Priority
 from .runtime_class import RuntimeClassAdmission
 from .service_accounts import ServiceAccountAdmission
 from .tolerations import DefaultTolerationSeconds
+from .topology_labels import PodTopologyLabels
 
 
 def default_plugins() -> list[Plugin]:
@@ -30,4 +31,5 @@ def default_plugins() -> list[Plugin]:
         DefaultStorageClass(),
         RuntimeClassAdmission(),
         DefaultIngressClass(),
+        PodTopologyLabels(),
     ]

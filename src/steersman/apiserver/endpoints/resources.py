@@ -251,7 +251,8 @@ class Resources:
         if found is not None:
             return found
         module = f"{(group or 'core').partition('.')[0]}_{version}"
-        return Resource(group, version, resource.name, subresource.kind, module=module, namespaced=True)
+        name, kind, aliases = resource.name, subresource.kind, subresource.aliases
+        return Resource(group, version, name, kind, module=module, namespaced=True, aliases=aliases)
 
     async def _post(
         self,
@@ -267,11 +268,6 @@ class Resources:
         kind = self._type(resource, subresource)
         body = _body(request, kind, context)
         _match_namespace(body, namespace, resource)
-        if body.metadata.name and body.metadata.name != name:
-            raise bad_request(
-                f"the name of the object ({body.metadata.name}) does not match the name on the URL ({name})"
-            )
-        body.metadata.name = name
         answer = await handler.create_subresource(context, namespace, name, subresource.name, body)
         if isinstance(answer, Status):
             answer.code = answer.code or 201

@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import msgspec
+
 from steersman.api import codecs
 from steersman.api.errors import (
     FieldError,
@@ -28,6 +30,8 @@ from .contract import Context, ListOptions, Page, Subscription, WatchSink
 from .seams import Attributes, Surroundings
 from .strategy import Handlers
 
+_STATUS = msgspec.json.Decoder(Status)
+
 Create = Callable[[Context, str, Any], Awaitable[Any]]
 
 
@@ -42,6 +46,8 @@ class EphemeralHandler:
         return method_not_supported(self.resource.name, verb, self.resource.group)
 
     def _entry(self, obj: Any) -> Entry[Any]:
+        if isinstance(obj, Status):
+            return Entry(self.resource.key(), 0, codecs.encode(obj), _STATUS.decode)
         key = self.resource.key(obj.metadata.namespace, obj.metadata.name)
         return Entry(key, 0, codecs.encode(obj), self.resource.decoder.decode)
 
@@ -205,8 +211,7 @@ class Reviews:
     async def bind(self, context: Context, namespace: str, obj: core_v1.Binding) -> Any:
         """Bind a pod: the old way to its ``binding`` subresource."""
         pods = self._cluster.handler_of(core_v1.Pod)
-        await pods.create_subresource(context, namespace, obj.metadata.name, "binding", obj)
-        return obj
+        return await pods.create_subresource(context, namespace, obj.metadata.name, "binding", obj)
 
     async def _decide(self, user: User, spec: Any) -> authorization_v1.SubjectAccessReviewStatus:
         authorizer = self._surroundings.authorizer

@@ -1,4 +1,4 @@
-"""Pods: status, quality of service, grace periods, binding, eviction, ephemeral containers, resizing."""
+"""Pods: status, quality of service, grace periods, ephemeral containers, resizing."""
 
 from __future__ import annotations
 
@@ -6,29 +6,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from steersman.api import codecs, quantity
-from steersman.api.errors import (
-    FieldError,
-    StatusError,
-    bad_request,
-    conflict,
-    forbidden,
-    forbidden_field,
-    invalid,
-    invalid_value,
-    not_found,
-    required,
-    too_many_requests,
-)
-from steersman.api.selectors import from_label_selector
+from steersman.api.errors import FieldError, forbidden_field, invalid_value
 from steersman.api.types import core_v1 as v1
-from steersman.api.types import policy_v1
-from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusCause, StatusDetails
-from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
 from steersman.storage.watch_cache import Entry
 
-_MAX_DISRUPTED_PODS = 2000
+from .binding import bind
+from .eviction import evict
 
 
 def _node_name(entry: Entry[Any]) -> str:
@@ -79,22 +64,27 @@ class PodStrategy(Strategy):
     def prepare_ephemeral_containers(self, context: Context, new: v1.Pod, old: v1.Pod) -> None:
         """Only the ephemeral containers may change."""
         wanted = new.spec.ephemeral_containers
-        new.spec = codecs.copy(old.spec)
+        self._keep(new, old)
         new.spec.ephemeral_containers = wanted
-        new.status = old.status
         self.count_change(new, old)
 
     def prepare_resize(self, context: Context, new: v1.Pod, old: v1.Pod) -> None:
         """Only the resources of containers may change."""
         wanted = {each.name: each for each in (*new.spec.containers, *new.spec.init_containers)}
         pod_level = new.spec.resources
-        new.spec = codecs.copy(old.spec)
+        self._keep(new, old)
         new.spec.resources = pod_level
         for each in (*new.spec.containers, *new.spec.init_containers):
             if (other := wanted.get(each.name)) is not None:
                 each.resources, each.resize_policy = other.resources, other.resize_policy
-        new.status = old.status
         self.count_change(new, old)
+
+    @staticmethod
+    def _keep(new: v1.Pod, old: v1.Pod) -> None:
+        """Everything of the old pod, but what is said of who wrote what."""
+        managed, version = new.metadata.managed_fields, new.metadata.resource_version
+        new.metadata, new.spec, new.status = codecs.copy(old.metadata), codecs.copy(old.spec), old.status
+        new.metadata.managed_fields, new.metadata.resource_version = managed, version
 
     def validate(self, context: Context, new: v1.Pod) -> list[FieldError]:
         faults = super().validate(context, new)
@@ -119,140 +109,10 @@ class PodStrategy(Strategy):
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         match subresource:
             case "binding":
-                return await self.bind(context, namespace, name, body)
+                return await bind(self.cluster, context, namespace, name, body)
             case "eviction":
-                return await self.evict(context, namespace, name, body)
+                return await evict(self.cluster, context, namespace, name, body)
         return NotImplemented
-
-    async def bind(self, context: Context, namespace: str, name: str, binding: v1.Binding) -> Status:
-        """Assign a pod to a node, once."""
-        if binding.metadata.namespace and binding.metadata.namespace != namespace:
-            raise bad_request("namespace in URL does not match namespace in Binding object")
-        if binding.metadata.name and binding.metadata.name != name:
-            raise bad_request("name in URL does not match name in Binding object")
-        if not binding.target.name:
-            raise invalid("Binding", name, [required("target.name")])
-        if binding.target.kind not in ("", "Node"):
-            raise bad_request(f"binding to {binding.target.kind} is not supported: a pod is bound to a Node")
-        node, now = binding.target.name, self.cluster.clock()
-        wanted = binding.metadata
-
-        def assign(pod: v1.Pod) -> None:
-            meta = pod.metadata
-            refusal = ""
-            if wanted.uid and wanted.uid != meta.uid:
-                refusal = f"Precondition failed: UID in precondition: {wanted.uid}, UID in object meta: {meta.uid}"
-            elif wanted.resource_version and wanted.resource_version != meta.resource_version:
-                refusal = (
-                    f"Precondition failed: ResourceVersion in precondition: {wanted.resource_version}, "
-                    f"ResourceVersion in object meta: {meta.resource_version}"
-                )
-            elif meta.deletion_timestamp is not None:
-                refusal = f"pod {name} is being deleted, cannot be assigned to a host"
-            elif pod.spec.node_name:
-                refusal = f'pod {name} is already assigned to node "{pod.spec.node_name}"'
-            elif pod.spec.scheduling_gates:
-                refusal = f"pod {name} has non-empty .spec.schedulingGates"
-            if refusal:
-                raise conflict("pods/binding", name, refusal)
-            pod.spec.node_name = node
-            pod.status.nominated_node_name = ""
-            meta.annotations.update(wanted.annotations)
-            scheduled = v1.PodCondition(type="PodScheduled", status="True", last_transition_time=now)
-            set_condition(pod.status.conditions, scheduled)
-
-        await self.cluster.handler_of(v1.Pod).amend(namespace, name, assign, dry_run=context.dry_run)
-        return Status(status="Success", code=201)
-
-    async def evict(self, context: Context, namespace: str, name: str, eviction: policy_v1.Eviction) -> Status:
-        """Delete a pod where its disruption budget allows it (``policy/v1`` Eviction)."""
-        pod = await self.cluster.get(v1.Pod, name, namespace)
-        if pod is None:
-            raise not_found("pods", name)
-        if eviction.metadata.name and eviction.metadata.name != name:
-            raise bad_request(f"name in URL does not match name in Eviction object: {name} != {eviction.metadata.name}")
-        await self.cluster.admission.validate(
-            Request("CREATE", self.resource, "eviction", namespace, name, eviction, None, context.user)
-        )
-        options = eviction.delete_options or DeleteOptions()
-        dry_run = context.dry_run or bool(options.dry_run)
-        pods = self.cluster.handler_of(v1.Pod)
-        terminal = pod.status.phase in ("Succeeded", "Failed", "Pending") or pod.metadata.deletion_timestamp is not None
-        if not terminal and (budget := await self._budget(pod)) is not None:
-            ready = any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
-            always = budget.spec.unhealthy_pod_eviction_policy == "AlwaysAllow"
-            healthy_budget = budget.status.current_healthy >= budget.status.desired_healthy > 0
-            if ready or not (always or healthy_budget):
-                await self._spend(budget, name, dry_run=dry_run)
-        if not dry_run and pod.metadata.deletion_timestamp is None:
-            now = self.cluster.clock()
-
-            def mark(obj: v1.Pod) -> None:
-                target = v1.PodCondition(
-                    type="DisruptionTarget",
-                    status="True",
-                    reason="EvictionByEvictionAPI",
-                    message="Eviction API: evicting",
-                    last_transition_time=now,
-                )
-                set_condition(obj.status.conditions, target)
-
-            await pods.amend(namespace, name, mark)
-        await pods.delete(context, namespace, name, options)
-        return Status(status="Success", code=201)
-
-    async def _budget(self, pod: v1.Pod) -> policy_v1.PodDisruptionBudget | None:
-        budgets = [
-            each
-            for each in await self.cluster.list(policy_v1.PodDisruptionBudget, pod.metadata.namespace)
-            if not (selector := from_label_selector(each.spec.selector)).empty and selector.matches(pod.metadata.labels)
-        ]
-        if len(budgets) > 1:
-            message = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support."
-            raise StatusError(Status(status="Failure", code=500, message=message))
-        return budgets[0] if budgets else None
-
-    async def _spend(self, budget: policy_v1.PodDisruptionBudget, pod: str, *, dry_run: bool) -> None:
-        now = self.cluster.clock()
-
-        def spend(obj: policy_v1.PodDisruptionBudget) -> None:
-            status = obj.status
-            if (status.observed_generation or 0) < (obj.metadata.generation or 0):
-                text = f"The disruption budget {obj.metadata.name} is still being processed by the server."
-                raise _refusal(text, retry_after_seconds=10)
-            if len(status.disrupted_pods) > _MAX_DISRUPTED_PODS:
-                detail = "DisruptedPods map too big - too many evictions not confirmed by PDB controller"
-                raise forbidden("poddisruptionbudget", obj.metadata.name, detail, "policy")
-            if status.disruptions_allowed <= 0:
-                raise _refusal(
-                    f"The disruption budget {obj.metadata.name} needs {status.desired_healthy} healthy pods "
-                    f"and has {status.current_healthy} currently"
-                )
-            status.disruptions_allowed -= 1
-            status.disrupted_pods[pod] = now
-
-        handler = self.cluster.handler_of(policy_v1.PodDisruptionBudget)
-        await handler.amend(budget.metadata.namespace, budget.metadata.name, spend, dry_run=dry_run)
-
-
-def _refusal(cause: str, retry_after_seconds: int = 0) -> StatusError:
-    error = too_many_requests("Cannot evict pod as it would violate the pod's disruption budget.")
-    error.status.details = StatusDetails(
-        causes=[StatusCause(reason="DisruptionBudget", message=cause)],
-        retry_after_seconds=retry_after_seconds or None,
-    )
-    return error
-
-
-def set_condition(conditions: list[v1.PodCondition], condition: v1.PodCondition) -> None:
-    """Add a condition, or replace the one of its type."""
-    for index, each in enumerate(conditions):
-        if each.type == condition.type:
-            if each.status == condition.status and each.last_transition_time is not None:
-                condition.last_transition_time = each.last_transition_time
-            conditions[index] = condition
-            return
-    conditions.append(condition)
 
 
 _COMPUTE = ("cpu", "memory")
