@@ -15,8 +15,11 @@ from typing import Any
 
 import yaml
 
+from .bounds import MOST_OBJECTS, MOST_VALUES, too_much
+
 MAX_DEPTH = 500
 _ALIASED_LIMIT = 100_000
+_MOST_EVENTS = 2 * MOST_VALUES
 
 _BOOLEANS = {
     **dict.fromkeys(("y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"), True),
@@ -122,12 +125,17 @@ class _Builder:
         self._anchors: dict[str, tuple[Any, int]] = {}
         self._open: list[_Frame] = []
         self._aliased = 0
+        self._objects = 0
+        self._values = 0
         self._result: Any = None
 
     def build(self, loader: Any) -> Any:
         while True:
             event = loader.get_event()
             line = event.start_mark.line + 1
+            self._values += 1
+            if self._values > _MOST_EVENTS or self._objects > MOST_OBJECTS:
+                raise too_much()
             if isinstance(event, yaml.ScalarEvent):
                 value = self._scalar(event)
                 if event.anchor:
@@ -138,6 +146,7 @@ class _Builder:
             elif isinstance(event, yaml.MappingStartEvent | yaml.SequenceStartEvent):
                 if len(self._open) >= MAX_DEPTH:
                     raise YAMLError("yaml: exceeded max depth")
+                self._objects += 1
                 node: Any = {} if isinstance(event, yaml.MappingStartEvent) else []
                 self._open.append(_Frame(node, event.anchor))
             elif isinstance(event, yaml.MappingEndEvent | yaml.SequenceEndEvent):

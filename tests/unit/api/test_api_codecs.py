@@ -12,6 +12,9 @@ from steersman.api.types import apps_v1, core_v1, meta_v1
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
 
 DEPLOYMENT = 'Deployment in version "v1" cannot be handled as a Deployment: '
+UNREADABLE = (
+    "the object provided is unrecognized (must be of type Deployment): couldn't get version/kind; json parse error: "
+)
 POD = 'Pod in version "v1" cannot be handled as a Pod: '
 
 
@@ -55,11 +58,21 @@ def deployment(rest: str) -> bytes:
             b'{"kind":"Deployment","apiVersion":"apps/v1beta1"}',
             "the API version in the data (apps/v1beta1) does not match the expected API version (apps/v1)",
         ),
-        (b'{"kind":"Deployment"', None),
+        (
+            deployment('"metadata":3').replace(b'"Deployment"', b"null"),
+            DEPLOYMENT + "json: cannot unmarshal number into Go struct field Deployment.metadata of type v1.ObjectMeta",
+        ),
+        (b'{"kind":"Deployment"', UNREADABLE + 'unexpected end of JSON input ({"kind":"Deployment")'),
+        (b"", UNREADABLE + "unexpected end of JSON input (<empty>)"),
+        (b" \n", UNREADABLE + "unexpected end of JSON input (200a)"),
+        (b"{} x", UNREADABLE + "invalid character 'x' after top-level value ({} x)"),
+        (b"<a/>", UNREADABLE + "invalid character '<' looking for beginning of value (3c612f3e)"),
+        (b"\xef\xbb\xbf{}", UNREADABLE + "invalid character 'ï' looking for beginning of value (efbbbf7b7d)"),
+        ("{}".encode("utf-16"), None),
+        (b'{"a":1,}', UNREADABLE + """invalid character '}' looking for beginning of object key string ({"a":1,})"""),
+        (b'{"a" 1}', UNREADABLE + """invalid character '1' after object key ({"a" 1})"""),
         (b"[]", None),
-        (b"", None),
         (b'{"a":' * 5000, None),
-        (b"\xff\xfe{}", None),
     ],
 )
 def test_what_cannot_be_read_is_400_in_upstreams_words(body: bytes, message: str | None) -> None:
@@ -111,9 +124,9 @@ def test_times_are_truncated_and_in_utc() -> None:
 
 BAD = deployment('"spec":{"replicas":3,"foo":1,"template":{"spec":{"containers":[{"name":"x","bar":1}]}},"replicas":4}')
 PROBLEMS = [
-    'duplicate field "spec.replicas"',
     'unknown field "spec.foo"',
     'unknown field "spec.template.spec.containers[0].bar"',
+    'duplicate field "spec.replicas"',
 ]
 
 
@@ -130,6 +143,42 @@ def test_warn_reports_them(validation: str) -> None:
     assert obj.spec.replicas == 4
 
 
+def test_what_is_twice_below_what_is_unknown_or_free_is_not_told() -> None:
+    body = b'{"foo":{"a":1,"a":2},"foo":3,"metadata":{"labels":{"x":"1","x":"2"}},"data":{"a":{"b":1,"b":2}}}'
+    obj, warnings = codecs.decode_body(apps_v1.ControllerRevision, body)
+    assert warnings == ['unknown field "foo"', 'duplicate field "metadata.labels.x"']
+    assert (obj.metadata.labels, obj.data) == ({"x": "2"}, {"a": {"b": 2}})
+
+
+def test_no_more_than_a_hundred_problems_are_told() -> None:
+    body = deployment(",".join(f'"f{number}":1' for number in range(200)))
+    assert len(codecs.decode_body(apps_v1.Deployment, body)[1]) == 100
+
+
+def test_bytes_that_are_no_text_are_replaced() -> None:
+    config_map, _ = codecs.decode_body(core_v1.ConfigMap, b'{"data":{"a":"x\xffy"}}')
+    assert config_map.data == {"a": "x\ufffdy"}
+
+
+@pytest.mark.parametrize(
+    ("body", "media_type"),
+    [
+        (b'{"spec":{"containers":[' + b",".join([b"{}"] * 40_000) + b"]}}", ""),
+        (b'{"data":{' + b",".join(b'"%d":""' % number for number in range(110_000)) + b"}}", ""),
+        (b"spec:\n  containers:\n" + b"  - {}\n" * 40_000, "application/yaml"),
+    ],
+)
+def test_more_structure_than_any_object_has(body: bytes, media_type: str) -> None:
+    with pytest.raises(StatusError) as raised:
+        codecs.decode_body(core_v1.Pod, body, media_type)
+    assert (raised.value.code, raised.value.reason) == (413, "RequestEntityTooLarge")
+
+
+def test_braces_in_texts_are_no_structure() -> None:
+    body = msgspec.json.encode({"data": {"a": "{,[" * 100_000}})
+    assert len(codecs.decode_body(core_v1.ConfigMap, body)[0].data["a"]) == 300_000
+
+
 def test_ignore_is_silent() -> None:
     assert codecs.decode_body(apps_v1.Deployment, BAD, "", "Ignore")[1] == []
 
@@ -139,10 +188,15 @@ def test_strict_accepts_what_is_right() -> None:
     assert codecs.decode_body(apps_v1.Deployment, body, "", "Strict")[1] == []
 
 
-def test_unknown_media_type_is_415() -> None:
+@pytest.mark.parametrize("media_type", ["application/cbor", "text/yaml", "json", "multipart/form-data; boundary=x"])
+def test_unknown_media_type_is_415(media_type: str) -> None:
     with pytest.raises(StatusError) as raised:
-        codecs.decode_body(core_v1.Pod, b"x", "application/cbor")
+        codecs.decode_body(core_v1.Pod, b"x", media_type)
     assert raised.value.code == 415
+    assert raised.value.status.message == (
+        "the body of the request was in an unknown format - accepted media types include: application/json, "
+        "application/yaml, application/vnd.kubernetes.protobuf"
+    )
 
 
 def test_delete_options_come_under_any_version() -> None:
@@ -241,6 +295,12 @@ def test_yaml_bodies() -> None:
     obj, warnings = codecs.decode_body(core_v1.ConfigMap, body, "application/yaml; charset=utf-8")
     assert obj.data == {"a": "y"}
     assert warnings == ['line 3: key "a" already set in map', 'unknown field "nope"']
+    with pytest.raises(StatusError) as raised:
+        codecs.decode_body(core_v1.ConfigMap, body, "application/yaml", "Strict")
+    assert raised.value.status.message == (
+        'ConfigMap in version "v1" cannot be handled as a ConfigMap: strict decoding error: yaml: unmarshal errors:\n'
+        '  line 3: key "a" already set in map, unknown field "nope"'
+    )
 
 
 def test_encoding_keeps_members_that_go_always_writes() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple, TypeVar
 
-from .decoder import decoder
+from .decoder import Counted, decoder
 from .reader import BYTES, WireError
 from .values import scan
 
@@ -58,7 +58,7 @@ def decode(type_: type[T], raw: bytes) -> T:
     found = decoder(type_)  # type: ignore[arg-type]
     assert found is not None
     try:
-        result: T = found.read(raw, 0, len(raw), 0)
+        result: T = found.read(Counted(raw), 0, len(raw), 0)
     except RecursionError:
         raise WireError("proto: exceeded max depth") from None
     return result

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from steersman.api.bounds import MOST_OBJECTS, too_much
 from steersman.api.shapes import Member, Shape, struct_shape
 from steersman.api.types.scalars import APIStruct
 
@@ -28,6 +29,18 @@ Step: TypeAlias = Callable[[Any, bytes, int, int, int], int]
 """Stores one field: ``(object, data, position behind the tag, end, depth)`` to the position behind the field."""
 
 _double = struct.Struct("<d")
+
+
+class Counted(bytes):
+    """A message that knows how many messages in it were read: each takes two bytes there, and hundreds as an object."""
+
+    _count = 0
+
+    def took_one(self) -> None:
+        """Another one; raises a 413 when there are too many."""
+        self._count += 1
+        if self._count > MOST_OBJECTS:
+            raise too_much()
 
 
 class MessageDecoder:
@@ -76,6 +89,8 @@ class MessageDecoder:
 
     def read(self, data: bytes, position: int, end: int, depth: int) -> Any:
         """A new object from a message."""
+        if isinstance(data, Counted):
+            data.took_one()
         obj = self.type()
         self.fill(obj, data, position, end, depth + 1)
         return obj
