@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Literal
 
@@ -13,10 +14,14 @@ from .validation import names
 
 Operator = Literal["in", "notin", "=", "!=", "exists", "!", "gt", "lt"]
 
-_SPECIAL = "=!(),><"
 _OPERATORS = {"=": "=", "==": "=", "!=": "!=", "in": "in", "notin": "notin", ">": "gt", "<": "lt"}
 _EXPECTED = "in, notin, =, ==, !=, gt, lt"
 _END = ""
+_SIMPLE = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?", re.ASCII)
+"""What is a name and a value without further questions."""
+
+LONGEST = 64 * 1024
+"""Characters of a selector: reading more would keep everybody else waiting."""
 
 
 class Requirement(msgspec.Struct, frozen=True):
@@ -91,11 +96,17 @@ def parse_labels(text: str) -> LabelSelector:
     """Read a selector such as ``app=web,tier in (a,b),!legacy``; raises a 400 in upstream's words."""
     if not text:
         return EVERYTHING
+    _check_length(text, "label")
     try:
         requirements = list(_LabelParser(text).parse())
     except ValueError as error:
         raise bad_request(str(error)) from None
     return LabelSelector(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
+
+
+def _check_length(text: str, kind: str) -> None:
+    if len(text) > LONGEST:
+        raise bad_request(f"the {kind} selector is too long: may not be more than {LONGEST} characters")
 
 
 def from_set(labels: Mapping[str, str]) -> LabelSelector:
@@ -122,24 +133,15 @@ def from_label_selector(selector: meta_v1.LabelSelector | None) -> LabelSelector
     return LabelSelector(tuple(requirements))
 
 
+_TOKEN = re.compile(r"[ \t\r\n]*(?:(==|!=|[=!(),><])|([^=!(),><\ \t\r\n]+))")
+
+
 def _tokens(text: str) -> Iterator[tuple[str, bool]]:
     """Literals in order, each with whether it is an operator; the last is the end of the string."""
-    position, length = 0, len(text)
-    while True:
-        while position < length and text[position] in " \t\r\n":
-            position += 1
-        if position >= length:
-            yield _END, True
-            return
-        start = position
-        if text[position] in _SPECIAL:
-            # The longest of the operators that the symbols spell.
-            position += 2 if text[position : position + 2] in ("==", "!=") else 1
-            yield text[start:position], True
-            continue
-        while position < length and text[position] not in _SPECIAL and text[position] not in " \t\r\n":
-            position += 1
-        yield text[start:position], False
+    for match in _TOKEN.finditer(text):
+        operator, literal = match.groups()
+        yield (literal, False) if operator is None else (operator, True)
+    yield _END, True
 
 
 class _LabelParser:
@@ -183,7 +185,8 @@ class _LabelParser:
         if special:
             raise ValueError(f"found '{literal}', expected: identifier")
         key = literal
-        _check(names.qualified_name(key), "<nil>", key)
+        if not _SIMPLE.fullmatch(key):
+            _check(names.qualified_name(key), "<nil>", key)
         literal, special = self._peek()
         if negated:
             return Requirement(key, "!")
@@ -201,7 +204,8 @@ class _LabelParser:
                 fault = "for 'Gt', 'Lt' operators, the value must be an integer"
                 raise ValueError(f"<nil>: Invalid value: {go_value(values[0])}: {fault}") from None
         for value in values:
-            _check(names.label_value(value), f"[{key}]", value)
+            if not _SIMPLE.fullmatch(value):
+                _check(names.label_value(value), f"[{key}]", value)
         return Requirement(key, operator, values)  # type: ignore[arg-type]
 
     def _values(self) -> tuple[str, ...]:
@@ -305,26 +309,23 @@ def _unescape(value: str) -> str:
     return "".join(result)
 
 
+_TERM = re.compile(r"(?:\\.|[^\\,])*\\?", re.DOTALL)
+_OPERATOR = re.compile(r"!=|==|=")
+
+
 def _terms(text: str) -> Iterator[str]:
-    start = 0
-    escaped = False
-    for position, character in enumerate(text):
-        if escaped:
-            escaped = False
-        elif character == "\\":
-            escaped = True
-        elif character == ",":
-            yield text[start:position]
-            start = position + 1
-    yield text[start:]
+    """What unescaped commas separate."""
+    position = 0
+    while position <= len(text):
+        match = _TERM.match(text, position)
+        assert match is not None
+        yield match[0]
+        position = match.end() + 1
 
 
 def _operator(term: str) -> tuple[str, str, str] | None:
-    for position in range(len(term)):
-        for operator in ("!=", "==", "="):
-            if term.startswith(operator, position):
-                return term[:position], operator, term[position + len(operator) :]
-    return None
+    match = _OPERATOR.search(term)
+    return None if match is None else (term[: match.start()], match[0], term[match.end() :])
 
 
 def parse_fields(text: str, transform: Callable[[str, str], tuple[str, str]] | None = None) -> FieldSelector:
@@ -332,6 +333,7 @@ def parse_fields(text: str, transform: Callable[[str, str], tuple[str, str]] | N
 
     ``transform`` may rename a field and its value, and refuse it with a StatusError.
     """
+    _check_length(text, "field")
     requirements = []
     for term in _terms(text):
         if not term:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -131,3 +133,11 @@ def test_field_values_are_escaped() -> None:
 def test_every_kind_has_selectable_fields() -> None:
     for resource in builtin_scheme():
         assert "metadata.name" in fields.selectable_fields(resource, resource.type())
+
+
+@pytest.mark.parametrize("parse", [selectors.parse_labels, selectors.parse_fields])
+def test_a_selector_that_nobody_can_mean(parse: Callable[[str], object]) -> None:
+    with pytest.raises(StatusError) as raised:
+        parse(",".join(["a=b"] * 20_000))
+    assert raised.value.code == 400
+    assert "selector is too long: may not be more than 65536 characters" in raised.value.status.message

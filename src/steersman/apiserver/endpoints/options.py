@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 from steersman.api import codecs
 from steersman.api.errors import (
@@ -10,14 +11,18 @@ from steersman.api.errors import (
     bad_request,
     forbidden_field,
     invalid,
+    invalid_value,
     not_supported,
     required,
+    too_long,
 )
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import Context, ListOptions
 
 GROUP = "meta.k8s.io"
+VALIDATIONS = ("", "Ignore", "Strict", "Warn")
+_LONGEST_MANAGER = 128
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 
 
@@ -71,18 +76,18 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings)
     faults: list[FieldError] = []
     dry_run = request.query.get("dryRun", [])
-    faults += [not_supported("dryRun", dry_run, ["All"])] if any(value != "All" for value in dry_run) else []
     validation = request.parameter("fieldValidation")
-    if validation not in ("", "Ignore", "Strict", "Warn"):
-        faults.append(not_supported("fieldValidation", validation, ["Ignore", "Strict", "Warn"]))
     manager = request.parameter("fieldManager")
-    if len(manager) > 128:
-        faults.append(FieldError("fieldManager", "FieldValueTooLong", "Too long: may not be more than 128 bytes"))
     if kind == "PatchOptions":
         if apply and not manager:
             faults.append(required("fieldManager", "is required for apply patch"))
         if not apply and "force" in request.query:
             faults.append(forbidden_field("force", "may not be specified for non-apply patch"))
+    faults += _manager_faults(manager)
+    if any(value != "All" for value in dry_run):
+        faults.append(not_supported("dryRun", dry_run, ["All"]))
+    if validation not in VALIDATIONS:
+        faults.append(not_supported("fieldValidation", validation, VALIDATIONS))
     if faults:
         raise invalid(kind, "", faults, GROUP)
     return Context(
@@ -93,6 +98,17 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         user_agent=agent,
         warnings=request.warnings,
     )
+
+
+def _manager_faults(manager: str) -> Iterator[FieldError]:
+    if len(manager.encode()) > _LONGEST_MANAGER:
+        yield too_long("fieldManager", _LONGEST_MANAGER)
+    position = 0
+    for character in manager:
+        if not character.isprintable():
+            shown = f"U+{ord(character):04X}"
+            yield invalid_value("fieldManager", manager, f"invalid character {shown} (at position {position})")
+        position += len(character.encode())
 
 
 def delete_options(request: Request) -> DeleteOptions:

@@ -18,6 +18,7 @@ from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
 from .answers import entry_response, list_response, object_response, shaped_response, status_response
+from .bodies import Bodies
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
 from .representation import PLAIN, Form, negotiate
@@ -67,6 +68,7 @@ class Resources:
         self._handler = handler
         self._is_served = is_served
         self._connector = connector
+        self._bodies = Bodies()
         self._frames: dict[Resource[Any], Frames] = {}
         self._versions: tuple[int, set[tuple[str, str]]] = (-1, set())
 
@@ -138,7 +140,7 @@ class Resources:
         if method == "POST":
             _check_verb(resource, "create")
             context = write_context(request, "CreateOptions")
-            obj = _body(request, resource, context)
+            obj = await self._bodies.read(request, resource, context)
             _match_namespace(obj, namespace, resource)
             entry = await handler.create(context, namespace, obj)
             return entry_response(resource, entry, request, form, 201)
@@ -192,7 +194,7 @@ class Resources:
                 _check_verb(resource, "update")
             context = write_context(request, "UpdateOptions")
             context.may_create = may_create
-            obj = _body(request, resource, context)
+            obj = await self._bodies.read(request, resource, context)
             _match_namespace(obj, namespace, resource)
             _match_name(obj, name)
             entry, created = await handler.update(context, namespace, name, obj, subresource=subresource)
@@ -266,7 +268,7 @@ class Resources:
         form = negotiate(request)
         context = write_context(request, "CreateOptions")
         kind = self._type(resource, subresource)
-        body = _body(request, kind, context)
+        body = await self._bodies.read(request, kind, context)
         _match_namespace(body, namespace, resource)
         answer = await handler.create_subresource(context, namespace, name, subresource.name, body)
         if isinstance(answer, Status):
@@ -294,7 +296,7 @@ class Resources:
         transform: Callable[[Any], Any]
         if request.method == "PUT":
             context = write_context(request, "UpdateOptions")
-            wanted = _body(request, kind, context)
+            wanted = await self._bodies.read(request, kind, context)
             _match_namespace(wanted, namespace, resource)
             _match_name(wanted, name)
 
@@ -313,15 +315,6 @@ class Resources:
 def _check_verb(resource: Resource[Any], verb: str) -> None:
     if verb not in resource.verbs:
         raise no_method()
-
-
-def _body(request: Request, resource: Resource[Any], context: Context) -> Any:
-    obj: Any
-    obj, problems = codecs.decode_body(
-        resource, request.body, request.headers.get("content-type", ""), context.field_validation
-    )
-    request.warnings += problems
-    return obj
 
 
 def _match_namespace(obj: Any, namespace: str, resource: Resource[Any]) -> None:

@@ -1,0 +1,42 @@
+"""The bodies of requests into objects: small ones at once, large ones in a thread, one of those at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from steersman.api import codecs
+from steersman.api.scheme import Resource
+from steersman.apiserver.http.messages import Request
+from steersman.apiserver.registry.contract import Context
+
+_LARGE = 64 * 1024
+_LARGE_YAML = 4 * 1024
+_MANY_OBJECTS = 1000
+
+
+class Bodies:
+    """Reads bodies.  What takes long MUST NOT share the interpreter with more of its kind: the loop would starve."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def read(self, request: Request, resource: Resource[Any], context: Context) -> Any:
+        """The object of a request, its problems noted as warnings; raises StatusError."""
+        media_type = request.headers.get("content-type", "")
+        body, validation = request.body, context.field_validation
+        obj: Any
+        if _is_large(body, media_type):
+            async with self._turn:
+                obj, problems = await asyncio.to_thread(codecs.decode_body, resource, body, media_type, validation)
+        else:
+            obj, problems = codecs.decode_body(resource, body, media_type, validation)
+        request.warnings += problems
+        return obj
+
+
+def _is_large(body: bytes, media_type: str) -> bool:
+    size = len(body)
+    if size <= 2 * _MANY_OBJECTS:
+        return False
+    return size > (_LARGE_YAML if "yaml" in media_type else _LARGE) or body.count(b"{") > _MANY_OBJECTS
