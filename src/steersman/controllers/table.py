@@ -14,11 +14,13 @@ from .node_ipam import NodeIPAMController
 from .node_lifecycle import NodeLifecycleController
 from .pod_gc import PodGarbageCollector
 from .replicaset import ReplicaSetController
+from .servicecidr import ServiceCIDRController
 from .taint_eviction import TaintEvictionController
 from .ttl import TTLController
 
 TABLE: tuple[type[Controller], ...] = (
     NodeIPAMController,
+    ServiceCIDRController,
     ServiceAccountController,
     RootCACertPublisher,
     ClusterRoleAggregationController,

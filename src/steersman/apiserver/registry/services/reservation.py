@@ -7,7 +7,7 @@ from datetime import datetime
 
 import msgspec
 
-from steersman.api import codecs
+from steersman.api import codecs, labels
 from steersman.api.errors import FieldError, StatusError, internal_error, invalid, invalid_value
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import networking_v1
@@ -21,10 +21,6 @@ from . import fields
 
 ADDRESS_PREFIX = "/registry/ipaddresses/"
 NODE_PORT_PREFIX = "/registry/ranges/nodeports/"
-
-FAMILY_LABEL = "ipaddress.kubernetes.io/ip-family"
-MANAGED_BY_LABEL = "ipaddress.kubernetes.io/managed-by"
-ALLOCATOR = "ipallocator.k8s.io"
 
 ADDRESS_TAKEN = "provided IP is already allocated"
 PORT_TAKEN = "provided port is already allocated"
@@ -73,6 +69,11 @@ def release(spec: v1.ServiceSpec) -> list[Operation]:
     return [*addresses, *(Delete(port_key(number)) for number in sorted(held_ports(spec)))]
 
 
+def address_labels(address: str) -> dict[str, str]:
+    """The labels of the ``IPAddress`` of a Service."""
+    return {labels.ADDRESS_FAMILY: family_of(address), labels.ADDRESS_MANAGED_BY: labels.ADDRESS_ALLOCATOR}
+
+
 def address_object(service: v1.Service, address: str, now: datetime) -> networking_v1.IPAddress:
     """The ``IPAddress`` of a Service's address."""
     meta = service.metadata
@@ -81,7 +82,7 @@ def address_object(service: v1.Service, address: str, now: datetime) -> networki
     metadata.fill_new(obj.metadata, now)
     obj.metadata.name = address
     obj.metadata.generation = 1
-    obj.metadata.labels = {FAMILY_LABEL: family_of(address), MANAGED_BY_LABEL: ALLOCATOR}
+    obj.metadata.labels = address_labels(address)
     return obj
 
 
