@@ -14,8 +14,9 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     ``pki_directory`` holds kubeadm's files (``apiserver.crt``, ``ca.crt``, ``sa.key``, ...); without one the server
     does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into
-    the endpoints of the ``kubernetes`` Service.  ``runtime_config`` names group-versions to serve beside upstream's
-    defaults.  For ``shutdown_delay`` seconds a stopping server says that it is not ready, and serves on.
+    the endpoints of the ``kubernetes`` Service; ``shared_store`` says that others may be there too.
+    ``runtime_config`` names group-versions to serve beside upstream's defaults.  For ``shutdown_delay`` seconds a
+    stopping server says that it is not ready, and serves on.
     """
 
     bind_address: str = "0.0.0.0"  # noqa: S104 - nodes and clients reach it from elsewhere, over TLS
@@ -25,6 +26,7 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     service_cidr: str = "10.96.0.0/12"
     node_ports: tuple[int, int] = (30000, 32767)
     issuer: str = "https://kubernetes.default.svc.cluster.local"
+    shared_store: bool = False
     runtime_config: tuple[str, ...] = ()
     max_read_only_in_flight: int = 400
     max_mutating_in_flight: int = 200

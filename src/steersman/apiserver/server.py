@@ -110,6 +110,7 @@ class ApiServer:
                 node_ports=config.node_ports,
                 advertise_address=config.advertise_address,
                 secure_port=config.secure_port,
+                shared_store=config.shared_store,
             ),
             surroundings=self._surroundings,
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
@@ -169,6 +170,7 @@ class ApiServer:
     async def _stop(self, http: HTTPServer | None) -> None:
         # Not ready before anything is refused, so that those who balance load send the next request elsewhere.
         self._stopping = True
+        await self.registry.peers.leave()
         if http is not None:
             await asyncio.sleep(self.config.shutdown_delay)
             self._draining = True

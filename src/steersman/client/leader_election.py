@@ -5,6 +5,8 @@
             ...                      # do what the leader does
             await leadership.lost()  # and stop when the lease could not be renewed
 
+:func:`lead` does that over and over for work that never ends by itself.
+
 A holder renews every ``retry_period`` seconds and considers itself deposed when it did not succeed for
 ``renew_deadline``; others take over after the lease did not change for its duration *by their own clock*, so that
 clocks need not agree.  On exit the lease is released, so that a successor need not wait.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 import msgspec
@@ -156,3 +159,23 @@ class LeaderElection:
         if seen != self._observed:
             self._observed = seen
             self._observed_at = asyncio.get_running_loop().time()
+
+
+RETRY_SECONDS = 1.0
+
+
+async def lead(client: Client, name: str, identity: str, work: Callable[[], Awaitable[None]]) -> None:
+    """Do the work while the lease is held, again and again, until cancelled; ``work`` is cancelled when it is lost."""
+    while True:
+        async with LeaderElection(client, name, identity) as leadership:
+            working = asyncio.ensure_future(work())
+            lost = asyncio.create_task(leadership.lost(), name=f"lease {name} lost")
+            try:
+                await asyncio.wait((working, lost), return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in (working, lost):
+                    task.cancel()
+                outcome, _ = await asyncio.gather(working, lost, return_exceptions=True)
+        if isinstance(outcome, Exception):
+            log.error("%s failed", name, exc_info=outcome)
+        await asyncio.sleep(RETRY_SECONDS)

@@ -67,6 +67,16 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
         return f"steersman-{hashlib.sha256(str(self.root).encode()).hexdigest()[:6]}"
 
     @property
+    def shares_store(self) -> bool:
+        """Whether other servers may be on the same store."""
+        return self.datastore.startswith("etcd=")
+
+    @property
+    def process_identity(self) -> str:
+        """Who holds the leases of this server's components: the same after a restart, which then need not wait."""
+        return f"{self.node_name}_{self.identity}"
+
+    @property
     def bridge(self) -> str:
         """The name of the bridge between pods; interface names have at most 15 characters."""
         return self.identity.replace("steersman", "steer").replace("-", "")[:13] + "0"
@@ -207,7 +217,7 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         raise ConfigError(f"the service range {services} is too small; it needs {FEWEST_SERVICE_ADDRESSES} addresses")
     if pods.prefixlen > NODE_PREFIX:
         raise ConfigError(f"the pod range {pods} is too small; each node gets a /{NODE_PREFIX} of it")
-    if config.datastore not in ("sqlite", "memory") and not config.datastore.startswith("etcd="):
+    if config.datastore not in ("sqlite", "memory") and not config.shares_store:
         raise ConfigError(f"there is no datastore {config.datastore!r}; choose sqlite, memory or etcd=URL[,URL…]")
     return config
 

@@ -21,6 +21,7 @@ from . import config as configuration
 from .config import ClusterConfig, ConfigError
 
 if TYPE_CHECKING:
+    from steersman.client.client import Client
     from steersman.controllers.config import ControllerManagerConfig
 
 log = logging.getLogger(__name__)
@@ -88,12 +89,23 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
             manager = ControllerManager(_controllers_config(config), server.local_client(CONTROLLER_MANAGER))
             group.create_task(manager.run(), name="controllers")
         if scheduler:
-            from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
-
-            component = Scheduler(SchedulerConfig(), server.local_client(SCHEDULER))
-            group.create_task(component.run(), name="scheduler")
+            group.create_task(_schedule(config, server.local_client(SCHEDULER)), name="scheduler")
         if node:
             group.create_task(_keep_node(config), name="node")
+
+
+async def _schedule(config: ClusterConfig, client: Client) -> None:
+    from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
+
+    async def run() -> None:
+        await Scheduler(SchedulerConfig(), client).run()
+
+    if not config.shares_store:
+        await run()
+        return
+    from steersman.client.leader_election import lead
+
+    await lead(client, "kube-scheduler", config.process_identity, run)
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +150,7 @@ def _server_config(config: ClusterConfig) -> ApiServerConfig:
         pki_directory=config.root / "pki",
         advertise_address=config.server_address,
         service_cidr=config.service_cidr,
+        shared_store=config.shares_store,
         issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
     )
 
@@ -146,6 +159,8 @@ def _controllers_config(config: ClusterConfig) -> ControllerManagerConfig:
     from steersman.controllers.config import ControllerManagerConfig
 
     return ControllerManagerConfig(
+        leader_elect=config.shares_store,
+        identity=config.process_identity,
         root_ca=(config.root / "pki/ca.crt").read_bytes(),
         cluster_cidrs=(config.cluster_cidr,),
         service_cidrs=(config.service_cidr,),

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 from steersman.client.client import Client
 from steersman.client.http import HTTPClient
 from steersman.client.informer import InformerFactory
-from steersman.client.leader_election import LeaderElection
+from steersman.client.leader_election import lead
 
 from .config import ControllerManagerConfig
 from .credentials import service_account_client
@@ -49,34 +49,24 @@ class ControllerManager:
             await self._run()
             return
         identity = self.config.identity or f"{socket.gethostname()}_{secrets.token_hex(8)}"
-        while True:
-            async with LeaderElection(self._client, LEASE, identity) as leadership:
-                work = asyncio.create_task(self._run(), name="controllers")
-                lost = asyncio.create_task(leadership.lost(), name="leadership lost")
-                try:
-                    await asyncio.wait((work, lost), return_when=asyncio.FIRST_COMPLETED)
-                finally:
-                    for task in (work, lost):
-                        task.cancel()
-                    outcome, _ = await asyncio.gather(work, lost, return_exceptions=True)
-                    self.ready.clear()
-            if isinstance(outcome, Exception):
-                log.error("the controllers failed", exc_info=outcome)
-            await asyncio.sleep(1.0)
+        await lead(self._client, LEASE, identity, self._run)
 
     async def _run(self) -> None:
         informers = InformerFactory(self._client)
         context = ControllerContext(self._client, informers, self.config)
-        async with asyncio.TaskGroup() as group:
-            chosen = [kind for kind in TABLE if enabled(kind.name, self.config.controllers)]
-            self._started = {kind.name: asyncio.Event() for kind in chosen}
-            for kind in chosen:
-                group.create_task(self._supervise(kind, context), name=kind.name)
-            group.create_task(informers.run(), name="informers")
-            for started in self._started.values():
-                await started.wait()  # the controllers have asked for their informers
-            await informers.synced()
-            self.ready.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                chosen = [kind for kind in TABLE if enabled(kind.name, self.config.controllers)]
+                self._started = {kind.name: asyncio.Event() for kind in chosen}
+                for kind in chosen:
+                    group.create_task(self._supervise(kind, context), name=kind.name)
+                group.create_task(informers.run(), name="informers")
+                for started in self._started.values():
+                    await started.wait()  # the controllers have asked for their informers
+                await informers.synced()
+                self.ready.set()
+        finally:
+            self.ready.clear()
 
     @contextlib.asynccontextmanager
     async def _identity(self, kind: type[Controller]) -> AsyncIterator[Client]:

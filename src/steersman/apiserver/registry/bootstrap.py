@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from steersman.api import codecs
-from steersman.api.errors import StatusError, is_already_exists, is_not_found
+from steersman.api.errors import StatusError, is_already_exists, is_conflict
 from steersman.api.scheme import Object
 from steersman.api.types import core_v1 as v1
-from steersman.api.types import discovery_v1, networking_v1
+from steersman.api.types import networking_v1
 from steersman.api.types.meta_v1 import Condition, ObjectMeta
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.api.user import User
 from steersman.apiserver.authz.bootstrap_policy import reconciled
 
-from .config import RegistryConfig
 from .contract import Context
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 _CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")))
 
 _POLICY = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
+
+_ATTEMPTS = 5
 
 log = logging.getLogger(__name__)
 
@@ -54,25 +54,20 @@ SYSTEM_PRIORITY_CLASSES = (
 async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
     """Create what is missing; what exists is left alone, but the policy gets what it lacks of the present one."""
     await essentials(registry)
-    if registry.config.advertise_address and registry.config.secure_port:
-        for endpoint in _endpoints(registry.config):
-            await _reconcile(registry, endpoint)
+    await registry.identity.step()
     for obj in objects:
         await _ensure_policy(registry, codecs.copy(obj))
 
 
 async def essentials(registry: Registry) -> None:
-    """What no cluster works without: made at start, and made again where somebody deleted it.
-
-    What exists is left alone: of several servers the one that started last says where the API is, and they MUST NOT
-    take that from each other again and again.
-    """
+    """What no cluster works without: made at start, and made again where somebody deleted it."""
     for name in SYSTEM_NAMESPACES:
         await ensure(registry, v1.Namespace(metadata=ObjectMeta(name=name)))
     for priority_class in SYSTEM_PRIORITY_CLASSES:
         await ensure(registry, codecs.copy(priority_class))
     await _service_range(registry)
     await _kubernetes_service(registry)
+    await registry.peers.step()
 
 
 async def _service_range(registry: Registry) -> None:
@@ -102,15 +97,24 @@ async def _service_range(registry: Registry) -> None:
 async def _ensure_policy(registry: Registry, wanted: Any) -> None:
     """Create an object; where it exists and belongs to the RBAC policy, give it what it lacks of the present policy."""
     meta = wanted.metadata
-    existing = await registry.get(type(wanted), meta.name, meta.namespace)
-    if existing is None:
-        await ensure(registry, wanted)
-    elif type(wanted) in _POLICY and (changed := reconciled(existing, wanted)) is not None:
+    for _ in range(_ATTEMPTS):
+        existing = await registry.get(type(wanted), meta.name, meta.namespace)
+        if existing is None:
+            await ensure(registry, wanted)
+            return
+        if type(wanted) not in _POLICY or (changed := reconciled(existing, wanted)) is None:
+            return
+        handler = registry.handler_of(type(wanted))
         try:
-            await registry.handler_of(type(wanted)).update(_CONTEXT, meta.namespace, meta.name, codecs.copy(changed))
+            await handler.update(_CONTEXT, meta.namespace, meta.name, codecs.copy(changed))
+            return
         except StatusError as error:
-            # A role reference cannot change, and another server may have been faster: neither is worth not starting.
+            if is_conflict(error):  # another server does the same
+                await handler.consistent()
+                continue
+            # A role reference cannot change: that is no reason not to start.
             log.warning("%s %s of the bootstrap policy stays as it is: %s", wanted.kind, meta.name, error)
+            return
 
 
 async def ensure(registry: Registry, obj: Any) -> None:
@@ -142,49 +146,3 @@ async def _kubernetes_service(registry: Registry) -> None:
         ),
     )
     await ensure(registry, service)
-    if config.advertise_address and config.secure_port:
-        for endpoint in _endpoints(config):
-            await ensure(registry, endpoint)
-
-
-def _endpoints(config: RegistryConfig) -> tuple[v1.Endpoints, discovery_v1.EndpointSlice]:
-    """The ``kubernetes`` Service with this server as its endpoint.
-
-    One server owns the list: several need a lease for each, which the replicated control plane brings.
-    """
-    address, port = config.advertise_address, config.secure_port
-    labels = {"endpointslice.kubernetes.io/skip-mirror": "true"}
-    endpoints = v1.Endpoints(
-        metadata=ObjectMeta(name="kubernetes", namespace="default", labels=labels),
-        subsets=[
-            v1.EndpointSubset(
-                addresses=[v1.EndpointAddress(ip=address)],
-                ports=[v1.EndpointPort(name="https", port=port, protocol="TCP")],
-            )
-        ],
-    )
-    slice_ = discovery_v1.EndpointSlice(
-        metadata=ObjectMeta(
-            name="kubernetes", namespace="default", labels={"kubernetes.io/service-name": "kubernetes"}
-        ),
-        address_type=f"IPv{ipaddress.ip_address(address).version}",
-        endpoints=[discovery_v1.Endpoint(addresses=[address], conditions=discovery_v1.EndpointConditions(ready=True))],
-        ports=[discovery_v1.EndpointPort(name="https", port=port, protocol="TCP")],
-    )
-    return endpoints, slice_
-
-
-async def _reconcile(registry: Registry, wanted: Any) -> None:
-    handler = registry.handler_of(type(wanted))
-
-    def change(obj: Any) -> None:
-        for name in handler.strategy.content:
-            setattr(obj, name, getattr(wanted, name))
-        obj.metadata.labels.update(wanted.metadata.labels)
-
-    try:
-        await handler.modify(_CONTEXT, "default", "kubernetes", change)
-    except Exception as error:
-        if not is_not_found(error):
-            raise
-        await handler.create(_CONTEXT, "default", wanted)

@@ -24,6 +24,8 @@ from .config import RegistryConfig
 from .contract import Context, ListOptions, ResourceHandler
 from .conversion import CONVERSIONS, ConvertingHandler
 from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
+from .identity import Identity
+from .peers import Peers
 from .reading import Reader
 from .seams import Clock, Surroundings
 from .store import Handler
@@ -67,6 +69,8 @@ class Registry:
         self.clock = clock
         self.ready = asyncio.Event()
         self.admission = Chain(default_plugins() if plugins is None else plugins, self)
+        self.peers = Peers(self)
+        self.identity = Identity(self)
         self._bootstrap_objects = bootstrap_objects
         self._reviews = Reviews(self.surroundings, self)
         self._handlers: dict[Resource[Any], ResourceHandler] = {}
@@ -86,6 +90,7 @@ class Registry:
                 self.ready.set()
                 tasks.create_task(self._expire_events(), name="event expiry")
                 tasks.create_task(self._keep_essentials(), name="essentials")
+                tasks.create_task(self.identity.run(), name="identity lease")
                 await asyncio.Event().wait()
         finally:
             self._tasks = None
@@ -186,7 +191,8 @@ class Registry:
         while True:
             await asyncio.sleep(_EXPIRY_INTERVAL)
             try:
-                await self.expire_events()
+                if self.peers.first:
+                    await self.expire_events()
             except (StatusError, OSError) as error:
                 log.warning("expiring events failed: %s", error)
 
