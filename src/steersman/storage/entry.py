@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from sys import getrefcount
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
-from weakref import ref
 
 T = TypeVar("T")
 
@@ -49,36 +49,37 @@ class Entry(Generic[T]):
         self.raw = raw
         self._decode = decode
         self._recent = recent
-        self._object: T | ref[Any] | None = None
+        self._object: T | None = None
 
     def peek(self) -> T | None:
         """The decoded object where there is one already."""
-        found = self._object
-        return found() if type(found) is ref else found  # type: ignore[return-value]
+        return self._object
 
     @property
     def object(self) -> T:
         """The decoded object, shared by everybody: do not change it."""
-        found = self.peek()
+        found = self._object
         if found is None:
             found = self._object = self._decode(self.raw)
             if self._recent is not None:
                 self._recent.add(self)
         return found
 
-    def forget(self) -> None:
-        """Hold the decoded object no longer, but give it out for as long as somebody else holds it."""
-        try:
-            self._object = None if self._object is None else ref(self._object)
-        except TypeError:
-            self._object = None
+    def forget(self) -> bool:
+        """Let the decoded object go, unless somebody else holds it: then it costs nothing, and stays shared."""
+        if getrefcount(self._object) > 2:  # this entry's, and the argument's
+            return False
+        self._object = None
+        return True
 
 
 class RecentlyDecoded:
-    """Which entries may keep their decoded objects: those decoded last.  Decoded, an object takes four times its JSON.
+    """Which entries keep their decoded objects, which take four times their JSON: those decoded last, and those in use.
 
     ``limit`` is in bytes of JSON.
     """
+
+    _TRIED = 4
 
     def __init__(self, limit: int = 8 << 20) -> None:
         self._limit = limit
@@ -89,10 +90,14 @@ class RecentlyDecoded:
         """An entry was decoded."""
         self._entries.append(entry)
         self._size += len(entry.raw)
-        while self._size > self._limit:
+        for _ in range(self._TRIED):
+            if self._size <= self._limit:
+                break
             oldest = self._entries.popleft()
-            self._size -= len(oldest.raw)
-            oldest.forget()
+            if oldest.forget():
+                self._size -= len(oldest.raw)
+            else:
+                self._entries.append(oldest)
 
 
 class CacheEvent(NamedTuple):

@@ -162,7 +162,7 @@ async def test_long_lists_in_other_shapes_let_others_run(
         await asyncio.sleep(0)
     answer = await answering
     assert isinstance(answer, Response)
-    assert isinstance(answer.body, bytes)
+    assert not isinstance(answer.body, bytes)
     assert turns >= 4
-    shown = [each.get("object", each)["metadata"]["name"] for each in json.loads(answer.body)[items]]
+    shown = [each.get("object", each)["metadata"]["name"] for each in json.loads(b"".join(answer.body))[items]]
     assert shown == [f"cm{number:03}" for number in range(300)]

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from steersman.storage.entry import RecentlyDecoded
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Compacted, Delete, Put, Store
 from steersman.storage.watch_cache import CacheEvent, Entry, RevisionTimeout, WatchCache, respliced, splice
@@ -53,6 +54,23 @@ def test_splice() -> None:
     assert respliced(spliced, 1234) == splice(pod("a"), 1234)
     with pytest.raises(ValueError, match="metadata"):
         splice(b"{}", 1)
+
+
+def test_decoded_objects_are_kept_while_young_or_in_use() -> None:
+    recent = RecentlyDecoded(limit=300)
+    entries = [Entry(str(number), number, pod(str(number)), json.loads, recent) for number in range(100)]
+    held = [entry.object for entry in entries[:2]]
+    for entry in entries:
+        assert entry.object["kind"] == "Pod"
+    known = [entry for entry in entries if entry.peek() is not None]
+    assert len(known) < 10
+    assert [entry.peek() for entry in entries[:2]] == held
+    assert entries[0].object is held[0]
+    assert entries[50].object == json.loads(entries[50].raw)
+    held.clear()
+    for entry in entries[10:30]:
+        assert entry.object
+    assert entries[0].peek() is None
 
 
 async def test_a_commit_is_visible_when_it_returns() -> None:

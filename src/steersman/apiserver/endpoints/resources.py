@@ -17,8 +17,9 @@ from steersman.apiserver.registry.store import patched
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
-from .answers import entry_response, list_response, object_response, shaped_response, status_response
+from .answers import entry_response, object_response, shaped_response, status_response
 from .bodies import Bodies
+from .lists import list_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
 from .representation import PLAIN, Form, negotiate

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Protocol
 from urllib.parse import parse_qs
 
@@ -92,18 +92,24 @@ class Request:
 
 
 class Response:
-    """A complete response.  ``body`` is one buffer or several, written without being joined."""
+    """A complete response.  ``body`` is one buffer or several, written without being joined.
 
-    __slots__ = ("body", "content_type", "headers", "status")
+    With ``size``, the sum of their lengths, buffers may be made while they are written.
+    """
+
+    __slots__ = ("body", "content_type", "headers", "size", "status")
 
     def __init__(
         self,
-        body: bytes | Sequence[bytes] = b"",
+        body: bytes | Iterable[bytes] = b"",
         status: int = 200,
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
+        *,
+        size: int | None = None,
     ) -> None:
         self.body = body
+        self.size = size
         self.status = status
         self.content_type = content_type
         self.headers = headers or {}

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -336,8 +336,8 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.close()
 
     async def _respond(self, request: Request, response: Response, keep_alive: bool) -> None:
-        body: Sequence[bytes] = (response.body,) if isinstance(response.body, bytes) else response.body
-        size = sum(map(len, body)) if len(body) != 1 else len(body[0])
+        body: Iterable[bytes] = (response.body,) if isinstance(response.body, bytes) else response.body
+        size = response.size if response.size is not None else sum(map(len, body))
         headers = response.headers
         if size > self._server.limits.gzip_threshold and _accepts_gzip(request):
             body = await self._server.loop.run_in_executor(None, gzip, body)
@@ -359,7 +359,7 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.write(b"".join((start, *body)))
         else:
             self.transport.write(start)
-            for part in body if len(body) == 1 else _pieces(body):
+            for part in _pieces(body):
                 self.transport.write(part)
                 await self.drain()
         await self.drain()
@@ -495,7 +495,7 @@ class HTTPProtocol(asyncio.Protocol):
         self.transport.abort()
 
 
-def _pieces(body: Sequence[bytes]) -> Iterator[bytes]:
+def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
     """Many small buffers as few larger ones; large ones as they are."""
     gathered: list[bytes] = []
     size = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 from http import HTTPStatus
 
@@ -57,7 +57,7 @@ def head(
     return b"".join(parts)
 
 
-def gzip(body: Sequence[bytes]) -> list[bytes]:
+def gzip(body: Iterable[bytes]) -> list[bytes]:
     """A body compressed, quickly rather than well."""
     compressor = zlib.compressobj(1, zlib.DEFLATED, 31)
     parts = [compressor.compress(part) for part in body]

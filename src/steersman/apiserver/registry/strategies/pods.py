@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import msgspec
+
 from steersman.api import codecs, quantity
 from steersman.api.errors import FieldError, forbidden_field, invalid_value
 from steersman.api.types import core_v1 as v1
@@ -16,9 +18,20 @@ from .binding import bind
 from .eviction import evict
 
 
+class _Placed(msgspec.Struct, gc=False):
+    class Spec(msgspec.Struct, gc=False):
+        node_name: str = msgspec.field(default="", name="nodeName")
+
+    spec: Spec
+
+
+_placed = msgspec.json.Decoder(_Placed).decode
+
+
 def _node_name(entry: Entry[Any]) -> str:
-    name: str = entry.object.spec.node_name
-    return name
+    """Asked of every pod at every change: reads no more than this."""
+    pod = entry.peek()
+    return str(pod.spec.node_name) if pod is not None else _placed(entry.raw).spec.node_name
 
 
 class PodStrategy(Strategy):
