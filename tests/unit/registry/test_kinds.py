@@ -5,8 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import msgspec
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
@@ -313,12 +319,88 @@ async def test_certificate_requests_say_who_asked(client: LocalClient) -> None:
     created.status.conditions = [
         certificates_v1.CertificateSigningRequestCondition(type="Approved", status="True", reason="x", message="y")
     ]
-    ignored = await client.update(created, subresource="status")
-    assert ignored.status.conditions == []
-    approval = codecs.copy(ignored)
-    approval.status.conditions = created.status.conditions
-    approved = await client.update(approval, subresource="approval")
+    with pytest.raises(StatusError, match='updates may not add a condition of type "Approved"'):
+        await client.update(created, subresource="status")
+    approved = codecs.copy(await client.update(created, subresource="approval"))
     assert approved.status.conditions[0].last_update_time is not None
+    approved.status.certificate = b"x"
+    with pytest.raises(StatusError, match="updates may not set certificate content"):
+        await client.update(approved, subresource="approval")
+    approved.status.conditions[0].reason = "another"
+    signed = codecs.copy(await client.update(approved, subresource="status"))
+    assert (signed.status.certificate, signed.status.conditions[0].reason) == (b"x", "x")
+    signed.status.certificate = b"y"
+    with pytest.raises(StatusError, match="updates may not modify existing certificate content"):
+        await client.update(signed, subresource="status")
+    signed.status.certificate, signed.status.conditions = b"x", []
+    for subresource in ("approval", "status"):
+        with pytest.raises(StatusError, match='updates may not remove a condition of type "Approved"'):
+            await client.update(signed, subresource=subresource)
+    signed.spec.username = "somebody else"
+    assert (await client.update(signed)).spec.username == "admin"
+
+
+def certificate_request(organization: str) -> bytes:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM)
+
+
+async def test_signers_have_their_own_verbs(client: LocalClient, registry: Registry) -> None:
+    """Approving and signing take the verb on the signer, by its name or by all of its domain."""
+
+    class Signers(AllowReading):
+        async def authorize(self, attributes: Attributes) -> Decision:
+            assert (attributes.group, attributes.resource) == ("certificates.k8s.io", "signers")
+            return Decision((attributes.verb, attributes.name) in allowed)
+
+    allowed: set[tuple[str, str]] = set()
+    registry.surroundings.authorizer = Signers()
+    spec = certificates_v1.CertificateSigningRequestSpec(
+        request=b"x", signer_name="example.com/s", usages=["client auth"]
+    )
+    request = certificates_v1.CertificateSigningRequest(metadata=ObjectMeta(name="r"), spec=spec)
+    present = codecs.copy(await client.create(request))
+    condition = certificates_v1.CertificateSigningRequestCondition(type="Approved", status="True", reason="x")
+    for subresource, verb, noun in (("approval", "approve", "approve"), ("status", "sign", "sign")):
+        if subresource == "approval":
+            present.status.conditions = [condition]
+        else:
+            present.status.certificate = b"x"
+        with pytest.raises(StatusError) as error:
+            await client.update(codecs.copy(present), subresource=subresource)
+        assert error.value.code == 403
+        assert error.value.status.message == (
+            'certificatesigningrequests.certificates.k8s.io "r" is forbidden: '
+            f'user not permitted to {noun} requests with signerName "example.com/s"'
+        )
+        allowed.add((verb, "example.com/s" if verb == "sign" else "example.com/*"))
+        present = codecs.copy(await client.update(present, subresource=subresource))
+
+
+@pytest.mark.parametrize(
+    ("organization", "expected"),
+    [
+        ("team", ""),
+        (
+            "system:masters",
+            "use of kubernetes.io/kube-apiserver-client signer with system:masters group is not allowed",
+        ),
+    ],
+)
+async def test_no_certificate_makes_privileged(client: LocalClient, organization: str, expected: str) -> None:
+    spec = certificates_v1.CertificateSigningRequestSpec(
+        request=certificate_request(organization),
+        signer_name="kubernetes.io/kube-apiserver-client",
+        usages=["client auth"],
+    )
+    request = certificates_v1.CertificateSigningRequest(metadata=ObjectMeta(name="r"), spec=spec)
+    if not expected:
+        await client.create(request)
+        return
+    with pytest.raises(StatusError, match=expected):
+        await client.create(request)
 
 
 class Issuer:
@@ -342,9 +424,59 @@ async def test_tokens_are_bound(client: LocalClient, registry: Registry) -> None
     assert (answer.status.token, answer.spec.audiences) == ("signed", ["api"])
     assert (issuer.claims.pod, issuer.claims.pod_uid) == ("p", bound.metadata.uid)
     assert issuer.claims.expiration_seconds == 3607
-    request.spec.bound_object_ref.uid = "other"  # type: ignore[union-attr]
-    with pytest.raises(StatusError):
+
+
+@pytest.mark.parametrize(
+    ("meta", "spec", "code", "message"),
+    [
+        ({"name": "x"}, {}, 422, 'metadata.name: Invalid value: "x": must match the service account name if specified'),
+        ({}, {"expiration_seconds": 599}, 422, "may not specify a duration less than 10 minutes"),
+        ({}, {"expiration_seconds": (1 << 32) + 1}, 422, "may not specify a duration larger than 2^32 seconds"),
+        ({}, {"ref": ("v1", "Pod", "nobody", "")}, 404, 'pods "nobody" not found'),
+        ({}, {"ref": ("v1", "Pod", "p", "u")}, 409, "the UID in the bound object reference (u) does not match"),
+        (
+            {},
+            {"ref": ("apps/v1", "Deployment", "d", "")},
+            400,
+            "cannot bind token for serviceaccount to object type apps/v1, Kind=Deployment",
+        ),
+        (
+            {},
+            {"ref": ("v1", "Pod", "other", "")},
+            400,
+            'cannot bind token for serviceaccount "default" to pod running with different serviceaccount name.',
+        ),
+    ],
+)
+async def test_tokens_that_are_refused(
+    client: LocalClient, registry: Registry, meta: dict[str, Any], spec: dict[str, Any], code: int, message: str
+) -> None:
+    registry.surroundings.token_issuer = Issuer()
+    await client.create(v1.ServiceAccount(metadata=ObjectMeta(name="sa", namespace="default")))
+    await client.create(pod())
+    await client.create(pod("other", service_account_name="sa"))
+    if "ref" in spec:
+        version, kind, name, uid = spec["ref"]
+        reference = authentication_v1.BoundObjectReference(api_version=version, kind=kind, name=name, uid=uid)
+        spec = {"bound_object_ref": reference}
+    request = authentication_v1.TokenRequest(
+        metadata=ObjectMeta(**meta), spec=authentication_v1.TokenRequestSpec(**spec)
+    )
+    with pytest.raises(StatusError) as error:
         await client.create_subresource(v1.ServiceAccount, "default", "token", request, "default")
+    assert error.value.code == code
+    assert message in error.value.status.message
+
+
+async def test_a_token_that_would_live_too_long_is_shortened(client: LocalClient, registry: Registry) -> None:
+    issuer = registry.surroundings.token_issuer = Issuer()
+    registry.config = msgspec.structs.replace(registry.config, max_token_expiration_seconds=4000)
+    warned = context()
+    request = authentication_v1.TokenRequest(spec=authentication_v1.TokenRequestSpec(expiration_seconds=5000))
+    handler = registry.handler_of(v1.ServiceAccount)
+    answer = await handler.create_subresource(warned, "default", "default", "token", request)
+    assert warned.warnings == ["requested expiration of 5000 seconds shortened to 4000 seconds"]
+    assert (answer.spec.expiration_seconds, issuer.claims.expiration_seconds) == (4000, 4000)
 
 
 class AllowReading:
@@ -372,6 +504,31 @@ async def test_reviews(client: LocalClient, registry: Registry) -> None:
         assert (await client.create(review)).status.allowed is allowed
     with pytest.raises(StatusError):
         await client.create(authorization_v1.SelfSubjectAccessReview())
+    resource = authorization_v1.ResourceAttributes(verb="get", resource="pods", namespace="default")
+    path = authorization_v1.NonResourceAttributes(verb="get", path="/x")
+    selector = authorization_v1.FieldSelectorAttributes()
+    for spec, expected in (
+        ({"user": "u"}, "exactly one of nonResourceAttributes or resourceAttributes must be specified"),
+        (
+            {"user": "u", "resource_attributes": resource, "non_resource_attributes": path},
+            "cannot be specified in combination with resourceAttributes",
+        ),
+        ({"non_resource_attributes": path}, "at least one of user or group must be specified"),
+        (
+            {"user": "u", "resource_attributes": authorization_v1.ResourceAttributes(field_selector=selector)},
+            "when spec.resourceAttributes.fieldSelector is specified, requirements or rawSelector is required",
+        ),
+    ):
+        asked = authorization_v1.SubjectAccessReviewSpec(**spec)  # type: ignore[arg-type]
+        with pytest.raises(StatusError, match=expected):
+            await client.create(authorization_v1.SubjectAccessReview(spec=asked))
+    local = authorization_v1.LocalSubjectAccessReview(metadata=ObjectMeta(namespace="default"))
+    local.spec = authorization_v1.SubjectAccessReviewSpec(user="u", resource_attributes=resource)
+    answer = await client.create(local)
+    assert (answer.status.allowed, answer.metadata.namespace) == (True, "default")
+    local.spec.resource_attributes = authorization_v1.ResourceAttributes(verb="get", namespace="elsewhere")
+    with pytest.raises(StatusError, match=r"must match metadata\.namespace"):
+        await client.create(local)
     for token, good in (("good", True), ("bad", None)):
         token_review = authentication_v1.TokenReview(spec=authentication_v1.TokenReviewSpec(token=token))
         assert (await client.create(token_review)).status.authenticated is good

@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from steersman.api.errors import StatusError, forbidden
 from steersman.api.scheme import Object, Resource
 from steersman.api.user import User
+from steersman.apiserver.registry.seams import Surroundings
 
 T = TypeVar("T", bound=Object)
 
@@ -15,7 +16,9 @@ Verb = Literal["CREATE", "UPDATE", "DELETE", "CONNECT"]
 
 
 class Cluster(Protocol):
-    """What plugins may read of the cluster: shared objects, not to be changed."""
+    """What plugins may read of the cluster: shared objects, not to be changed; and whom they may ask."""
+
+    surroundings: Surroundings
 
     async def get(self, type_: type[T], name: str, namespace: str = "") -> T | None:
         """An object, or None."""

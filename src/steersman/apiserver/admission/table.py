@@ -1,11 +1,12 @@
 """The plugins that are on by default, in the order in which they are asked: upstream's.
 
 Absent still: PodSecurity, ResourceQuota, PersistentVolumeClaimResize, StorageObjectInUseProtection (it
-needs the controllers that take its finalizers away again), the certificate plugins, webhooks and policies.
+needs the controllers that take its finalizers away again), webhooks and policies.
 """
 
 from __future__ import annotations
 
+from .certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
 from .default_classes import DefaultIngressClass, DefaultStorageClass
 from .limits import LimitRanger
 from .namespaces import NamespaceLifecycle
@@ -30,6 +31,9 @@ def default_plugins() -> list[Plugin]:
         DefaultTolerationSeconds(),
         DefaultStorageClass(),
         RuntimeClassAdmission(),
+        CertificateApproval(),
+        CertificateSigning(),
+        CertificateSubjectRestriction(),
         DefaultIngressClass(),
         PodTopologyLabels(),
     ]

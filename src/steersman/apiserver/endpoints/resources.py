@@ -213,7 +213,9 @@ class Resources:
             context.dry_run = context.dry_run or bool(options.dry_run)
             result = await handler.delete(context, namespace, name, options)
             if isinstance(result, Entry):
-                return entry_response(resource, result, request, form)
+                lives_on = result.object.metadata.deletion_timestamp is not None
+                code = 202 if lives_on and options.orphan_dependents is False else 200
+                return entry_response(resource, result, request, form, code)
             return status_response(result)
         raise no_method()
 

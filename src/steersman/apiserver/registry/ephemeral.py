@@ -12,6 +12,7 @@ from steersman.api import codecs
 from steersman.api.errors import (
     FieldError,
     bad_request,
+    forbidden_field,
     invalid,
     invalid_value,
     method_not_supported,
@@ -21,7 +22,7 @@ from steersman.api.errors import (
 from steersman.api.errors import required as required_field
 from steersman.api.scheme import Resource
 from steersman.api.types import authentication_v1, authorization_v1, core_v1
-from steersman.api.types.meta_v1 import DeleteOptions, Status
+from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status
 from steersman.api.user import User
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
@@ -171,7 +172,9 @@ class Reviews:
         spec = obj.spec
         faults = _attribute_faults(spec)
         if not spec.user and not spec.groups:
-            faults.append(required_field("spec.user", "at least one of user or group must be specified"))
+            detail = "at least one of user or group must be specified"
+            faults.append(invalid_value("spec.user", spec.user, detail))
+        faults += _metadata_faults(obj.metadata)
         if faults:
             raise invalid(self._kind(obj), "", faults, "authorization.k8s.io")
         user = User(spec.user, tuple(spec.groups), spec.uid, spec.extra)
@@ -183,17 +186,23 @@ class Reviews:
     ) -> Any:
         """Answer whether somebody may do something in this namespace."""
         attributes = obj.spec.resource_attributes
-        if attributes is None or attributes.namespace != namespace:
-            shown = attributes.namespace if attributes is not None else ""
-            detail = f"must match metadata.namespace: {namespace}"
-            fault = invalid_value("spec.resourceAttributes.namespace", shown, detail)
+        if obj.spec.non_resource_attributes is not None:
+            detail = "disallowed on this kind of request"
+            fault = invalid_value("spec.nonResourceAttributes", obj.spec.non_resource_attributes, detail)
             raise invalid(self._kind(obj), "", [fault], "authorization.k8s.io")
-        obj.metadata.namespace = namespace
-        return await self.access(context, namespace, obj)  # type: ignore[arg-type]
+        if attributes is not None and attributes.namespace != namespace:
+            fault = invalid_value(
+                "spec.resourceAttributes.namespace", attributes.namespace, "must match metadata.namespace"
+            )
+            raise invalid(self._kind(obj), "", [fault], "authorization.k8s.io")
+        obj.metadata.namespace = ""
+        answer = await self.access(context, namespace, obj)  # type: ignore[arg-type]
+        answer.metadata.namespace = namespace
+        return answer
 
     async def self_access(self, context: Context, namespace: str, obj: authorization_v1.SelfSubjectAccessReview) -> Any:
         """Answer whether the caller may do something."""
-        if faults := _attribute_faults(obj.spec):
+        if faults := _attribute_faults(obj.spec) + _metadata_faults(obj.metadata):
             raise invalid(self._kind(obj), "", faults, "authorization.k8s.io")
         obj.status = await self._decide(context.user, obj.spec)
         return obj
@@ -245,15 +254,48 @@ class Reviews:
 
 
 def _attribute_faults(spec: Any) -> list[FieldError]:
-    given = (spec.resource_attributes is not None) + (spec.non_resource_attributes is not None)
-    if given == 1:
-        return []
-    detail = (
-        "cannot be specified in combination with resourceAttributes"
-        if given
-        else ("exactly one of nonResourceAttributes or resourceAttributes must be specified")
-    )
-    return [invalid_value("spec.nonResourceAttributes" if given else "spec.resourceAttributes", None, detail)]
+    """What is wrong with the question that an access review asks."""
+    resource, other = spec.resource_attributes, spec.non_resource_attributes
+    faults: list[FieldError] = []
+    if resource is not None and other is not None:
+        detail = "cannot be specified in combination with resourceAttributes"
+        faults.append(invalid_value("spec.nonResourceAttributes", other, detail))
+    if resource is None and other is None:
+        detail = "exactly one of nonResourceAttributes or resourceAttributes must be specified"
+        faults.append(invalid_value("spec.resourceAttributes", None, detail))
+    if resource is not None:
+        for name, selector in (("fieldSelector", resource.field_selector), ("labelSelector", resource.label_selector)):
+            if selector is not None:
+                faults += _selector_faults(f"spec.resourceAttributes.{name}", selector)
+    return faults
+
+
+def _selector_faults(path: str, selector: Any) -> list[FieldError]:
+    """A selector is raw or in requirements, not both."""
+    if selector.raw_selector and selector.requirements:
+        detail = "may not specified at the same time as requirements"
+        return [invalid_value(f"{path}.rawSelector", selector.raw_selector, detail)]
+    if not selector.raw_selector and not selector.requirements:
+        detail = f"when {path} is specified, requirements or rawSelector is required"
+        return [required_field(f"{path}.requirements", detail)]
+    faults = []
+    for index, requirement in enumerate(selector.requirements):
+        place = f"{path}.requirements[{index}]"
+        if requirement.operator in ("In", "NotIn") and not requirement.values:
+            detail = "must be specified when `operator` is 'In' or 'NotIn'"
+            faults.append(required_field(f"{place}.values", detail))
+        elif requirement.operator in ("Exists", "DoesNotExist") and requirement.values:
+            detail = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"
+            faults.append(forbidden_field(f"{place}.values", detail))
+        if not requirement.key:
+            faults.append(required_field(f"{place}.key", "must be specified"))
+    return faults
+
+
+def _metadata_faults(meta: ObjectMeta) -> list[FieldError]:
+    """A question has no name."""
+    given = msgspec.structs.replace(meta, managed_fields=[], creation_timestamp=None)
+    return [] if given == ObjectMeta() else [invalid_value("metadata", meta, "must be empty")]
 
 
 def _user_info(user: User) -> authentication_v1.UserInfo:

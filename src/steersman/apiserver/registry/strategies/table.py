@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from steersman.apiserver.registry.strategy import Strategy
 
+from .certificates import CertificateSigningRequestStrategy
 from .namespaces import NamespaceStrategy
 from .pods import PodStrategy
+from .service_accounts import ServiceAccountStrategy
 from .services import ServiceStrategy
 from .simple import (
-    CertificateSigningRequestStrategy,
     ConditionalCountingStrategy,
     ConditionalStrategy,
     CountingStrategy,
@@ -17,7 +18,6 @@ from .simple import (
     PersistentVolumeStrategy,
     RoleStrategy,
     SecretStrategy,
-    ServiceAccountStrategy,
     UpsertStrategy,
 )
 from .workloads import (

@@ -1,0 +1,97 @@
+"""Certificate signing requests: asked for, approved through ``/approval``, answered through ``/status``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from steersman.api.errors import FieldError, forbidden_field
+from steersman.api.types import certificates_v1 as v1
+from steersman.apiserver.registry.contract import Context
+from steersman.apiserver.registry.strategy import Strategy
+
+_DECISIONS = ("Approved", "Denied")
+
+
+class CertificateSigningRequestStrategy(Strategy):
+    """The server says who asked; nothing but the subresources changes what came of it."""
+
+    def __init__(self, resource: Any, cluster: Any) -> None:
+        super().__init__(resource, cluster)
+        self.subresources["approval"] = self.prepare_approval
+
+    def prepare_create(self, context: Context, new: v1.CertificateSigningRequest) -> None:
+        new.status = v1.CertificateSigningRequestStatus()
+        user = context.user
+        new.spec.username, new.spec.uid = user.name, user.uid
+        new.spec.groups = list(user.groups)
+        new.spec.extra = {key: list(values) for key, values in user.extra.items()}
+
+    def prepare_update(
+        self, context: Context, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest
+    ) -> None:
+        new.spec, new.status = old.spec, old.status
+
+    def prepare_approval(
+        self, context: Context, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest
+    ) -> None:
+        """Conditions may change."""
+        new.spec = old.spec
+        self._stamp(new, old)
+
+    def prepare_status(
+        self, context: Context, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest
+    ) -> None:
+        """The certificate and the conditions may change, but for those that decide: they stay as they were."""
+        new.spec = old.spec
+        for decision in _DECISIONS:
+            before = _of(old, decision)
+            places = [place for place, each in enumerate(new.status.conditions) if each.type == decision]
+            if len(before) == len(places):
+                for place, condition in zip(places, before, strict=True):
+                    new.status.conditions[place] = condition
+        self._stamp(new, old)
+
+    def validate_update(
+        self, context: Context, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest, subresource: str
+    ) -> list[FieldError]:
+        faults = super().validate_update(context, new, old, subresource)
+        for kind in ("Failed",) if subresource == "approval" else _DECISIONS:
+            faults += _changes(new, old, kind)
+        if subresource == "approval":
+            faults += [fault for decision in _DECISIONS for fault in _changes(new, old, decision, may_grow=True)]
+        elif subresource == "status":
+            faults += _changes(new, old, "Failed", may_grow=True)
+        if new.status.certificate != old.status.certificate:
+            if subresource != "status":
+                faults.append(forbidden_field("status.certificate", "updates may not set certificate content"))
+            elif old.status.certificate:
+                detail = "updates may not modify existing certificate content"
+                faults.append(forbidden_field("status.certificate", detail))
+        return faults
+
+    def _stamp(self, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest) -> None:
+        now = self.cluster.clock()
+        known = {(each.type, each.status): each.last_transition_time for each in old.status.conditions}
+        for each in new.status.conditions:
+            each.last_update_time = each.last_update_time or now
+            each.last_transition_time = each.last_transition_time or known.get((each.type, each.status)) or now
+
+
+def _of(request: v1.CertificateSigningRequest, kind: str) -> list[v1.CertificateSigningRequestCondition]:
+    return [each for each in request.status.conditions if each.type == kind]
+
+
+def _changes(
+    new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest, kind: str, *, may_grow: bool = False
+) -> list[FieldError]:
+    """What an update does to conditions of a type that it may not do."""
+    before, after = _of(old, kind), _of(new, kind)
+    if len(after) < len(before):
+        done = "remove"
+    elif len(after) > len(before) and not may_grow:
+        done = "add"
+    elif len(after) == len(before) and before != after and not may_grow:
+        done = "modify"
+    else:
+        return []
+    return [forbidden_field("status.conditions", f'updates may not {done} a condition of type "{kind}"')]
