@@ -49,13 +49,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 def go_value(value: Any) -> str:
     """A value as upstream prints it in messages: strings quoted, objects and lists as JSON."""
-    if isinstance(value, str):
-        return msgspec.json.encode(value).decode()
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, int | float):
-        return str(value)
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(value, order="deterministic").decode()
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -69,16 +63,17 @@ def invalid_value(field: str, value: Any, detail: str) -> FieldError:
 
 
 def not_supported(field: str, value: Any, supported: Sequence[str]) -> FieldError:
-    """A value is not one of an enumeration."""
-    values = ", ".join(go_value(value) for value in sorted(supported))
+    """A value is not one of an enumeration, which is shown in the order given."""
+    values = ", ".join(go_value(value) for value in supported)
     return FieldError(
         field, "FieldValueNotSupported", f"Unsupported value: {go_value(value)}: supported values: {values}"
     )
 
 
-def duplicate(field: str, value: Any) -> FieldError:
+def duplicate(field: str, value: Any, detail: str = "") -> FieldError:
     """A value that must be unique occurs twice."""
-    return FieldError(field, "FieldValueDuplicate", f"Duplicate value: {go_value(value)}")
+    text = f"Duplicate value: {go_value(value)}"
+    return FieldError(field, "FieldValueDuplicate", f"{text}: {detail}" if detail else text)
 
 
 def forbidden_field(field: str, detail: str) -> FieldError:
@@ -86,9 +81,10 @@ def forbidden_field(field: str, detail: str) -> FieldError:
     return FieldError(field, "FieldValueForbidden", f"Forbidden: {detail}")
 
 
-def not_found_value(field: str, value: Any) -> FieldError:
+def not_found_value(field: str, value: Any, detail: str = "") -> FieldError:
     """A value refers to something that does not exist."""
-    return FieldError(field, "FieldValueNotFound", f"Not found: {go_value(value)}")
+    text = f"Not found: {go_value(value)}"
+    return FieldError(field, "FieldValueNotFound", f"{text}: {detail}" if detail else text)
 
 
 def too_long(field: str, limit: int) -> FieldError:

@@ -17,6 +17,14 @@ ROLE_PREFIX: Final = "node-role.kubernetes.io/"
 ROLE: Final = "kubernetes.io/role"
 CONTROL_PLANE_ROLE: Final = "node-role.kubernetes.io/control-plane"
 EXCLUDE_BALANCER: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
+BETA_TO_GA_LABELS: Final = {
+    "failure-domain.beta.kubernetes.io/zone": TOPOLOGY_ZONE,
+    "failure-domain.beta.kubernetes.io/region": TOPOLOGY_REGION,
+    BETA_OS: OS,
+    BETA_ARCH: ARCH,
+    "beta.kubernetes.io/instance-type": INSTANCE_TYPE,
+}
+"""What the labels that were beta once are called since."""
 
 # Labels of other objects.
 METADATA_NAME: Final = "kubernetes.io/metadata.name"
@@ -64,6 +72,11 @@ POD_DELETION_COST: Final = "controller.kubernetes.io/pod-deletion-cost"
 ENDPOINTS_LAST_CHANGE: Final = "endpoints.kubernetes.io/last-change-trigger-time"
 OVER_CAPACITY: Final = "endpoints.kubernetes.io/over-capacity"
 LEADER_ELECTION: Final = "control-plane.alpha.kubernetes.io/leader"
+SECCOMP_POD: Final = "seccomp.security.alpha.kubernetes.io/pod"
+SECCOMP_CONTAINER_PREFIX: Final = "container.seccomp.security.alpha.kubernetes.io/"
+APP_ARMOR_CONTAINER_PREFIX: Final = "container.apparmor.security.beta.kubernetes.io/"
+TOLERATIONS: Final = "scheduler.alpha.kubernetes.io/tolerations"
+TAINTS: Final = "scheduler.alpha.kubernetes.io/taints"
 MIRROR_POD: Final = "kubernetes.io/config.mirror"
 CONFIG_SOURCE: Final = "kubernetes.io/config.source"
 CONFIG_HASH: Final = "kubernetes.io/config.hash"

@@ -74,6 +74,7 @@ def test_all_faults_of_a_deployment_at_once() -> None:
         f'{container}.resources.requests: Invalid value: "2": must be less than or equal to cpu limit of 1',
         f'{container}.resources.requests[foo]: Invalid value: "foo": must be a standard resource type or fully '
         "qualified",
+        f'{container}.resources.requests[foo]: Invalid value: "foo": must be a standard resource for containers',
         'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"',
     ]
 

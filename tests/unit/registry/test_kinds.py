@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
+from steersman.api.pods import qos_class
 from steersman.api.resources import builtin_scheme
 from steersman.api.types import (
     authentication_v1,
@@ -39,7 +40,6 @@ from steersman.apiserver.registry.bootstrap import essentials
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.seams import Attributes, Decision, IssuedToken, TokenClaims
-from steersman.apiserver.registry.strategies.pods import qos_class
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
 

@@ -28,7 +28,20 @@ from steersman.api.types import (
     storage_v1,
 )
 
-from . import cluster, core, meta, names, pods, services, workloads
+from . import (
+    cluster,
+    core,
+    events,
+    limits,
+    meta,
+    names,
+    nodes,
+    persistent_volumes,
+    pod_updates,
+    pods,
+    services,
+    workloads,
+)
 from .faults import Faults, Grammar
 
 Check = Callable[[Faults, Any], None]
@@ -36,12 +49,16 @@ Change = Callable[[Faults, Any, Any], None]
 
 
 class Rules(NamedTuple):
-    """How one kind is checked.  ``subresources`` are the checks of changes through a subresource."""
+    """How one kind is checked.
+
+    ``subresources`` are the checks of changes through a subresource, ``create`` is that of new objects alone.
+    """
 
     check: Check | None = None
     change: Change | None = None
     name: Grammar = names.dns1123_subdomain
     subresources: dict[str, Change] = {}
+    create: Check | None = None
 
 
 TABLE: dict[type[Any], Rules] = {
@@ -57,24 +74,39 @@ TABLE: dict[type[Any], Rules] = {
     core_v1.Binding: Rules(core.binding),
     core_v1.ConfigMap: Rules(core.config_map, core.config_map_update),
     core_v1.Endpoints: Rules(core.endpoints),
-    core_v1.Event: Rules(core.event),
-    core_v1.LimitRange: Rules(core.limit_range),
-    core_v1.Namespace: Rules(name=names.dns1123_label),
-    core_v1.Node: Rules(core.node, core.node_update),
-    core_v1.PersistentVolume: Rules(core.persistent_volume, core.persistent_volume_update),
-    core_v1.PersistentVolumeClaim: Rules(core.claim, core.claim_update),
+    core_v1.Event: Rules(events.event),
+    core_v1.LimitRange: Rules(limits.limit_range),
+    core_v1.Namespace: Rules(
+        core.namespace,
+        name=names.dns1123_label,
+        subresources={"status": core.namespace_status_update, "finalize": core.namespace_finalize_update},
+    ),
+    core_v1.Node: Rules(
+        nodes.node, nodes.node_update, subresources={"status": nodes.node_status_update}, create=nodes.new_node
+    ),
+    core_v1.PersistentVolume: Rules(persistent_volumes.persistent_volume, persistent_volumes.persistent_volume_update),
+    core_v1.PersistentVolumeClaim: Rules(
+        persistent_volumes.claim,
+        persistent_volumes.claim_update,
+        subresources={"status": persistent_volumes.claim_status_update},
+    ),
     core_v1.Pod: Rules(
         pods.pod,
-        pods.pod_update,
+        pod_updates.pod_update,
         subresources={
-            "status": pods.pod_status_update,
-            "ephemeralcontainers": pods.ephemeral_containers_update,
-            "resize": pods.pod_resize_update,
+            "status": pod_updates.pod_status_update,
+            "ephemeralcontainers": pod_updates.ephemeral_containers_update,
+            "resize": pod_updates.pod_resize_update,
         },
+        create=pods.new_pod,
     ),
     core_v1.PodTemplate: Rules(pods.pod_template),
     core_v1.ReplicationController: Rules(workloads.replication_controller),
-    core_v1.ResourceQuota: Rules(core.resource_quota, core.resource_quota_update),
+    core_v1.ResourceQuota: Rules(
+        limits.resource_quota,
+        limits.resource_quota_update,
+        subresources={"status": limits.resource_quota_status_update},
+    ),
     core_v1.Secret: Rules(core.secret, core.secret_update),
     core_v1.Service: Rules(
         services.service,
@@ -128,6 +160,8 @@ def validate(obj: Any) -> list[FieldError]:
     meta.object_meta(faults, obj.metadata, namespaced, rules.name)
     if rules.check is not None:
         rules.check(faults, obj)
+    if rules.create is not None:
+        rules.create(faults, obj)
     return list(faults)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -64,6 +64,13 @@ class Faults(list[FieldError]):
         elif value not in allowed:
             self.append(errors.not_supported(path, value, sorted(allowed)))
 
+    def enum(self, path: str, value: str, values: Sequence[str]) -> None:
+        """Must be one of an enumeration that is shown in its own order."""
+        if not value:
+            self.append(errors.required(path))
+        elif value not in values:
+            self.append(errors.not_supported(path, value, values))
+
     def natural(self, path: str, value: int | None) -> None:
         """Must not be negative."""
         if value is not None and value < 0:
@@ -92,6 +99,12 @@ class Faults(list[FieldError]):
             self.append(errors.duplicate(path, value if shown is None else shown))
         seen.add(value)
 
+    def forbid(self, path: str, obj: Any, members: Mapping[str, str], detail: str) -> None:
+        """None of these members may be set; ``members`` maps attributes to JSON names."""
+        for attribute, name in members.items():
+            if getattr(obj, attribute):
+                self.forbidden(f"{path}.{name}", detail)
+
     def immutable(self, path: str, new: Any, old: Any) -> None:
         """Must be as it was."""
         if new != old:
@@ -101,6 +114,11 @@ class Faults(list[FieldError]):
         """A quantity that is not negative."""
         if value and quantity.parse(value) < 0:
             self.invalid(path, value, NEGATIVE)
+
+    def positive_amount(self, path: str, value: str) -> None:
+        """A quantity greater than zero."""
+        if quantity.parse(value) <= 0:
+            self.invalid(path, value, "must be greater than zero")
 
     def count_or_percentage(self, path: str, value: int | str | None) -> None:
         """A number that is not negative, or a percentage."""

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from steersman.api import errors
+from steersman.api.shapes import struct_shape
 from steersman.api.types import meta_v1
 
 from . import names
-from .faults import Faults, Grammar
+from .faults import Faults, Grammar, verdict
 
 ANNOTATIONS_LIMIT = 256 * 1024
+MANAGER_LIMIT = 128
+SUBRESOURCE_LIMIT = 256
 STANDARD_FINALIZERS = ("kubernetes", "orphan", "foregroundDeletion")
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist")
 
@@ -18,9 +23,9 @@ def object_meta(
 ) -> None:
     """Metadata of an object that is created or updated."""
     if meta.generate_name:
-        # What will follow the prefix is alphanumeric: a trailing dash is fine.
+        # What will follow the prefix is alphanumeric: a trailing dash, and what stands before it, is fine.
         prefix = meta.generate_name
-        checked = prefix[:-1] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
+        checked = prefix[:-2] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
         for fault in grammar(checked):
             faults.invalid(f"{path}.generateName", prefix, fault)
     if not meta.name:
@@ -42,56 +47,107 @@ def common(faults: Faults, meta: meta_v1.ObjectMeta, path: str = "metadata") -> 
     annotation_rules(faults, meta, f"{path}.annotations")
     _owners(faults, meta, f"{path}.ownerReferences")
     _finalizers(faults, meta, f"{path}.finalizers")
+    if meta.managed_fields:
+        _managed_fields(faults, meta.managed_fields, f"{path}.managedFields")
 
 
 def annotation_rules(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
     """Keys are qualified names in any case; the whole is limited."""
     size = 0
     for key, value in meta.annotations.items():
-        for fault in names.qualified_name(key.lower()):
+        for fault in verdict(names.qualified_name, key.lower()):
             faults.invalid(path, key, fault)
         size += len(key.encode()) + len(value.encode())
     if size > ANNOTATIONS_LIMIT:
         faults.append(errors.too_long(path, ANNOTATIONS_LIMIT))
 
 
+def template_meta(faults: Faults, value: meta_v1.ObjectMeta, path: str) -> None:
+    """Metadata of a template of which only labels and annotations are used: nothing else may be there."""
+    annotation_rules(faults, value, f"{path}.annotations")
+    faults.labels(f"{path}.labels", value.labels)
+    for member in struct_shape(meta_v1.ObjectMeta).members.values():
+        if member.name not in ("annotations", "labels") and getattr(value, member.attribute):
+            faults.forbidden(f"{path}.{member.name}", "cannot be set")
+
+
+def user_annotations(faults: Faults, values: Mapping[str, str], path: str) -> None:
+    """Annotations of a user's own, whose keys have domains."""
+    for key in values:
+        domain, slash, name = key.lower().partition("/")
+        if not slash:
+            faults.invalid(path, key.lower(), 'must be a domain-prefixed key (such as "acme.io/foo")')
+            continue
+        for fault in (*verdict(names.dns1123_subdomain, domain), *verdict(names.path_segment, name)):
+            faults.invalid(path, key.lower(), fault)
+    if sum(len(key.encode()) + len(value.encode()) for key, value in values.items()) > ANNOTATIONS_LIMIT:
+        faults.append(errors.too_long(path, ANNOTATIONS_LIMIT))
+
+
 def _owners(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
     controller = ""
-    for index, owner in enumerate(meta.owner_references):
-        place = f"{path}[{index}]"
+    for owner in meta.owner_references:
         group, _, version = owner.api_version.rpartition("/")
         if not version:
-            faults.invalid(f"{place}.apiVersion", owner.api_version, "version must not be empty")
+            faults.invalid(f"{path}.apiVersion", owner.api_version, "version must not be empty")
         for member in ("kind", "name", "uid"):
             if not getattr(owner, member):
-                faults.invalid(f"{place}.{member}", "", f"{member} must not be empty")
-        if owner.kind == "Event" and group in ("", "events.k8s.io"):
-            faults.invalid(place, owner, f"{owner.api_version}, Kind=Event is disallowed from being an owner")
+                faults.invalid(f"{path}.{member}", "", f"{member} must not be empty")
+        if (group, version, owner.kind) == ("", "v1", "Event"):
+            faults.invalid(path, owner, "/v1, Kind=Event is disallowed from being an owner")
         if owner.controller:
+            this = f"{owner.kind}/{owner.name}"
             if controller:
                 faults.invalid(
                     path,
                     meta.owner_references,
-                    'Only one reference can have Controller set to true. Found "true" in references for '
-                    f"{controller} and {owner.name}",
+                    f'Only one reference can have Controller set to true. Found "true" in references for {controller} '
+                    f"and {this}",
                 )
             else:
-                controller = owner.name
+                controller = this
 
 
 def _finalizers(faults: Faults, meta: meta_v1.ObjectMeta, path: str) -> None:
     for finalizer in meta.finalizers:
         faults.grammar(path, finalizer, names.qualified_name)
-        if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
-            faults.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
     if {"orphan", "foregroundDeletion"} <= set(meta.finalizers):
         faults.invalid(path, meta.finalizers, "finalizer orphan and foregroundDeletion cannot be both set")
+    for index, finalizer in enumerate(meta.finalizers):
+        standard_finalizer(faults, finalizer, f"{path}[{index}]")
+
+
+def standard_finalizer(faults: Faults, finalizer: str, path: str) -> None:
+    """Only Kubernetes' own finalizers may be without a domain."""
+    if "/" not in finalizer and finalizer not in STANDARD_FINALIZERS:
+        faults.invalid(path, finalizer, "name is neither a standard finalizer name nor is it fully qualified")
+
+
+def _managed_fields(faults: Faults, entries: list[meta_v1.ManagedFieldsEntry], path: str) -> None:
+    for index, entry in enumerate(entries):
+        place = f"{path}[{index}]"
+        if entry.operation not in ("Apply", "Update"):
+            faults.invalid(f"{place}.operation", entry.operation, "must be `Apply` or `Update`")
+        if entry.fields_type not in ("", "FieldsV1"):
+            faults.invalid(f"{place}.fieldsType", entry.fields_type, "must be `FieldsV1`")
+        if len(entry.manager) > MANAGER_LIMIT:
+            faults.append(errors.too_long(f"{place}.manager", MANAGER_LIMIT))
+        if not entry.manager.isprintable():
+            faults.invalid(f"{place}.manager", entry.manager, "should only contain printable characters")
+        if len(entry.subresource) > SUBRESOURCE_LIMIT:
+            faults.append(errors.too_long(f"{place}.subresource", SUBRESOURCE_LIMIT))
 
 
 def object_meta_update(
     faults: Faults, new: meta_v1.ObjectMeta, old: meta_v1.ObjectMeta, path: str = "metadata"
 ) -> None:
     """What may not change, ever."""
+    if old.deletion_timestamp is not None and (added := set(new.finalizers) - set(old.finalizers)):
+        faults.forbidden(
+            f"{path}.finalizers",
+            "no new finalizers can be added if the object is being deleted, found new finalizers "
+            f"[]string{{{', '.join(errors.go_value(name) for name in sorted(added))}}}",
+        )
     if (new.generation or 0) < (old.generation or 0):
         faults.invalid(f"{path}.generation", new.generation or 0, "must not be decremented")
     for attribute, name in (
@@ -103,12 +159,6 @@ def object_meta_update(
         ("deletion_grace_period_seconds", "deletionGracePeriodSeconds"),
     ):
         faults.immutable(f"{path}.{name}", getattr(new, attribute), getattr(old, attribute))
-    if old.deletion_timestamp is not None and (added := set(new.finalizers) - set(old.finalizers)):
-        faults.forbidden(
-            f"{path}.finalizers",
-            "no new finalizers can be added if the object is being deleted, found new finalizers "
-            f"[]string{{{', '.join(errors.go_value(name) for name in sorted(added))}}}",
-        )
 
 
 def label_selector(faults: Faults, selector: meta_v1.LabelSelector | None, path: str) -> None:

@@ -13,6 +13,9 @@ DNS1123_SUBDOMAIN = rf"{DNS1123_LABEL}(\.{DNS1123_LABEL})*"
 DNS1035_LABEL = "[a-z]([-a-z0-9]*[a-z0-9])?"
 QUALIFIED_NAME = "([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]"
 LABEL_VALUE = f"({QUALIFIED_NAME})?"
+_UNDERSCORED_LABEL = "_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+_SYSCTL_SEGMENT = "[a-z0-9]([-_a-z0-9]*[a-z0-9])?"
+SYSCTL = rf"({_SYSCTL_SEGMENT}[\./])*{_SYSCTL_SEGMENT}"
 WILDCARD_SUBDOMAIN = rf"\*\.{DNS1123_SUBDOMAIN}"
 
 _dns1123_label = re.compile(DNS1123_LABEL, _ASCII)
@@ -21,6 +24,8 @@ _dns1035_label = re.compile(DNS1035_LABEL, _ASCII)
 _qualified_name = re.compile(QUALIFIED_NAME, _ASCII)
 _label_value = re.compile(LABEL_VALUE, _ASCII)
 _wildcard = re.compile(WILDCARD_SUBDOMAIN, _ASCII)
+_underscored = re.compile(rf"{_UNDERSCORED_LABEL}(\.{_UNDERSCORED_LABEL})*", _ASCII)
+_sysctl = re.compile(SYSCTL, _ASCII)
 _config_key = re.compile(r"[-._a-zA-Z0-9]+", _ASCII)
 _env_name = re.compile("[-._a-zA-Z][-._a-zA-Z0-9]*", _ASCII)
 _relaxed_env_name = re.compile(r"[ -<>-~]+", _ASCII)
@@ -39,6 +44,14 @@ def longer_than(limit: int) -> str:
 def _regex(message: str, pattern: str, *examples: str) -> str:
     shown = " or ".join(f"'{example}', " for example in examples)
     return f"{message} (e.g. {shown}regex used for validation is '{pattern}')"
+
+
+_SUBDOMAIN = _regex(
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
+    "and must start and end with an alphanumeric character",
+    DNS1123_SUBDOMAIN,
+    "example.com",
+)
 
 
 def dns1123_label(text: str) -> Iterator[str]:
@@ -63,12 +76,15 @@ def dns1123_subdomain(text: str) -> Iterator[str]:
     if len(text) > 253:
         yield longer_than(253)
     if not _dns1123_subdomain.fullmatch(text):
-        yield _regex(
-            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', "
-            "and must start and end with an alphanumeric character",
-            DNS1123_SUBDOMAIN,
-            "example.com",
-        )
+        yield _SUBDOMAIN
+
+
+def underscored_subdomain(text: str) -> Iterator[str]:
+    """RFC 1123 subdomain whose labels may have underscores: DNS search paths.  Its faults do not mention them."""
+    if len(text) > 253:
+        yield longer_than(253)
+    if not _underscored.fullmatch(text):
+        yield _SUBDOMAIN
 
 
 def dns1035_label(text: str) -> Iterator[str]:
@@ -223,6 +239,12 @@ def percent(text: str) -> Iterator[str]:
         yield _regex(
             "a valid percent string must be a numeric string followed by an ending '%'", "[0-9]+%", "1%", "93%"
         )
+
+
+def sysctl(text: str) -> Iterator[str]:
+    """Names of kernel parameters, with dots or slashes (``sysctl.d(5)``)."""
+    if len(text) > 253 or not _sysctl.fullmatch(text):
+        yield f"must have at most 253 characters and match regex ^{SYSCTL}$"
 
 
 def ip(text: str) -> Iterator[str]:

@@ -19,7 +19,8 @@ class Context(msgspec.Struct):
 
     ``field_validation`` is ``Strict``, ``Warn``, ``Ignore`` or empty; ``warnings`` collects what the response's
     ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
-    it is asked before an update creates.
+    it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
+    not the stored one.
     """
 
     user: User
@@ -29,6 +30,7 @@ class Context(msgspec.Struct):
     user_agent: str = ""
     warnings: list[str] = []
     may_create: Callable[[], Awaitable[None]] | None = None
+    served_as: str = ""
 
 
 class ListOptions(msgspec.Struct, frozen=True):

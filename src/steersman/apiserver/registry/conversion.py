@@ -218,12 +218,14 @@ class ConvertingHandler:
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
         apply_defaults(obj)
+        context.served_as = self.resource.group_version
         return self._entry(await self._stored.create(context, namespace, self._conversion.to_storage(obj)))
 
     async def update(
         self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
     ) -> tuple[Entry[Any], bool]:
         apply_defaults(obj)
+        context.served_as = self.resource.group_version
         stored = self._conversion.to_storage(obj)
         entry, created = await self._stored.update(context, namespace, name, stored, subresource=subresource)
         return self._entry(entry), created
@@ -237,6 +239,7 @@ class ConvertingHandler:
             apply_defaults(obj)
             return self._conversion.to_storage(obj)
 
+        context.served_as = self.resource.group_version
         entry, created = await self._stored.transform(context, namespace, name, transform, subresource=subresource)
         return self._entry(entry), created
 

@@ -6,7 +6,7 @@ Hooks get the *new* object, which is theirs to change, and the *old* one, which 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
@@ -120,12 +120,24 @@ class Strategy:
             new.metadata.generation = (old.metadata.generation or 0) + 1
 
     def validate(self, context: Context, new: Any) -> list[FieldError]:
-        """The faults of a new object."""
-        return validate(new)
+        """The faults of a new object; where there are none, what to warn of is told."""
+        faults = validate(new)
+        return faults or self._warn(context, self.warnings(new, None))
 
     def validate_update(self, context: Context, new: Any, old: Any, subresource: str) -> list[FieldError]:
-        """The faults of a change."""
-        return validate_update(new, old, subresource)
+        """The faults of a change; where there are none, what to warn of is told."""
+        faults = validate_update(new, old, subresource)
+        return faults if faults or subresource else self._warn(context, self.warnings(new, old))
+
+    def warnings(self, new: Any, old: Any | None) -> Iterable[str]:
+        """What to tell people of an object that is accepted; without an old one it is new."""
+        return ()
+
+    @staticmethod
+    def _warn(context: Context, warnings: Iterable[str]) -> list[FieldError]:
+        """Each once, also where a lost race has a change looked at again; never a fault."""
+        context.warnings.extend(text for text in warnings if text not in context.warnings)
+        return []
 
     async def authorize(self, context: Context, new: Any, old: Any | None) -> None:
         """Refuse what the caller may not write although it may write objects of this kind."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from steersman.api.errors import (
@@ -25,8 +26,23 @@ _MOST = 1 << 32
 _BOUND_TO: dict[str, type[Any]] = {"Pod": v1.Pod, "Secret": v1.Secret, "Node": v1.Node}
 
 
+_MOUNTABLE_SECRETS = "kubernetes.io/enforce-mountable-secrets"
+
+
 class ServiceAccountStrategy(Strategy):
-    """Has ``/token``."""
+    """Has ``/token``; of secrets it keeps the names."""
+
+    def prepare_create(self, context: Context, new: v1.ServiceAccount) -> None:
+        new.secrets = [v1.ObjectReference(name=secret.name) for secret in new.secrets]
+
+    def prepare_update(self, context: Context, new: v1.ServiceAccount, old: v1.ServiceAccount) -> None:
+        new.secrets = [v1.ObjectReference(name=secret.name) for secret in new.secrets]
+
+    def warnings(self, new: v1.ServiceAccount, old: v1.ServiceAccount | None) -> Iterator[str]:
+        known = old.metadata.annotations if old is not None else {}
+        if _MOUNTABLE_SECRETS in new.metadata.annotations and _MOUNTABLE_SECRETS not in known:
+            detail = "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets"
+            yield f"metadata.annotations[{_MOUNTABLE_SECRETS}]: {detail}"
 
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         if subresource != "token":

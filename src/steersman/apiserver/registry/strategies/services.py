@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from steersman.api.errors import FieldError, invalid
+from steersman.api.errors import invalid
 from steersman.api.types import core_v1 as v1
 from steersman.api.validation import services as validation
 from steersman.apiserver.registry.contract import Context
@@ -43,17 +43,8 @@ class ServiceStrategy(Strategy):
         if faults := families.settle(new.spec, old.spec if old is not None else None, self._families):
             raise invalid("Service", new.metadata.name, faults)
 
-    def validate(self, context: Context, new: v1.Service) -> list[FieldError]:
-        return super().validate(context, new) or self._warn(context, new)
-
-    def validate_update(self, context: Context, new: Any, old: Any, subresource: str) -> list[FieldError]:
-        faults = super().validate_update(context, new, old, subresource)
-        return faults if faults or subresource else self._warn(context, new)
-
-    @staticmethod
-    def _warn(context: Context, new: v1.Service) -> list[FieldError]:
-        context.warnings.extend(text for text in validation.warnings(new) if text not in context.warnings)
-        return []
+    def warnings(self, new: v1.Service, old: v1.Service | None) -> Iterable[str]:
+        return validation.warnings(new)
 
     async def reserve(self, new: v1.Service, old: v1.Service | None) -> Reservation | None:
         return await self._allocator.reserve(new, old)

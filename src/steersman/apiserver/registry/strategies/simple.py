@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman.api.types import core_v1 as v1
 from steersman.apiserver.registry import escalation
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Strategy
@@ -38,38 +37,6 @@ class ConditionalCountingStrategy(CountingStrategy):
     """Updates must say which version they replace; changes are counted."""
 
     unconditional_update = False
-
-
-class NodeStrategy(Strategy):
-    """A kubelet registers its node with the status it has."""
-
-    def prepare_create(self, context: Context, new: v1.Node) -> None:
-        pass
-
-
-class PersistentVolumeStrategy(Strategy):
-    """Volumes and claims begin as pending."""
-
-    def empty_status(self) -> Any:
-        status = super().empty_status()
-        status.phase = "Pending"
-        return status
-
-
-class SecretStrategy(Strategy):
-    """``stringData`` is for writing alone."""
-
-    def prepare_create(self, context: Context, new: v1.Secret) -> None:
-        self._merge(new)
-
-    def prepare_update(self, context: Context, new: v1.Secret, old: v1.Secret) -> None:
-        self._merge(new)
-
-    @staticmethod
-    def _merge(new: v1.Secret) -> None:
-        for name, text in new.string_data.items():
-            new.data[name] = text.encode()
-        new.string_data = {}
 
 
 class RoleStrategy(UpsertStrategy):

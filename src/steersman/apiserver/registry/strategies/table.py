@@ -5,6 +5,16 @@ from __future__ import annotations
 from steersman.apiserver.registry.strategy import Strategy
 
 from .certificates import CertificateSigningRequestStrategy
+from .core import (
+    EndpointsStrategy,
+    EventStrategy,
+    LimitRangeStrategy,
+    NodeStrategy,
+    PersistentVolumeClaimStrategy,
+    PersistentVolumeStrategy,
+    PodTemplateStrategy,
+    SecretStrategy,
+)
 from .namespaces import NamespaceStrategy
 from .pods import PodStrategy
 from .service_accounts import ServiceAccountStrategy
@@ -14,11 +24,7 @@ from .simple import (
     ConditionalStrategy,
     CountingStrategy,
     LeaseStrategy,
-    NodeStrategy,
-    PersistentVolumeStrategy,
     RoleStrategy,
-    SecretStrategy,
-    UpsertStrategy,
 )
 from .workloads import (
     DeploymentStrategy,
@@ -31,15 +37,15 @@ from .workloads import (
 _RBAC = "rbac.authorization.k8s.io"
 
 TABLE: dict[str, type[Strategy]] = {
-    "endpoints": UpsertStrategy,
-    "events": UpsertStrategy,
-    "limitranges": UpsertStrategy,
+    "endpoints": EndpointsStrategy,
+    "events": EventStrategy,
+    "limitranges": LimitRangeStrategy,
     "namespaces": NamespaceStrategy,
     "nodes": NodeStrategy,
-    "persistentvolumeclaims": PersistentVolumeStrategy,
+    "persistentvolumeclaims": PersistentVolumeClaimStrategy,
     "persistentvolumes": PersistentVolumeStrategy,
     "pods": PodStrategy,
-    "podtemplates": UpsertStrategy,
+    "podtemplates": PodTemplateStrategy,
     "replicationcontrollers": ReplicationControllerStrategy,
     "secrets": SecretStrategy,
     "serviceaccounts": ServiceAccountStrategy,
