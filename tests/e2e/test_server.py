@@ -1,16 +1,12 @@
 """`steersman server` in the foreground: readiness, stopping, stores, what survives `kill -9`."""
 
 import json
-import shutil
 import signal
 import socket
 import ssl
-import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 
 import pytest
 
@@ -24,34 +20,6 @@ CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
 def config_map(name: str, **data: str) -> dict[str, object]:
     return {"metadata": {"name": name}, "data": data}
-
-
-@pytest.fixture
-def etcd(scratch: Path) -> Iterator[str]:
-    """The URL of a real etcd."""
-    program = shutil.which("etcd")
-    if program is None:
-        pytest.skip("there is no etcd on the PATH")
-    data, client, peer = scratch / f"etcd-{time.monotonic_ns()}", free_port(), free_port()
-    url = f"http://127.0.0.1:{client}"
-    process = subprocess.Popen(
-        [program, "--data-dir", str(data), "--listen-client-urls", url, "--advertise-client-urls", url,
-         "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-         "--initial-cluster", f"default=http://127.0.0.1:{peer}", "--log-level", "error"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        until(lambda: _listens(client), "etcd listens")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(data, ignore_errors=True)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/livez", "/healthz"])

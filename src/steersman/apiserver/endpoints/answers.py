@@ -4,32 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
-
 from steersman.api import codecs, tables
-from steersman.api.errors import bad_request, invalid_value
+from steersman.api.errors import StatusError, bad_request, invalid_value, not_acceptable
 from steersman.api.meta import PartialObjectMetadata
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import ListMeta, Status
 from steersman.apiserver.http.messages import Request, Response
 from steersman.storage.watch_cache import Entry
 
-from .representation import PLAIN, Form, to_yaml
+from .representation import PLAIN, Form, is_pretty, status_form, write
+
+_AT_ONCE = 32 * 1024
+"""Up to this size an answer is put into another form at once, beyond it in a thread."""
 
 NO_CACHE = {"Cache-Control": "no-cache, private"}
 
 
 def raw_response(data: bytes, request: Request, form: Form = PLAIN, status: int = 200) -> Response:
-    """JSON as it is, or pretty-printed or in YAML where that is asked for."""
-    if form.yaml:
-        return Response(to_yaml(msgspec.json.decode(data)), status, form.content_type, NO_CACHE)
-    if request.query_string and wants_pretty(request):
-        data = msgspec.json.format(data, indent=2) + b"\n"
-    return Response(data, status, "application/json", NO_CACHE)
-
-
-def wants_pretty(request: Request) -> bool:
-    return request.parameter("pretty", "0").lower() in ("1", "true", "t", "") and "pretty" in request.query
+    """JSON as it is, or indented or in YAML where that is asked for."""
+    pretty = is_pretty(request, form)
+    if not pretty and not form.yaml:
+        return Response(data, status, "application/json", NO_CACHE)
+    if len(data) <= _AT_ONCE:
+        return Response(write(data, form, pretty), status, form.content_type, NO_CACHE)
+    return Response(b"", status, form.content_type, NO_CACHE, later=lambda: write(data, form, pretty))
 
 
 def object_response(obj: Any, request: Request, form: Form = PLAIN, status: int = 200) -> Response:
@@ -38,12 +36,15 @@ def object_response(obj: Any, request: Request, form: Form = PLAIN, status: int 
 
 
 def status_response(status: Status, request: Request | None = None) -> Response:
-    """A Status under its own code."""
+    """A Status under its own code, in a form that is acceptable where the request is given."""
     headers: dict[str, str] = dict(NO_CACHE)
     if status.details is not None and status.details.retry_after_seconds:
         headers["Retry-After"] = str(status.details.retry_after_seconds)
     data = codecs.encode(status)
-    return Response(data, status.code or 200, "application/json", headers)
+    form = PLAIN if request is None else status_form(request)
+    if request is not None and (form.yaml or is_pretty(request, form)):
+        data = write(data, form, True)
+    return Response(data, status.code or 200, form.content_type, headers)
 
 
 def entry_response(
@@ -61,6 +62,8 @@ def shaped_response(resource: Resource[Any], obj: Any, request: Request, form: F
         return object_response(obj, request, form, status)
     if form.shape == "PartialObjectMetadata":
         return object_response(partial(obj, form), request, form, status)
+    if form.shape == "PartialObjectMetadataList":
+        raise no_shape(form, f"not a list (*{package(resource)}.{resource.kind})")
     table = tables.table(
         resource,
         (obj,),
@@ -83,6 +86,16 @@ def included(request: Request) -> str:
 def partial(obj: Any, form: Form) -> PartialObjectMetadata:
     """The metadata of an object."""
     return PartialObjectMetadata(api_version=f"meta.k8s.io/{form.version}", metadata=obj.metadata)
+
+
+def no_shape(form: Form, what: str) -> StatusError:
+    """406: objects have no such shape, or lists have not."""
+    return not_acceptable(f"you requested {form.shape}, but the requested object is {what}")
+
+
+def package(resource: Resource[Any]) -> str:
+    """What Go calls the package of a resource's types."""
+    return resource.group.partition(".")[0] or "core"
 
 
 def header_of(resource: Resource[Any]) -> bytes:

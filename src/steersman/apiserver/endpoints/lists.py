@@ -21,8 +21,8 @@ from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.contract import Page
 from steersman.storage.watch_cache import Entry
 
-from .answers import NO_CACHE, header_of, included, partial, raw_response, wants_pretty
-from .representation import Form
+from .answers import NO_CACHE, header_of, included, no_shape, package, partial, raw_response
+from .representation import Form, is_pretty
 
 _BUFFER_ITEMS = 64
 """About what a processor's cache holds."""
@@ -48,15 +48,17 @@ async def list_response(resource: Resource[Any], page: Page, request: Request, f
         written = await _written(
             table, entries, lambda entry: tables.row(resource, entry.object, instant, include_object)
         )
+    elif form.shape == "PartialObjectMetadata":
+        raise no_shape(form, f"a list (*{package(resource)}.{resource.list_kind})")
     elif form.shape:
         partials = PartialObjectMetadataList(api_version=f"meta.k8s.io/{form.version}", metadata=metadata)
         written = await _written(partials, page.entries, lambda entry: partial(entry.object, form))
     else:
         joined = await Joined.of(resource, page.entries, metadata)
-        if not (form.yaml or wants_pretty(request)):
+        if not (form.yaml or is_pretty(request, form)):
             return Response(joined, 200, "application/json", NO_CACHE, size=joined.size)
         written = list(joined)
-    if form.yaml or wants_pretty(request):
+    if form.yaml or is_pretty(request, form):
         return raw_response(b"".join(written), request, form)
     return Response(written, 200, form.content_type, NO_CACHE)
 

@@ -106,17 +106,17 @@ class Pipeline:
             else:
                 answer = await self._in_time(request, info)
         except StatusError as error:
-            answer = status_response(error.status)
+            answer = status_response(error.status, request)
         except StoreError as error:
             logger.warning("%s %s: the store failed: %s (audit-id %s)", request.method, request.path, error, audit_id)
-            answer = status_response(service_unavailable(str(error)).status)
+            answer = status_response(service_unavailable(str(error)).status, request)
         except asyncio.CancelledError:
             self._metrics.observe(self._counted_as(info), 504, time.perf_counter() - started)
             raise
         except Exception:
             logger.exception("%s %s panicked (audit-id %s)", request.method, request.path, audit_id)
             failure = internal_error(f"this request caused apiserver to panic, audit-id {audit_id}: see its log")
-            answer = status_response(failure.status)
+            answer = status_response(failure.status, request)
         answer.headers = {"Audit-Id": audit_id, **answer.headers}
         code = 101 if isinstance(answer, Upgrade) else answer.status
         if logger.isEnabledFor(logging.DEBUG):

@@ -7,12 +7,14 @@ produced: clients that also accept JSON get that, those that do not get 406.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
-import yaml
+import msgspec
 
 from steersman.api.errors import not_acceptable
 from steersman.apiserver.http.messages import Request
+
+from .yaml_text import to_yaml
 
 TYPES = (
     "application/json",
@@ -20,12 +22,21 @@ TYPES = (
 )
 
 
+Shape = Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"]
+SHAPES: dict[str, Shape] = {
+    "Table": "Table",
+    "PartialObjectMetadata": "PartialObjectMetadata",
+    "PartialObjectMetadataList": "PartialObjectMetadataList",
+}
+
+
 class Form(NamedTuple):
     """How to write an answer: its syntax, and what of the object."""
 
     yaml: bool = False
-    shape: Literal["", "Table", "PartialObjectMetadata", "PartialObjectMetadataList"] = ""
+    shape: Shape = ""
     version: str = "v1"
+    pretty: bool = False
 
     @property
     def content_type(self) -> str:
@@ -47,9 +58,16 @@ def negotiate(request: Request) -> Form:
     return form
 
 
+def check_stream(form: Form) -> None:
+    """Raise 406 for a watch in a form in which events are not written."""
+    if form.yaml:
+        raise not_acceptable("only the following media types are accepted: application/json;stream=watch")
+
+
 @lru_cache(maxsize=512)
-def _negotiate(accept: str) -> Form | None:
-    clauses: list[tuple[float, int, str, dict[str, str]]] = []
+def _negotiate(accept: str, *, bare: bool = False) -> Form | None:
+    """``bare`` where nothing can be had in another shape."""
+    clauses: list[tuple[float, int, int, str, dict[str, str]]] = []
     for position, text in enumerate(accept.split(",")):
         media_type, *pairs = (part.strip() for part in text.split(";"))
         parameters = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
@@ -58,29 +76,47 @@ def _negotiate(accept: str) -> Form | None:
         except ValueError:
             quality = 1.0
         if quality > 0:
-            clauses.append((-quality, position, media_type.lower(), parameters))
-    for _, _, media_type, parameters in sorted(clauses, key=lambda clause: clause[:2]):
+            clauses.append((-quality, media_type.count("*"), position, media_type.lower(), parameters))
+    for *_, media_type, parameters in sorted(clauses, key=lambda clause: clause[:3]):
         is_yaml = media_type == "application/yaml"
         if not is_yaml and media_type not in ("application/json", "application/*", "*/*"):
             continue
-        shape = parameters.get("as", "")
-        if not shape:
-            if parameters.get("stream", "watch") != "watch":
-                continue
-            return Form(is_yaml)
-        if parameters.get("g") != "meta.k8s.io" or parameters.get("v") not in ("v1", "v1beta1"):
+        if parameters.get("stream", "watch") not in ("", "watch"):
             continue
-        if shape == "Table":
-            return Form(is_yaml, "Table", parameters["v"])
-        if shape == "PartialObjectMetadata":
-            return Form(is_yaml, "PartialObjectMetadata", parameters["v"])
-        if shape == "PartialObjectMetadataList":
-            return Form(is_yaml, "PartialObjectMetadataList", parameters["v"])
+        pretty = parameters.get("pretty") == "1"
+        wanted = [parameters.get(name, "") for name in ("as", "g", "v")]
+        if not any(wanted):
+            return Form(is_yaml, pretty=pretty)
+        shape, group, version = wanted
+        if not bare and shape in SHAPES and group == "meta.k8s.io" and version in ("v1", "v1beta1"):
+            return Form(is_yaml, SHAPES[shape], version, pretty)
     return None
 
 
-def to_yaml(tree: Any) -> bytes:
-    """JSON data as YAML."""
-    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(tree, Dumper=dumper, default_flow_style=False, allow_unicode=True)
-    return text.encode()
+_PEOPLE = ("curl", "Wget", "Mozilla/5.0")
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+
+
+def is_pretty(request: Request, form: Form = PLAIN) -> bool:
+    """Whether an answer is for people to read: they say so, or what they use tells."""
+    if form.pretty:
+        return True
+    if "pretty" in request.query_string and (wanted := request.parameter("pretty")):
+        return wanted in _TRUE
+    return request.headers.get("user-agent", "").startswith(_PEOPLE)
+
+
+def status_form(request: Request) -> Form:
+    """The form of an error: what is acceptable, and JSON where nothing is."""
+    accept = request.headers.get("accept", "")
+    if "yaml" not in accept and "pretty" not in accept:
+        return PLAIN
+    form = _negotiate(accept, bare=True) or PLAIN
+    return form._replace(shape="")
+
+
+def write(data: bytes, form: Form, pretty: bool) -> bytes:
+    """JSON in another syntax, or indented."""
+    if form.yaml:
+        return to_yaml(msgspec.json.decode(data))
+    return msgspec.json.format(data.rstrip(), indent=2) if pretty else data

@@ -22,7 +22,7 @@ from .bodies import Bodies
 from .lists import list_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
-from .representation import PLAIN, Form, negotiate
+from .representation import Form, check_stream, negotiate
 from .request_info import RequestInfo
 from .watching import Frames, open_watch
 
@@ -157,8 +157,7 @@ class Resources:
     async def _watch(
         self, request: Request, resource: Resource[Any], handler: ResourceHandler, namespace: str, form: Form
     ) -> Answer:
-        if form.yaml:
-            form = PLAIN
+        check_stream(form)
         if (frames := self._frames.get(resource)) is None:
             frames = self._frames[resource] = Frames(resource)
         return await open_watch(handler, resource, namespace, list_options(request), request, form, frames)
@@ -216,7 +215,7 @@ class Resources:
                 lives_on = result.object.metadata.deletion_timestamp is not None
                 code = 202 if lives_on and options.orphan_dependents is False else 200
                 return entry_response(resource, result, request, form, code)
-            return status_response(result)
+            return status_response(result, request)
         raise no_method()
 
     # -- subresources --------------------------------------------------------------------------------------------
@@ -276,7 +275,7 @@ class Resources:
         answer = await handler.create_subresource(context, namespace, name, subresource.name, body)
         if isinstance(answer, Status):
             answer.code = answer.code or 201
-            return status_response(answer)
+            return status_response(answer, request)
         if isinstance(answer, Entry):
             return entry_response(resource, answer, request, form, 201)
         return object_response(answer, request, form, 201)

@@ -94,10 +94,11 @@ class Request:
 class Response:
     """A complete response.  ``body`` is one buffer or several, written without being joined.
 
-    With ``size``, the sum of their lengths, buffers may be made while they are written.
+    With ``size``, the sum of their lengths, buffers may be made while they are written.  ``later``, where there is one,
+    makes the body, and takes so long that it is called in a thread.
     """
 
-    __slots__ = ("body", "content_type", "headers", "size", "status")
+    __slots__ = ("body", "content_type", "headers", "later", "size", "status")
 
     def __init__(
         self,
@@ -107,12 +108,14 @@ class Response:
         headers: Mapping[str, str] | None = None,
         *,
         size: int | None = None,
+        later: Callable[[], bytes] | None = None,
     ) -> None:
         self.body = body
         self.size = size
         self.status = status
         self.content_type = content_type
         self.headers = headers or {}
+        self.later = later
 
 
 def chunk(data: bytes) -> bytes:

@@ -336,6 +336,8 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.close()
 
     async def _respond(self, request: Request, response: Response, keep_alive: bool) -> None:
+        if response.later is not None:
+            response.body = await self._server.loop.run_in_executor(None, response.later)
         body: Iterable[bytes] = (response.body,) if isinstance(response.body, bytes) else response.body
         size = response.size if response.size is not None else sum(map(len, body))
         headers = response.headers

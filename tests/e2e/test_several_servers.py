@@ -1,0 +1,173 @@
+"""Two `steersman server` processes on one etcd: one cluster, whichever of them is asked."""
+
+import base64
+import json
+import shutil
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from .api import Api, new_namespace
+from .processes import Server, free_port
+from .waiting import until
+
+SHARED = ("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub")
+CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
+SERVICES = "/api/v1/namespaces/default/services"
+ADDRESSES = "/apis/networking.k8s.io/v1/ipaddresses"
+ENDPOINTS = "/api/v1/namespaces/default/endpoints/kubernetes"
+SLICE = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/kubernetes"
+LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-system/leases"
+COUNT = 300
+
+
+class Pair(NamedTuple):
+    one: Server
+    two: Server
+    etcd: str
+
+    @property
+    def apis(self) -> list[Api]:
+        return [self.one.api, self.two.api]
+
+    def keys(self, prefix: str) -> set[str]:
+        """What lies in etcd below a prefix."""
+        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+        first, last = (base64.b64encode(text.encode()).decode() for text in (prefix, end))
+        body = json.dumps({"key": first, "range_end": last, "keys_only": True}).encode()
+        with urllib.request.urlopen(f"{self.etcd}/v3/kv/range", data=body, timeout=10) as reply:
+            found = json.load(reply).get("kvs", [])
+        return {base64.b64decode(item["key"]).decode().removeprefix(prefix) for item in found}
+
+
+@pytest.fixture(scope="module")
+def pair(scratch: Path, shared_etcd: str) -> Iterator[Pair]:
+    port = free_port()
+    servers = [
+        Server(scratch / name / "server", "--bind-address", address, "--datastore", f"etcd={shared_etcd}", port=port)
+        for name, address in (("one", "127.0.0.1"), ("two", "127.0.0.2"))
+    ]
+    for server in servers:
+        server.data_dir.parent.mkdir(exist_ok=True)
+    one, two = servers
+    try:
+        # Its authorities must be there before the second server starts; after that both begin at once.
+        one.start()
+        one.kill()
+        (two.data_dir / "pki").mkdir(parents=True, mode=0o700)
+        for name in SHARED:
+            shutil.copy2(one.data_dir / "pki" / name, two.data_dir / "pki" / name)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Server.start, servers))
+        yield Pair(one, two, shared_etcd)
+        for server in servers:
+            log = server.log.read_text(errors="replace")
+            assert "Traceback" not in log, log[log.index("Traceback") - 1000 :][:5000]
+    finally:
+        for server in servers:
+            server.remove()
+
+
+def addresses(api: Api) -> list[str]:
+    legacy = [each["ip"] for subset in api.get(ENDPOINTS)["subsets"] for each in subset["addresses"]]
+    slices = [address for endpoint in api.get(SLICE)["endpoints"] for address in endpoint["addresses"]]
+    assert sorted(legacy) == sorted(slices)
+    return legacy
+
+
+def both_listed(api: Api) -> Callable[[], bool]:
+    return lambda: addresses(api) == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_each_server_is_known(pair: Pair) -> None:
+    for api in pair.apis:
+        until(both_listed(api), "both servers are endpoints", 20)
+    leases = [item for item in pair.one.api.get(LEASES)["items"] if item["metadata"]["name"].startswith("apiserver-")]
+    assert len(leases) == 2
+    assert {item["metadata"]["labels"]["apiserver.kubernetes.io/identity"] for item in leases} == {"kube-apiserver"}
+    assert pair.keys("/registry/masterleases/") == {"127.0.0.1", "127.0.0.2"}
+
+
+def test_a_write_through_one_is_there_for_the_other_at_once(pair: Pair) -> None:
+    one, two = pair.apis
+    for number in range(40):
+        writer, reader = (one, two) if number % 2 else (two, one)
+        written = writer.create(CONFIG_MAPS, {"metadata": {"name": f"seen-{number}"}})
+        assert reader.get(f"{CONFIG_MAPS}/seen-{number}") == written
+        names = {item["metadata"]["name"] for item in reader.get(CONFIG_MAPS)["items"]}
+        assert f"seen-{number}" in names
+        writer.delete(f"{CONFIG_MAPS}/seen-{number}")
+        assert not reader.exists(f"{CONFIG_MAPS}/seen-{number}")
+
+
+def test_servers_never_give_the_same_twice(pair: Pair) -> None:
+    apis = pair.apis
+    before = {item["metadata"]["name"] for item in apis[0].get(ADDRESSES)["items"]}
+    taken_before = pair.keys("/registry/ranges/nodeports/")
+
+    def create(number: int) -> Any:
+        body = {
+            "metadata": {"name": f"s{number}"},
+            "spec": {"type": "NodePort", "ports": [{"port": 80}], "selector": {"app": "x"}},
+        }
+        return apis[number % 2].create(SERVICES, body)
+
+    with ThreadPoolExecutor(8) as pool:
+        created = list(pool.map(create, range(COUNT)))
+        given = {service["spec"]["clusterIP"] for service in created}
+        ports = {str(service["spec"]["ports"][0]["nodePort"]) for service in created}
+        assert len(given) == len(ports) == COUNT
+        for api in apis:
+            assert {item["metadata"]["name"] for item in api.get(ADDRESSES)["items"]} == before | given
+        assert pair.keys("/registry/ranges/nodeports/") == taken_before | ports
+        list(pool.map(lambda number: apis[(number + 1) % 2].delete(f"{SERVICES}/s{number}"), range(COUNT)))
+    for api in apis:
+        assert {item["metadata"]["name"] for item in api.get(ADDRESSES)["items"]} == before
+    assert pair.keys("/registry/ranges/nodeports/") == taken_before
+
+
+def test_one_goes_on_when_the_other_is_killed(pair: Pair) -> None:
+    survivor, victim = pair.two, pair.one
+    until(both_listed(survivor.api), "both servers are endpoints", 20)
+    written: list[str] = []
+    stop = threading.Event()
+
+    def write() -> None:
+        api = survivor.api
+        while not stop.is_set():
+            name = f"meanwhile-{len(written)}"
+            api.create(CONFIG_MAPS, {"metadata": {"name": name}})
+            written.append(name)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        until(lambda: len(written) > 10, "writes go through")
+        victim.kill()
+        count, killed = len(written), time.monotonic()
+        until(lambda: len(written) > count + 50, "writes go on", 5)
+    finally:
+        stop.set()
+        writer.join(10)
+    until(lambda: addresses(survivor.api) == ["127.0.0.2"], "the dead server is no endpoint any more", 40)
+    assert time.monotonic() - killed < 35
+    # Whoever led: somebody runs the controllers, soon.
+    new_namespace(survivor.api, "after")
+    victim.start()
+    until(both_listed(survivor.api), "the server is back", 20)
+    names = {item["metadata"]["name"] for item in victim.api.get(CONFIG_MAPS)["items"]}
+    assert set(written) <= names
+
+
+def test_a_server_that_stops_says_goodbye(pair: Pair) -> None:
+    until(both_listed(pair.one.api), "both servers are endpoints", 20)
+    assert pair.two.stop() < 2.0
+    assert addresses(pair.one.api) == ["127.0.0.1"]
+    pair.two.start()
+    until(both_listed(pair.one.api), "the server is back", 20)
