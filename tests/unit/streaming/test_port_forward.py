@@ -180,8 +180,9 @@ async def test_forward_half_closes() -> None:
             await runtime.receive()
         assert runtime.received == b"request"
         runtime.send("data", b"response")
-        runtime.send("error", b"", fin=True)
         runtime.send("data", b"", fin=True)
+        await client.until_ended(data)
+        runtime.send("error", b"", fin=True)
         await client.until_ended(data, error)
         assert client.data[data] == b"response"
         await forwarding
@@ -191,7 +192,10 @@ async def test_forward_tells_errors() -> None:
     async with forwarded() as (client, data, error, runtime, _):
         while len(runtime.kinds) < 2:
             await runtime.receive()
-        runtime.send("error", b"connection refused", fin=True)
+        runtime.send("data", b"", fin=True)
+        await client.until_ended(data)
+        runtime.send("error", b"connection ")
+        runtime.send("error", b"refused", fin=True)
         runtime.connection.close()
         await client.until_ended(data, error)
         assert client.data[error] == b"connection refused"

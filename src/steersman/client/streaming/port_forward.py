@@ -78,14 +78,17 @@ class PortForwardStream:
     async def drain(self) -> None:
         await self._session.drain()
 
-    def finish(self, error: str = "") -> None:
-        """Nothing more will be written; tell the client what went wrong, if anything did."""
-        if self._finished:
-            return
+    def eof(self) -> None:
+        """Nothing more will be written."""
+        if not self._finished and not self.gone.is_set():
+            self._session.send(self.data_stream, b"", fin=True)
         self._finished = True
+
+    def finish(self, error: str = "") -> None:
+        """All is over; tell the client what went wrong, if anything did."""
         if not self.gone.is_set():
             self._session.send(self.error_stream, error.encode(), fin=True)
-            self._session.send(self.data_stream, b"", fin=True)
+        self.eof()
         self._session.forget(self)
 
 
@@ -233,10 +236,12 @@ async def forward(stream: PortForwardStream, runtime: Connection) -> None:
             for event in spdy.receive(data):
                 if isinstance(event, DataReceived) and event.stream == error_stream:
                     error.extend(event.data[:MAX_ERROR])
+                    if event.fin:  # runtimes end the data first, then say what went wrong, then end this
+                        return
                 elif isinstance(event, DataReceived):
                     stream.write(event.data)
                     if event.fin:
-                        return
+                        stream.eof()
                 elif isinstance(event, GoingAway) or (isinstance(event, StreamReset) and event.stream == data_stream):
                     return
             if answers := spdy.data_to_send():
