@@ -7,7 +7,7 @@ import logging
 import platform
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -15,7 +15,7 @@ from steersman.api.errors import service_unavailable
 from steersman.api.labels import NAMESPACE_SYSTEM
 from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Resource
-from steersman.api.types import core_v1, rbac_v1
+from steersman.api.types import rbac_v1
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.version import Info
@@ -33,7 +33,7 @@ from .authz.rbac import RBACAuthorizer
 from .components import Components
 from .config import ApiServerConfig
 from .endpoints.answers import raw_response
-from .endpoints.connecting import Connector, NodeClient, NodeClientConfig
+from .endpoints.connecting import Connector, NodeClient, NodeClientConfig, is_proxied
 from .endpoints.discovery import Discovery
 from .endpoints.health import Check, Health, ping
 from .endpoints.metrics import Metrics
@@ -49,6 +49,8 @@ from .registry.registry import Registry
 from .registry.seams import Surroundings
 
 __all__ = ["VERSION", "ApiServer", "ApiServerConfig"]
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -222,7 +224,7 @@ class ApiServer:
             self.scheme,
             self.registry.handler,
             is_served=self.is_served,
-            connector=Connector(nodes, self._pod, self._node),
+            connector=Connector(nodes, self._find),
         )
         pipeline = Pipeline(
             authentication,
@@ -240,6 +242,7 @@ class ApiServer:
             timeout_answer=timeout_answer,
             too_large_answer=lambda: too_large_answer(limits.body_bytes),
             limits=limits,
+            passes_on=is_proxied,
         )
 
     def _address(self) -> str:
@@ -321,16 +324,12 @@ class ApiServer:
 
         return [self._health.respond, self.metrics.respond, describe]
 
-    async def _pod(self, namespace: str, name: str) -> core_v1.Pod:
-        pod: core_v1.Pod = (await self.registry.handler_of(core_v1.Pod).get(namespace, name)).object
-        return pod
+    async def _find(self, kind: type[T], name: str, namespace: str = "") -> T:
+        found: T = (await self.registry.handler_of(kind).get(namespace, name)).object
+        return found
 
     async def _lease(self, name: str) -> Lease | None:
         return await self.registry.get(Lease, name, NAMESPACE_SYSTEM)
-
-    async def _node(self, name: str) -> core_v1.Node:
-        node: core_v1.Node = (await self.registry.handler_of(core_v1.Node).get("", name)).object
-        return node
 
 
 def _present(*paths: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from steersman.apiserver.endpoints.pipeline import timeout_answer, too_large_answer
@@ -13,13 +13,16 @@ from steersman.apiserver.http.server import HTTPServer
 
 
 @asynccontextmanager
-async def serving(handler: Handler, limits: Limits | None = None) -> AsyncIterator[tuple[HTTPServer, int]]:
+async def serving(
+    handler: Handler, limits: Limits | None = None, *, passes_on: Callable[[bytes], bool] = lambda target: False
+) -> AsyncIterator[tuple[HTTPServer, int]]:
     limits = limits or Limits()
     server = HTTPServer(
         handler,
         timeout_answer=timeout_answer,
         too_large_answer=lambda: too_large_answer(limits.body_bytes),
         limits=limits,
+        passes_on=passes_on,
     )
     port = await server.start("127.0.0.1", 0, None)
     try:

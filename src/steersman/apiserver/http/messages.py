@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import parse_qs
 
 from steersman.api.errors import bad_request
 from steersman.api.user import ANONYMOUS, User
 from steersman.client.streaming import Connection
+
+from .body import IncomingBody
 
 _MOST_PARAMETERS = 10_000
 
@@ -20,6 +22,7 @@ class Request:
     ``path`` is percent-decoded, ``raw_path`` is not; header names are lower-case; ``peer_certificate`` is the
     verified client certificate in DER form; ``user`` is set by authentication.  Repeated headers are joined
     by commas; ``repeated`` holds the single values of those.  ``audit_id`` is what the log calls it.
+    ``incoming`` is the body of a request that is passed on: its ``body`` is empty, and it has no time-out.
     """
 
     __slots__ = (
@@ -27,6 +30,7 @@ class Request:
         "audit_id",
         "body",
         "headers",
+        "incoming",
         "method",
         "path",
         "peer_certificate",
@@ -50,7 +54,9 @@ class Request:
         peer_certificate: bytes | None = None,
         remote: tuple[str, int] = ("", 0),
         repeated: Mapping[str, list[str]] | None = None,
+        incoming: IncomingBody | None = None,
     ) -> None:
+        self.incoming = incoming
         self.method = method
         self.raw_path = raw_path
         self.path = path
@@ -153,9 +159,10 @@ class Stream:
     """A response whose body is produced while it is sent; the body ends when ``run`` returns.
 
     Where the caller has gone before that, ``abandon`` is called instead of ``run``: it lets go of what ``run`` would.
+    ``lines`` are headers that may occur more than once.  With ``length``, ``run`` MUST write that many bytes or raise.
     """
 
-    __slots__ = ("abandon", "content_type", "headers", "run", "status")
+    __slots__ = ("abandon", "content_type", "headers", "length", "lines", "run", "status")
 
     def __init__(
         self,
@@ -164,9 +171,13 @@ class Stream:
         status: int = 200,
         headers: Mapping[str, str] | None = None,
         *,
+        lines: Sequence[str] = (),
+        length: int | None = None,
         abandon: Callable[[], None] = lambda: None,
     ) -> None:
         self.run = run
+        self.lines = lines
+        self.length = length
         self.content_type = content_type
         self.status = status
         self.headers = headers or {}

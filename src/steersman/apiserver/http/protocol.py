@@ -17,6 +17,7 @@ from urllib.parse import unquote
 
 import httptools
 
+from .body import IncomingBody
 from .connection import RawConnection, transport_of
 from .messages import Answer, Request, Response, Stream, Upgrade, chunk
 from .warning import warning_headers
@@ -73,6 +74,8 @@ class HTTPProtocol(asyncio.Protocol):
         self._expecting = False
         self._body: list[bytes] = []
         self._body_bytes = 0
+        self._incoming: IncomingBody | None = None
+        self._handled: Request | None = None
         self._waiting: deque[tuple[Request, bool, bool]] = deque()
         self._current: asyncio.Task[None] | None = None
         self._writer: ChunkedWriter | None = None
@@ -108,10 +111,12 @@ class HTTPProtocol(asyncio.Protocol):
         self._waiting.clear()
         if self._writable is not None:
             self._writable.set()
+        if self._incoming is not None:
+            self._incoming.lose()
         if self._writer is not None:
             self._writer.closed.set()
-            if self._current is not None:
-                self._current.cancel()
+        if self._current is not None and (self._writer is not None or self._passing_on):
+            self._current.cancel()
 
     def pause_writing(self) -> None:
         self._writable = asyncio.Event()
@@ -153,7 +158,11 @@ class HTTPProtocol(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         # A half-closed client that waits for its answer gets it; TLS has no half-closed connections.
-        return self._current is not None and not self.streaming and not self._tls
+        return self._current is not None and not self.streaming and not self._tls and not self._passing_on
+
+    @property
+    def _passing_on(self) -> bool:
+        return self._handled is not None and self._handled.incoming is not None
 
     # The parser's side.
 
@@ -203,9 +212,10 @@ class HTTPProtocol(asyncio.Protocol):
             headers[name] = ", ".join(values)
         length = headers.get("content-length")
         modern = self._parser.get_http_version() != "1.0"
+        passed_on = not self._parser.should_upgrade() and self._server.passes_on(self._url)
         if "host" in self._repeated or (modern and "host" not in headers):
             self._refuse(400)
-        elif length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
+        elif not passed_on and length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
             self._body_bytes = int(length)
             self._too_large()
         elif modern and (expectation := headers.get("expect")):
@@ -215,6 +225,9 @@ class HTTPProtocol(asyncio.Protocol):
                 self._expecting = True
                 if not self._waiting and self._current is None:
                     self._continue()
+        if passed_on and not self._deaf:
+            self._incoming = IncomingBody(self._pause, self._unpause)
+            self._received(self._incoming)
 
     def _continue(self) -> None:
         """Ask for the body of a request that waits for being asked; MUST come after the answers to those before it."""
@@ -225,6 +238,9 @@ class HTTPProtocol(asyncio.Protocol):
         if self._deaf:
             return
         self._expecting = False
+        if self._incoming is not None:
+            self._incoming.feed(data)
+            return
         self._body_bytes += len(data)
         if self._body_bytes > self._server.limits.body_bytes:
             self._too_large()
@@ -234,6 +250,14 @@ class HTTPProtocol(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self._deaf:
             return
+        self.reading_since = None
+        if self._incoming is not None:
+            self._incoming.end()
+            self._incoming = None
+        else:
+            self._received()
+
+    def _received(self, incoming: IncomingBody | None = None) -> None:
         parser = self._parser
         target = self._url
         path, _, query = target.partition(b"?")
@@ -251,8 +275,8 @@ class HTTPProtocol(asyncio.Protocol):
             peer_certificate=self._peer,
             remote=self._remote,
             repeated=self._repeated,
+            incoming=incoming,
         )
-        self.reading_since = None
         if parser.should_upgrade():
             self._upgrade_tail = b""
         self._waiting.append((request, parser.should_keep_alive(), parser.get_http_version() != "1.0"))
@@ -280,18 +304,22 @@ class HTTPProtocol(asyncio.Protocol):
                 self._parser = httptools.HttpRequestParser(self)
                 if tail:
                     self.data_received(tail)
-            if self._paused and not self._waiting:
-                self._paused = False
-                self.transport.resume_reading()
+            self._unpause()
             return
         request, keep_alive, chunked = self._waiting.popleft()
-        self.handling_since = self._server.now()
+        self._handled = request
+        self.handling_since = self._server.now() if request.incoming is None else None
         self._current = self._server.loop.create_task(self._handle(request, keep_alive, chunked))
 
     def _pause(self) -> None:
         if not self._paused:
             self._paused = True
             self.transport.pause_reading()
+
+    def _unpause(self) -> None:
+        if self._paused and len(self._waiting) < self._server.limits.pipeline and not self.transport.is_closing():
+            self._paused = False
+            self.transport.resume_reading()
 
     async def _handle(self, request: Request, keep_alive: bool, chunked: bool) -> None:
         try:
@@ -303,6 +331,8 @@ class HTTPProtocol(asyncio.Protocol):
                 answer = self._server.timeout_answer(request)
                 keep_alive = False
             keep_alive = keep_alive and not self._server.stopping
+            unread = request.incoming is not None and not request.incoming.complete
+            keep_alive = keep_alive and not unread
             if self.transport.is_closing():
                 if not isinstance(answer, Response):
                     answer.abandon()
@@ -313,7 +343,8 @@ class HTTPProtocol(asyncio.Protocol):
                 await self._respond(request, answer, keep_alive)
             elif isinstance(answer, Stream):
                 self.handling_since = None
-                await self._stream(request, answer, keep_alive, chunked)
+                keep_alive = keep_alive and (chunked or answer.length is not None)
+                await self._stream(request, answer, keep_alive, chunked and answer.length is None)
             else:
                 self.handling_since = None
                 await self._take_over(answer)
@@ -331,6 +362,10 @@ class HTTPProtocol(asyncio.Protocol):
             return
         if keep_alive and not self._closing:
             self._next()
+        elif unread and not self.transport.is_closing():
+            self._closing = True
+            self._unpause()
+            self._linger()
         else:
             self._closing = True
             self.transport.close()
@@ -367,18 +402,21 @@ class HTTPProtocol(asyncio.Protocol):
         await self.drain()
 
     async def _stream(self, request: Request, stream: Stream, keep_alive: bool, chunked: bool) -> None:
+        warnings = warning_headers(request.warnings) if request.warnings else ()
+        bodiless = request.method == "HEAD" or stream.status in (204, 304)
         self.transport.write(
             head(
                 stream.status,
                 stream.headers,
                 stream.content_type,
                 self._server.clock,
-                chunked=chunked,
-                close=not (keep_alive and chunked),
-                extra=warning_headers(request.warnings) if request.warnings else (),
+                length=stream.length,
+                chunked=chunked and stream.status not in (204, 304),
+                close=not keep_alive,
+                extra=(*stream.lines, *warnings),
             )
         )
-        if request.method == "HEAD":
+        if bodiless:
             stream.abandon()
             return
         self._writer = ChunkedWriter(self, chunked=chunked)
@@ -392,12 +430,8 @@ class HTTPProtocol(asyncio.Protocol):
             self.streaming = False
             self._writer.closed.set()
             self._writer = None
-        if not self.transport.is_closing():
-            if chunked:
-                self.transport.write(b"0\r\n\r\n")
-            if not (keep_alive and chunked):
-                self._closing = True
-                self.transport.close()
+        if chunked and not self.transport.is_closing():
+            self.transport.write(b"0\r\n\r\n")
 
     async def _take_over(self, upgrade: Upgrade) -> None:
         self._closing = True
@@ -450,6 +484,9 @@ class HTTPProtocol(asyncio.Protocol):
         assert self._refusal is not None
         self._closing = True
         self.transport.write(self._refusal)
+        self._linger()
+
+    def _linger(self) -> None:
         # Closing with unread input resets the connection, and the client may never see the answer: read on a little.
         self._server.loop.call_later(0.5, self.transport.close)
 

@@ -38,7 +38,10 @@ def tls_context(certificate: Path, key: Path, client_authorities: Sequence[Path]
 
 
 class HTTPServer:
-    """Serves a handler.  ``timeout_answer`` and ``too_large_answer`` word what the protocol itself must refuse."""
+    """Serves a handler.  ``timeout_answer`` and ``too_large_answer`` word what the protocol itself must refuse.
+
+    Requests for targets that are passed on come to the handler with their body still arriving.
+    """
 
     def __init__(
         self,
@@ -47,7 +50,9 @@ class HTTPServer:
         timeout_answer: Callable[[Request], Response],
         too_large_answer: Callable[[], Response],
         limits: Limits | None = None,
+        passes_on: Callable[[bytes], bool] = lambda target: False,
     ) -> None:
+        self.passes_on = passes_on
         self.handler = handler
         self.limits = limits or Limits()
         self.timeout_answer = timeout_answer

@@ -7,5 +7,6 @@ both ways.  No credentials of the client's are passed on.
 
 from .connector import Connector
 from .node_client import NodeClient, NodeClientConfig
+from .proxy import is_proxied
 
-__all__ = ["Connector", "NodeClient", "NodeClientConfig"]
+__all__ = ["Connector", "NodeClient", "NodeClientConfig", "is_proxied"]

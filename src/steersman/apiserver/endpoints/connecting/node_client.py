@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 import ssl
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +12,8 @@ import msgspec
 from steersman.api.errors import internal_error
 from steersman.api.types.core_v1 import Node
 from steersman.client.streaming import SocketConnection, ask_upgrade
+
+from .outgoing import TLS, Outgoing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -42,10 +42,10 @@ class NodeClient:
 
     def __init__(self, config: NodeClientConfig) -> None:
         self._config = config
-        self._context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(config.authority))
-        self._context.load_cert_chain(config.certificate, config.key)
+        self.context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(config.authority))
+        self.context.load_cert_chain(config.certificate, config.key)
         self._unverified: ssl.SSLContext | None = None
-        self._session: aiohttp.ClientSession | None = None
+        self.outgoing = Outgoing(config.connect_timeout)
 
     def target(self, node: Node) -> Target:
         """The address of a node's kubelet: by the addresses it reports, an IP first because names may not resolve."""
@@ -58,49 +58,18 @@ class NodeClient:
         port = endpoint.kubelet_endpoint.port if endpoint is not None and endpoint.kubelet_endpoint is not None else 0
         return Target(node.metadata.name, host, port or 10250)
 
-    async def get(
-        self,
-        target: Target,
-        path: str,
-        *,
-        method: str = "GET",
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        timeout: float | None = None,
-        verify: bool = True,
-    ) -> aiohttp.ClientResponse:
+    async def get(self, target: Target, path: str, *, verify: bool = True) -> aiohttp.ClientResponse:
         """A plain request; the caller releases the response.  Raises a 500 where the kubelet cannot be reached.
 
         Without ``verify`` the kubelet's certificate is not looked at (``insecureSkipTLSVerifyBackend``).
         """
-        # 10 MiB and 0.1 s that a server whose logs nobody reads does not pay.
-        await asyncio.to_thread(importlib.import_module, "aiohttp")
-        import aiohttp
-        import yarl
-
-        if self._session is None:
-            # Followed logs keep their connections: a bound on their number would make the next one wait in vain.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                skip_auto_headers=("User-Agent",),
-            )
         host = f"[{target.host}]" if ":" in target.host else target.host
-        url = yarl.URL(f"https://{host}:{target.port}{path}", encoded=True)
+        url = f"https://{host}:{target.port}{path}"
+        tls = TLS(self.context if verify else self._without_verification(), target.name)
         try:
-            return await self._session.request(
-                method,
-                url,
-                data=body,
-                headers=headers,
-                ssl=self._context if verify else self._without_verification(),
-                server_hostname=target.name,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=timeout, connect=self._config.connect_timeout),
-            )
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise internal_error(f'{method.title()} "{url}": {error}') from error
+            return await self.outgoing.request("GET", url, tls=tls)
+        except OSError as error:
+            raise internal_error(f'Get "{url}": {error}') from error
 
     def _without_verification(self) -> ssl.SSLContext:
         if self._unverified is None:
@@ -116,16 +85,12 @@ class NodeClient:
     ) -> tuple[dict[str, str], SocketConnection]:
         """Ask for an upgrade; returns the headers of the 101 and the raw connection.  Raises UpgradeRefused."""
         try:
-            async with asyncio.timeout(self._config.connect_timeout):
-                reader, writer = await asyncio.open_connection(
-                    target.host, target.port, ssl=self._context, server_hostname=target.name
-                )
+            reader, writer = await self.outgoing.dial(target.host, target.port, TLS(self.context, target.name))
             host = ("Host", f"{target.name}:{target.port}")
             return await ask_upgrade(reader, writer, method, path, [host, *headers])
-        except (OSError, TimeoutError) as error:
-            raise internal_error(f"error dialing backend: {str(error) or 'timed out'}") from error
+        except OSError as error:
+            raise internal_error(f"error dialing backend: {error}") from error
 
     async def close(self) -> None:
         """Release the pooled connections."""
-        if self._session is not None:
-            await self._session.close()
+        await self.outgoing.close()
