@@ -28,6 +28,7 @@ from .identity import Identity
 from .peers import Peers
 from .reading import Reader
 from .seams import Clock, Surroundings
+from .services.repair import Repair
 from .store import Handler
 from .strategies.table import TABLE
 from .strategy import Strategy
@@ -91,6 +92,7 @@ class Registry:
                 tasks.create_task(self._expire_events(), name="event expiry")
                 tasks.create_task(self._keep_essentials(), name="essentials")
                 tasks.create_task(self.identity.run(), name="identity lease")
+                tasks.create_task(Repair(self).run(), name="service repair")
                 await asyncio.Event().wait()
         finally:
             self._tasks = None

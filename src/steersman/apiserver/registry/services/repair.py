@@ -1,0 +1,154 @@
+"""Mends what ties Services to their addresses and node ports, where somebody damaged it by hand.
+
+Writes of Services cannot damage it: they change both sides in one commit.  But an ``IPAddress`` can be deleted or
+edited, and a store can be edited or restored from what another version wrote.  All is looked at when a server starts
+and every three minutes, by one server of all; an ``IPAddress`` that changes is looked at soon after.
+
+Each repair is a commit that holds only if the Service is still as it was seen: it can never undo somebody's write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from steersman.api.errors import StatusError
+from steersman.api.types import core_v1 as v1
+from steersman.api.types import networking_v1
+from steersman.api.user import User
+from steersman.client.events import EventRecorder
+from steersman.client.local import LocalClient
+from steersman.storage.store import CompareFailed, Operation, StoreError
+from steersman.storage.watch_cache import CacheEvent
+
+from . import ranges
+from .damage import AddressEntry, Damage, ServiceEntry, of_address, of_ports, of_service
+from .reservation import NODE_PORT_PREFIX, address_key, held_addresses
+
+if TYPE_CHECKING:
+    from steersman.apiserver.registry.registry import Registry
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 180.0
+SOON = 1.0
+_SLICE = 64
+
+_SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
+
+
+class Repair:
+    """Looks, mends and tells."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._recorder = EventRecorder(LocalClient(registry, _SYSTEM), "ipallocator-repair-controller")
+        self._suspects: set[str] = set()
+        self._changed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Look after everything until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._recorder.run(), name="repair events")
+            while True:
+                subscription = await self._subscribe()
+                try:
+                    await self._attempt(self.everything)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(INTERVAL):
+                            while True:
+                                await self._changed.wait()
+                                await asyncio.sleep(SOON)
+                                self._changed.clear()
+                                await self._attempt(self._look_at_suspects)
+                finally:
+                    subscription.cancel()
+
+    async def _subscribe(self) -> Any:
+        handler = self._registry.handler_of(networking_v1.IPAddress)
+        await handler.ready()
+        return handler.cache.subscribe(handler.resource.key(), handler.cache.revision, self._see)
+
+    def _see(self, event: CacheEvent) -> None:
+        if event.type != "ADDED":
+            self._suspects.add(event.entry.object.metadata.name)
+            self._changed.set()
+
+    async def _attempt(self, look: Callable[[], Any]) -> None:
+        try:
+            if self._registry.peers.first:
+                await look()
+        except (StatusError, StoreError) as error:
+            log.warning("looking after the addresses of Services failed: %s", error)
+
+    async def _look_at_suspects(self) -> None:
+        """The Services whose ``IPAddress`` was deleted or edited; a Service that gave it up is none of them."""
+        suspects, self._suspects = self._suspects, set()
+        for entry in await self._services():
+            if suspects & set(held_addresses(entry.object.spec)):
+                await self._mend_service(entry)
+        for name in suspects:
+            if (found := self._address(name)) is not None:
+                await self._mend_address(found)
+
+    async def everything(self) -> None:
+        """Look at all Services, addresses and node ports."""
+        services = await self._services()
+        for number, entry in enumerate(services, 1):
+            await self._mend_service(entry)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        handler = self._registry.handler_of(networking_v1.IPAddress)
+        for number, found in enumerate(handler.cache.list().entries, 1):
+            await self._mend_address(found)
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        stored = (await self._registry.store.range(NODE_PORT_PREFIX)).items
+        valid = ranges.port_range(*self._registry.config.node_ports)
+        services = await self._services()  # not older than the records: a new Service's are no leak
+        for damage in list(of_ports(services, stored, self._service_key, valid)):
+            if isinstance(damage, Damage):
+                await self._mend(damage)
+            else:
+                await self._commit(damage)
+
+    async def _mend_service(self, entry: ServiceEntry) -> None:
+        cidrs = ranges.networks(await self._registry.list(networking_v1.ServiceCIDR))
+        for damage in of_service(entry, self._address, self._service, cidrs, self._registry.clock()):
+            await self._mend(damage)
+
+    async def _mend_address(self, entry: AddressEntry) -> None:
+        if (damage := of_address(entry, self._service, self._service_key)) is not None:
+            await self._mend(damage)
+
+    async def _mend(self, damage: Damage) -> None:
+        if await self._commit(damage.repair):
+            log.warning("%s: %s", damage.reason, damage.message)
+            self._recorder.event(damage.subject, "Warning", damage.reason, damage.message)
+
+    async def _commit(self, operations: tuple[Operation, ...]) -> bool:
+        """False when somebody has changed meanwhile what is concerned."""
+        try:
+            if operations:
+                await self._registry.store.commit(operations)
+        except CompareFailed:
+            return False
+        return True
+
+    async def _services(self) -> list[ServiceEntry]:
+        handler = self._registry.handler_of(v1.Service)
+        await handler.ready()
+        await handler.consistent()
+        return list(handler.cache.list().entries)
+
+    def _service_key(self, namespace: str, name: str) -> str:
+        return self._registry.handler_of(v1.Service).resource.key(namespace, name)
+
+    def _service(self, namespace: str, name: str) -> ServiceEntry | None:
+        return self._registry.handler_of(v1.Service).cache.get(self._service_key(namespace, name))
+
+    def _address(self, name: str) -> AddressEntry | None:
+        return self._registry.handler_of(networking_v1.IPAddress).cache.get(address_key(name))
