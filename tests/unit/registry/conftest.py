@@ -3,9 +3,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from steersman.api.resources import builtin_scheme
 from steersman.api.types import core_v1 as v1
@@ -40,6 +45,31 @@ def service(name: str = "s", **spec: Any) -> v1.Service:
     spec.setdefault("ports", [v1.ServicePort(port=80)])
     spec.setdefault("selector", {"app": "x"})
     return v1.Service(metadata=ObjectMeta(name=name, namespace="default"), spec=v1.ServiceSpec(**spec))
+
+
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def pkcs10(organization: str = "team") -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
+    request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(KEY, hashes.SHA256())
+    return request.public_bytes(serialization.Encoding.PEM)
+
+
+def certificate(serial: int = 1, *, authority: bool = False) -> bytes:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "jane")])
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(KEY.public_key())
+        .serial_number(serial)
+        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
+        .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
+        .sign(KEY, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.PEM)
 
 
 @contextlib.asynccontextmanager

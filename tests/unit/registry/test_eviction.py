@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -54,7 +55,13 @@ async def is_going(client: LocalClient, name: str = "p") -> bool:
     return going
 
 
-FAILED = Condition(type="DisruptionAllowed", status="False", reason="SyncFailed", message="no scale")
+FAILED = Condition(
+    type="DisruptionAllowed",
+    status="False",
+    reason="SyncFailed",
+    message="no scale",
+    last_transition_time=datetime(2026, 1, 1, tzinfo=UTC),
+)
 
 
 @pytest.mark.parametrize(

@@ -9,10 +9,6 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
@@ -21,8 +17,6 @@ from steersman.api.resources import builtin_scheme
 from steersman.api.types import (
     authentication_v1,
     authorization_v1,
-    autoscaling_v1,
-    autoscaling_v2,
     certificates_v1,
     discovery_v1,
     events_v1,
@@ -43,7 +37,7 @@ from steersman.apiserver.registry.seams import Attributes, Decision, IssuedToken
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
 
-from .conftest import ADMIN, config_map, context, pod, service
+from .conftest import ADMIN, certificate, config_map, context, pkcs10, pod, service
 
 # -- bootstrap -------------------------------------------------------------------------------------------------------
 
@@ -307,46 +301,6 @@ async def test_secrets(client: LocalClient) -> None:
     assert (created.data, created.string_data, created.type) == ({"a": b"b"}, {}, "Opaque")
 
 
-async def test_certificate_requests_say_who_asked(client: LocalClient) -> None:
-    request = certificates_v1.CertificateSigningRequest(
-        metadata=ObjectMeta(name="r"),
-        spec=certificates_v1.CertificateSigningRequestSpec(
-            request=b"x", signer_name="example.com/s", usages=["client auth"], username="somebody else"
-        ),
-    )
-    created = codecs.copy(await client.create(request))
-    assert (created.spec.username, created.spec.groups) == ("admin", list(ADMIN.groups))
-    created.status.conditions = [
-        certificates_v1.CertificateSigningRequestCondition(type="Approved", status="True", reason="x", message="y")
-    ]
-    with pytest.raises(StatusError, match='updates may not add a condition of type "Approved"'):
-        await client.update(created, subresource="status")
-    approved = codecs.copy(await client.update(created, subresource="approval"))
-    assert approved.status.conditions[0].last_update_time is not None
-    approved.status.certificate = b"x"
-    with pytest.raises(StatusError, match="updates may not set certificate content"):
-        await client.update(approved, subresource="approval")
-    approved.status.conditions[0].reason = "another"
-    signed = codecs.copy(await client.update(approved, subresource="status"))
-    assert (signed.status.certificate, signed.status.conditions[0].reason) == (b"x", "x")
-    signed.status.certificate = b"y"
-    with pytest.raises(StatusError, match="updates may not modify existing certificate content"):
-        await client.update(signed, subresource="status")
-    signed.status.certificate, signed.status.conditions = b"x", []
-    for subresource in ("approval", "status"):
-        with pytest.raises(StatusError, match='updates may not remove a condition of type "Approved"'):
-            await client.update(signed, subresource=subresource)
-    signed.spec.username = "somebody else"
-    assert (await client.update(signed)).spec.username == "admin"
-
-
-def certificate_request(organization: str) -> bytes:
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)])
-    request = x509.CertificateSigningRequestBuilder().subject_name(subject).sign(key, hashes.SHA256())
-    return request.public_bytes(serialization.Encoding.PEM)
-
-
 async def test_signers_have_their_own_verbs(client: LocalClient, registry: Registry) -> None:
     """Approving and signing take the verb on the signer, by its name or by all of its domain."""
 
@@ -358,7 +312,7 @@ async def test_signers_have_their_own_verbs(client: LocalClient, registry: Regis
     allowed: set[tuple[str, str]] = set()
     registry.surroundings.authorizer = Signers()
     spec = certificates_v1.CertificateSigningRequestSpec(
-        request=b"x", signer_name="example.com/s", usages=["client auth"]
+        request=pkcs10(), signer_name="example.com/s", usages=["client auth"]
     )
     request = certificates_v1.CertificateSigningRequest(metadata=ObjectMeta(name="r"), spec=spec)
     present = codecs.copy(await client.create(request))
@@ -367,7 +321,7 @@ async def test_signers_have_their_own_verbs(client: LocalClient, registry: Regis
         if subresource == "approval":
             present.status.conditions = [condition]
         else:
-            present.status.certificate = b"x"
+            present.status.certificate = certificate()
         with pytest.raises(StatusError) as error:
             await client.update(codecs.copy(present), subresource=subresource)
         assert error.value.code == 403
@@ -391,7 +345,7 @@ async def test_signers_have_their_own_verbs(client: LocalClient, registry: Regis
 )
 async def test_no_certificate_makes_privileged(client: LocalClient, organization: str, expected: str) -> None:
     spec = certificates_v1.CertificateSigningRequestSpec(
-        request=certificate_request(organization),
+        request=pkcs10(organization),
         signer_name="kubernetes.io/kube-apiserver-client",
         usages=["client auth"],
     )
@@ -556,37 +510,6 @@ async def test_events_in_both_versions(client: LocalClient, registry: Registry) 
     assert (await client.patch(events_v1.Event, "e", patch, "default")).metadata.labels == {"a": "b"}
     registry.clock = lambda: datetime.now(UTC) + timedelta(hours=2)
     assert await registry.expire_events() == 1
-
-
-async def test_autoscalers_in_both_versions(client: LocalClient) -> None:
-    v2 = autoscaling_v2
-    metrics = [
-        v2.MetricSpec(
-            type="Resource",
-            resource=v2.ResourceMetricSource(
-                name=name, target=v2.MetricTarget(type="Utilization", average_utilization=value)
-            ),
-        )
-        for name, value in (("cpu", 70), ("memory", 80))
-    ]
-    wanted = v2.HorizontalPodAutoscaler(
-        metadata=ObjectMeta(name="h", namespace="default"),
-        spec=v2.HorizontalPodAutoscalerSpec(
-            max_replicas=4,
-            scale_target_ref=v2.CrossVersionObjectReference(kind="Deployment", name="d", api_version="apps/v1"),
-            metrics=metrics,
-        ),
-    )
-    stored = await client.create(wanted)
-    old = await client.get(autoscaling_v1.HorizontalPodAutoscaler, "h", "default")
-    assert old.spec.target_cpu_utilization_percentage == 70
-    assert "autoscaling.alpha.kubernetes.io/metrics" in old.metadata.annotations
-    changed = codecs.copy(old)
-    changed.spec.target_cpu_utilization_percentage = 50
-    await client.update(changed)
-    new = await client.get(v2.HorizontalPodAutoscaler, "h", "default")
-    assert [each.resource.target.average_utilization for each in new.spec.metrics] == [50, 80]  # type: ignore[union-attr]
-    assert new.metadata.annotations == stored.metadata.annotations
 
 
 async def test_every_served_resource_has_a_handler(registry: Registry) -> None:

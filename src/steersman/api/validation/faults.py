@@ -35,6 +35,16 @@ class Faults(list[FieldError]):
         """Malformed, or against a rule."""
         self.append(errors.invalid_value(path, value, detail))
 
+    def broken(self, path: str, detail: str) -> None:
+        """Against a rule that spans more than one value, so that none is shown."""
+        self.append(FieldError(path, "FieldValueInvalid", f"Invalid value: {detail}"))
+
+    def unsupported(self, path: str, value: Any, supported: Iterable[str]) -> None:
+        """Not of an enumeration, whose members are shown in the order given."""
+        shown = ", ".join(errors.go_value(each) for each in supported)
+        text = f"Unsupported value: {errors.go_value(value)}: supported values: {shown}"
+        self.append(FieldError(path, "FieldValueNotSupported", text))
+
     def forbidden(self, path: str, detail: str) -> None:
         """May not be set here."""
         self.append(errors.forbidden_field(path, detail))
@@ -50,6 +60,22 @@ class Faults(list[FieldError]):
         """Must be a name of a certain form."""
         for fault in verdict(grammar, value):
             self.invalid(path, value, fault)
+
+    def joined(self, path: str, value: str, grammar: Grammar, intro: str = "", shown: str | None = None) -> None:
+        """Must be a name of a certain form; all that is wrong with it makes one fault."""
+        if found := verdict(grammar, value):
+            self.invalid(path, value if shown is None else shown, intro + ",".join(found))
+
+    def shorter(self, path: str, value: str | bytes, limit: int) -> None:
+        """Must not exceed a number of bytes."""
+        if len(value.encode() if isinstance(value, str) else value) > limit:
+            self.append(errors.too_long(path, limit))
+
+    def fewer(self, path: str, count: int, limit: int) -> bool:
+        """Must not exceed a number of items; says whether it does not."""
+        if count > limit:
+            self.append(errors.too_many(path, count, limit))
+        return count <= limit
 
     def name(self, path: str, value: str, grammar: Grammar, detail: str = "") -> None:
         """Must be there, and be a name of a certain form."""
@@ -75,6 +101,11 @@ class Faults(list[FieldError]):
         """Must not be negative."""
         if value is not None and value < 0:
             self.invalid(path, value, NEGATIVE)
+
+    def naturals(self, path: str, obj: Any, members: Mapping[str, str]) -> None:
+        """Members, by attribute and JSON name, that must not be negative."""
+        for attribute, name in members.items():
+            self.natural(f"{path}.{name}", getattr(obj, attribute))
 
     def positive(self, path: str, value: int | None) -> None:
         """Must be greater than zero."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman.api.errors import FieldError, forbidden_field
 from steersman.api.types import certificates_v1 as v1
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Strategy
@@ -51,24 +50,6 @@ class CertificateSigningRequestStrategy(Strategy):
                     new.status.conditions[place] = condition
         self._stamp(new, old)
 
-    def validate_update(
-        self, context: Context, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest, subresource: str
-    ) -> list[FieldError]:
-        faults = super().validate_update(context, new, old, subresource)
-        for kind in ("Failed",) if subresource == "approval" else _DECISIONS:
-            faults += _changes(new, old, kind)
-        if subresource == "approval":
-            faults += [fault for decision in _DECISIONS for fault in _changes(new, old, decision, may_grow=True)]
-        elif subresource == "status":
-            faults += _changes(new, old, "Failed", may_grow=True)
-        if new.status.certificate != old.status.certificate:
-            if subresource != "status":
-                faults.append(forbidden_field("status.certificate", "updates may not set certificate content"))
-            elif old.status.certificate:
-                detail = "updates may not modify existing certificate content"
-                faults.append(forbidden_field("status.certificate", detail))
-        return faults
-
     def _stamp(self, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest) -> None:
         now = self.cluster.clock()
         known = {(each.type, each.status): each.last_transition_time for each in old.status.conditions}
@@ -79,19 +60,3 @@ class CertificateSigningRequestStrategy(Strategy):
 
 def _of(request: v1.CertificateSigningRequest, kind: str) -> list[v1.CertificateSigningRequestCondition]:
     return [each for each in request.status.conditions if each.type == kind]
-
-
-def _changes(
-    new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest, kind: str, *, may_grow: bool = False
-) -> list[FieldError]:
-    """What an update does to conditions of a type that it may not do."""
-    before, after = _of(old, kind), _of(new, kind)
-    if len(after) < len(before):
-        done = "remove"
-    elif len(after) > len(before) and not may_grow:
-        done = "add"
-    elif len(after) == len(before) and before != after and not may_grow:
-        done = "modify"
-    else:
-        return []
-    return [forbidden_field("status.conditions", f'updates may not {done} a condition of type "{kind}"')]

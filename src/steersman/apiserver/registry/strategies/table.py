@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from steersman.apiserver.registry.strategy import Strategy
 
+from .apps import (
+    DeploymentStrategy,
+    JobStrategy,
+    ReplicationControllerStrategy,
+    ScalableStrategy,
+    WorkloadStrategy,
+)
 from .certificates import CertificateSigningRequestStrategy
 from .core import (
     EndpointsStrategy,
@@ -25,13 +32,6 @@ from .simple import (
     CountingStrategy,
     LeaseStrategy,
     RoleStrategy,
-)
-from .workloads import (
-    DeploymentStrategy,
-    JobStrategy,
-    ReplicationControllerStrategy,
-    ScalableStrategy,
-    WorkloadStrategy,
 )
 
 _RBAC = "rbac.authorization.k8s.io"
