@@ -10,6 +10,7 @@ class Limits(msgspec.Struct, frozen=True):
 
     header_bytes: int = 1 << 20
     headers: int = 1000
+    path_bytes: int = 64 * 1024
     body_bytes: int = 3 * 1024 * 1024
     header_timeout: float = 32
     idle_timeout: float = 90

@@ -68,6 +68,7 @@ def gzip(body: Iterable[bytes]) -> list[bytes]:
 PLAIN_ERRORS = {
     400: b"400 Bad Request",
     408: b"408 Request Timeout",
+    414: b"414 URI Too Long",
     417: b"417 Expectation Failed",
     431: b"431 Request Header Fields Too Large",
 }
