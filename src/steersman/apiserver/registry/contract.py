@@ -20,7 +20,8 @@ class Context(msgspec.Struct):
     ``field_validation`` is ``Strict``, ``Warn``, ``Ignore`` or empty; ``warnings`` collects what the response's
     ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
     it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
-    not the stored one.
+    not the stored one.  ``unchecked`` passes validation by: the server itself may list itself under an address, such
+    as a loopback one, that nobody else may write down.
     """
 
     user: User
@@ -30,6 +31,7 @@ class Context(msgspec.Struct):
     user_agent: str = ""
     warnings: list[str] = []
     may_create: Callable[[], Awaitable[None]] | None = None
+    unchecked: bool = False
     served_as: str = ""
 
 
