@@ -15,7 +15,7 @@ def _read(obj: Any) -> Scale:
     selector = obj.spec.selector
     text = str(from_set(selector) if isinstance(selector, dict) else from_label_selector(selector))
     return Scale(
-        spec=ScaleSpec(replicas=obj.spec.replicas or 0),
+        spec=ScaleSpec(replicas=obj.spec.replicas or None),
         status=ScaleStatus(replicas=obj.status.replicas or 0, selector=text),
     )
 
