@@ -71,7 +71,8 @@ async def fetch(world, path: str, *, client: bool = True) -> tuple[int, bytes]:
 
 
 async def test_callers_and_logs(secured):
-    assert await fetch(secured, "/healthz", client=False) == (200, b"ok")
+    assert await fetch(secured, "/healthz", client=False) == (401, b"Unauthorized")
+    assert await fetch(secured, "/healthz") == (200, b"ok")
     assert (await fetch(secured, "/pods", client=False))[0] == 401
     status, body = await fetch(secured, "/pods")
     assert status == 200

@@ -13,6 +13,7 @@ MAX_HEAD = 64 << 10
 REASONS = {
     101: "Switching Protocols",
     200: "OK",
+    301: "Moved Permanently",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",

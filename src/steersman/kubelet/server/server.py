@@ -9,21 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-import time
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from steersman.api import codecs
-from steersman.api.errors import StatusError
 from steersman.api.time import now
-from steersman.api.types.authentication_v1 import TokenReview, TokenReviewSpec
-from steersman.api.types.authorization_v1 import (
-    ResourceAttributes,
-    SubjectAccessReview,
-    SubjectAccessReviewSpec,
-)
 from steersman.api.types.core_v1 import PodList
 from steersman.client.streaming import (
     PORT_FORWARD,
@@ -38,7 +30,10 @@ from steersman.kubelet.cri_api import messages as cri
 from steersman.kubelet.logs import options_from_query, read_log
 from steersman.kubelet.runtime import Runtime, RuntimeFailure
 
+from .access import Access, Refused
 from .http import BadRequest, Request, head, read_request, respond
+from .introspection import configz, running_pods
+from .node_logs import serve_node_logs
 from .port_forward import serve_port_forward
 
 if TYPE_CHECKING:
@@ -47,26 +42,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-API_SERVER = "kube-apiserver-kubelet-client"
-"""The name in the certificate with which the API server comes; it has authorized its own caller already."""
-
-DECISION_SECONDS = 30.0
-"""How long an answer of the authorizer is kept."""
-
-
-class Caller(NamedTuple):
-    """Who asks."""
-
-    name: str
-    groups: tuple[str, ...]
-
-
-class Refused(Exception):
-    """The request is answered with this status and text."""
-
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
+SYSTEM_LOGS = Path("/var/log")
+MAX_BODY = 1 << 20
+_METHODS = {"run": ("POST",)} | dict.fromkeys(("attach", "exec", "portForward"), ("GET", "POST"))
 
 
 class KubeletServer:
@@ -76,8 +54,7 @@ class KubeletServer:
         self._kubelet = kubelet
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
-        self._decisions: dict[tuple[Caller, str, str], tuple[float, bool]] = {}
-        self._tokens: dict[str, tuple[float, Caller]] = {}
+        self._access = Access(kubelet._client, kubelet.config.node_name)
         self.port = kubelet.config.port
 
     async def start(self) -> None:
@@ -125,30 +102,43 @@ class KubeletServer:
 
     async def _serve(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer one request; returns whether the connection goes on."""
-        if (length := request.headers.get("content-length", "0")).isdigit() and int(length):
-            if int(length) > 1 << 20:
-                respond(writer, 400, "body too large")
-                return False
-            await reader.readexactly(int(length))
+        length = request.headers.get("content-length", "0")
+        if not (length.isascii() and length.isdigit()) or int(length) > MAX_BODY:
+            respond(writer, 400, "bad body")
+            return False
+        await reader.readexactly(int(length))
+        # No endpoint reads a body; one of unknown length MUST NOT be taken for the next request.
+        goes_on = "transfer-encoding" not in request.headers
         try:
-            if request.path in ("/healthz", "/healthz/ping", "/healthz/syncloop"):
-                respond(writer, 200, "ok", "text/plain; charset=utf-8")
-                return True
-            verb = {"GET": "get", "HEAD": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}.get(
-                request.method, request.method.lower()
-            )
-            await self._authorize(await self._authenticate(request, writer), verb, request.path)
-            return await self._route(request, reader, writer)
+            await self._access.demand(request, writer)
+            return await self._route(request, reader, writer) and goes_on
         except Refused as error:
-            respond(writer, error.status, str(error))
-            return True
+            respond(writer, error.status, str(error) if request.method != "HEAD" else "")
+            return goes_on
 
     async def _route(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         parts = request.path.strip("/").split("/")
+        if request.method not in _METHODS.get(parts[0], ("GET",)):
+            raise Refused(405, "405: Method Not Allowed")
         match parts:
-            case ["pods"] | ["runningpods"]:
+            case ["healthz"] | ["healthz", "ping" | "syncloop" | "log"]:
+                respond(writer, 200, "ok", "text/plain; charset=utf-8")
+                return True
+            case ["pods"]:
                 pods = PodList(items=[actor.pod for actor in self._kubelet.actors.values()])
                 respond(writer, 200, codecs.encode(pods), "application/json")
+                return True
+            case ["runningpods"]:
+                records = [actor.record for actor in self._kubelet.actors.values()]
+                respond(writer, 200, codecs.encode(running_pods(records)), "application/json")
+                return True
+            case ["configz"]:
+                respond(writer, 200, configz(self._kubelet.config), "application/json")
+                return True
+            case ["logs", *_]:
+                return await serve_node_logs(writer, SYSTEM_LOGS, request.path.removeprefix("/logs"))
+            case ["run", namespace, name, *uid, container] if len(uid) <= 1:
+                await self._run(request, self._actor(namespace, name, *uid), container, writer)
                 return True
             case ["containerLogs", namespace, name, container]:
                 await _while_connected(reader, self._logs(request, namespace, name, container, writer))
@@ -165,74 +155,6 @@ class KubeletServer:
                     return await self._tunnel(self._port_forward(request, actor), request, reader, writer)
                 return await self._forward_ports(request, actor, reader, writer)
         raise Refused(404, "404 page not found\n")
-
-    # ---- who, and may they ----------------------------------------------------------------------------------------
-
-    async def _authenticate(self, request: Request, writer: asyncio.StreamWriter) -> Caller:
-        if writer.get_extra_info("ssl_object") is None:
-            raise Refused(401, "Unauthorized")
-        certificate: Mapping[str, Any] | None = writer.get_extra_info("peercert")
-        if certificate:
-            names: dict[str, list[str]] = {}
-            for relative in certificate.get("subject", ()):
-                for key, value in relative:
-                    names.setdefault(key, []).append(value)
-            common = names.get("commonName", [""])[0]
-            if common:
-                return Caller(common, (*names.get("organizationName", []), "system:authenticated"))
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() == "bearer" and token:
-            return await self._review_token(token.strip())
-        raise Refused(401, "Unauthorized")
-
-    async def _review_token(self, token: str) -> Caller:
-        known = self._tokens.get(token)
-        if known is not None and time.monotonic() < known[0]:
-            return known[1]
-        try:
-            review = await self._kubelet._client.create(TokenReview(spec=TokenReviewSpec(token=token)))
-        except (StatusError, OSError) as error:
-            raise Refused(401, "Unauthorized") from error
-        user = review.status.user
-        if not review.status.authenticated or user is None:
-            raise Refused(401, "Unauthorized")
-        caller = Caller(user.username, tuple(user.groups))
-        if len(self._tokens) > 256:
-            self._tokens.clear()
-        self._tokens[token] = (time.monotonic() + DECISION_SECONDS, caller)
-        return caller
-
-    async def _authorize(self, caller: Caller, verb: str, path: str) -> None:
-        if "system:masters" in caller.groups or caller.name == API_SERVER:
-            return
-        subresource = {"stats": "stats", "metrics": "metrics", "logs": "log", "pods": "pods"}.get(
-            path.strip("/").split("/")[0], "proxy"
-        )
-        key = (caller, verb, subresource)
-        known = self._decisions.get(key)
-        if known is None or time.monotonic() > known[0]:
-            attributes = ResourceAttributes(
-                verb=verb,
-                group="",
-                version="v1",
-                resource="nodes",
-                subresource=subresource,
-                name=self._kubelet.config.node_name,
-            )
-            spec = SubjectAccessReviewSpec(user=caller.name, groups=list(caller.groups), resource_attributes=attributes)
-            try:
-                answer = await self._kubelet._client.create(SubjectAccessReview(spec=spec))
-            except (StatusError, OSError) as error:
-                raise Refused(500, f"cannot authorize: {error}") from error
-            if len(self._decisions) > 1024:
-                self._decisions.clear()
-            known = (time.monotonic() + DECISION_SECONDS, bool(answer.status and answer.status.allowed))
-            self._decisions[key] = known
-        if not known[1]:
-            node = self._kubelet.config.node_name
-            raise Refused(
-                403, f"Forbidden (user={caller.name}, verb={verb}, resource=nodes, subresource({node})={subresource})"
-            )
 
     # ---- pods -----------------------------------------------------------------------------------------------------
 
@@ -305,6 +227,15 @@ class KubeletServer:
         status = self._container(actor, container)
         command = request.query.get("command", [])
         return await self._runtime().exec_url(cri.ExecRequest(container_id=status.id, cmd=command, **_streams(request)))
+
+    async def _run(self, request: Request, actor: PodActor, container: str, writer: asyncio.StreamWriter) -> None:
+        """Run a command to its end and answer with what it wrote."""
+        status = self._container(actor, container)
+        try:
+            done = await self._runtime().exec_sync(status.id, request.one("cmd").split(" "), 0)
+        except RuntimeFailure as error:
+            raise Refused(500, f"{error}\n") from error
+        respond(writer, 200 if done.exit_code == 0 else 500, done.stdout + done.stderr)
 
     async def _attach(self, request: Request, actor: PodActor, container: str) -> str:
         status = self._container(actor, container)
