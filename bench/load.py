@@ -7,6 +7,7 @@ response is counted when its last byte has come; the body is not looked at.
 from __future__ import annotations
 
 import asyncio
+import resource
 import ssl
 import statistics
 import subprocess
@@ -29,9 +30,11 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     ``rate``: every connection sends the next request when it has the response, for ``seconds``, or ``count`` in all.
     ``fan-out``: every connection watches ``path``; then ``body`` is sent ``count`` times as a merge patch to
     ``target``, and the time until the last watcher has its event is taken each time.
+    ``idle``: every connection watches ``path``; ``bytes`` of the outcome is the resident memory, in KiB, that the
+    process whose ``/proc`` status is ``target`` has while all are open.
     """
 
-    kind: Literal["rate", "fan-out"]
+    kind: Literal["rate", "fan-out", "idle"]
     host: str
     port: int
     authority: str
@@ -228,18 +231,9 @@ async def rate(job: Job) -> Outcome:
     return outcome(latencies, errors, end - state["started"], end - start, state["bytes"], cpu, first_error)
 
 
-async def fan_out(job: Job) -> Outcome:
-    """Take the time from a change to its last watcher."""
+async def open_watches(job: Job, context: ssl.SSLContext, on_event: Callable[[Watcher], None]) -> list[Watcher]:
+    """As many as there shall be, all of them answered."""
     loop = asyncio.get_running_loop()
-    context = tls(job)
-    waiting: set[Watcher] = set()
-    arrived = asyncio.Event()
-
-    def on_event(watcher: Watcher) -> None:
-        waiting.discard(watcher)
-        if not waiting:
-            arrived.set()
-
     watchers: list[Watcher] = []
     request = request_bytes(job.host, "GET", job.path)
     pending = asyncio.Semaphore(16)
@@ -252,13 +246,42 @@ async def fan_out(job: Job) -> Outcome:
         transport.write(request)
         watchers.append(watcher)
 
-    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(90), asyncio.TaskGroup() as group:
         for number in range(job.connections):
             group.create_task(open_one(), name=f"watcher {number}")
     async with asyncio.timeout(30):
         while not all(watcher.established for watcher in watchers):
             await asyncio.sleep(0.05)
+    return watchers
 
+
+async def idle(job: Job) -> Outcome:
+    """Hold watches open, and look at what they take."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    begin, cpu = time.perf_counter(), time.process_time()
+    watchers = await open_watches(job, tls(job), lambda watcher: None)
+    seconds = time.perf_counter() - begin
+    lines = Path(job.target).read_text().splitlines()
+    memory = next(int(line.split()[1]) for line in lines if line.startswith("VmRSS:"))
+    for watcher in watchers:
+        watcher.transport.abort()
+    return outcome([0.0], 0, seconds, seconds, memory, time.process_time() - cpu, "")
+
+
+async def fan_out(job: Job) -> Outcome:
+    """Take the time from a change to its last watcher."""
+    loop = asyncio.get_running_loop()
+    context = tls(job)
+    waiting: set[Watcher] = set()
+    arrived = asyncio.Event()
+
+    def on_event(watcher: Watcher) -> None:
+        waiting.discard(watcher)
+        if not waiting:
+            arrived.set()
+
+    watchers = await open_watches(job, context, on_event)
     answered = asyncio.Event()
     error: list[str] = []
 
@@ -312,7 +335,7 @@ def outcome(
 def main() -> None:
     """Do the job on stdin."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
-    result = uvloop.run(rate(job) if job.kind == "rate" else fan_out(job))
+    result = uvloop.run({"rate": rate, "fan-out": fan_out, "idle": idle}[job.kind](job))
     sys.stdout.buffer.write(msgspec.json.encode(result))
 
 

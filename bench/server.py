@@ -36,9 +36,9 @@ class Access:
         self._context = ssl.create_default_context(cafile=str(self.authority))
         self._context.load_cert_chain(self.certificate)
 
-    def request(self, method: str, path: str, body: Any = None) -> tuple[int, str]:
+    def request(self, method: str, path: str, body: Any = None, timeout: float = 10.0) -> tuple[int, str]:
         """Send one request on a connection of its own; the code is 0 where nobody answers."""
-        connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=10)
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=timeout)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"})
@@ -54,6 +54,13 @@ class Access:
         code, text = self.request("POST", path, body)
         if code not in (200, 201):
             raise RuntimeError(f"POST {path}: {code} {text[:500]}")
+        return json.loads(text)
+
+    def wait(self, path: str) -> Any:
+        """The object or list at a path, however long it takes; raises RuntimeError."""
+        code, text = self.request("GET", path, timeout=120.0)
+        if code != 200:
+            raise RuntimeError(f"GET {path}: {code} {text[:500]}")
         return json.loads(text)
 
     def get(self, path: str) -> Any:

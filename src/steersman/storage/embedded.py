@@ -221,7 +221,9 @@ class EmbeddedStore(ABC):
         self._check_open()
         return await self._read(key) if key in self._index else None
 
-    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
+    ) -> Range:
         """Read the keys below a prefix in order."""
         self._check_open()
         at = revision or self._followers.revision
@@ -234,6 +236,7 @@ class EmbeddedStore(ABC):
         remaining = 0
         if more:
             items.pop()
+        if more and counted:
             remaining = await self._count_range(items[-1].key + "\0", end, at)
         self._check_compacted(at)  # a compaction may have overtaken the reading
         return Range(items, at, more, remaining)

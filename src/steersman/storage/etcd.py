@@ -176,7 +176,9 @@ class EtcdStore:
         reply = await self._read("kv", "Range", API.RangeRequest(key=key.encode()))
         return _key_value(reply.kvs[0]) if reply.kvs else None
 
-    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
+    ) -> Range:
         """Read the keys below a prefix in order."""
         first, end = max(prefix, start).encode() or _EVERYTHING, prefix_end(prefix).encode()
         request = API.RangeRequest(key=first, range_end=end, limit=limit, revision=revision)

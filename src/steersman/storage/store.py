@@ -152,10 +152,13 @@ class Store(Protocol):
         """Read the latest version of a key (linearizable)."""
         ...
 
-    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
+    ) -> Range:
         """Read the keys below a prefix in order, from ``start`` (inclusive) on, at most ``limit`` (0: all).
 
-        ``revision`` 0 means now.  Raises Compacted or FutureRevision.
+        ``revision`` 0 means now.  What remains need not be ``counted``, which takes longer the more that is.
+        Raises Compacted or FutureRevision.
         """
         ...
 

@@ -132,7 +132,9 @@ class WatchCache(Generic[T]):
         start = ""
         while True:
             try:
-                page: Range = await self._store.range(self.prefix, start=start, limit=500, revision=revision)
+                page: Range = await self._store.range(
+                    self.prefix, start=start, limit=1000, revision=revision, counted=False
+                )
             except Compacted as error:
                 if revision >= error.compact_revision:
                     raise
