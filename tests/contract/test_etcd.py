@@ -97,6 +97,29 @@ async def test_reads_are_consistent_with_what_other_servers_wrote(etcd: Etcd) ->
     await theirs.close()
 
 
+async def test_shared_questions_are_answered_with_what_was_acknowledged_before(etcd: Etcd) -> None:
+    ours = await EtcdStore.open([etcd.url])
+    theirs = await EtcdStore.open([etcd.url])
+
+    async def write_and_ask(number: int) -> None:
+        for _ in range(10):
+            revision = await theirs.commit([Put(f"{PREFIX}shared/{number}", POD)])
+            assert await ours.revision() >= revision
+
+    async def give_up() -> None:
+        for _ in range(50):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(0.0005):
+                    await ours.revision()
+
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(write_and_ask(number) for number in range(20)), give_up())
+    await ours.close()
+    with pytest.raises(StoreError):
+        await ours.revision()
+    await theirs.close()
+
+
 async def test_a_compacted_tombstone_does_not_hold_up_a_start(fresh_etcd: Etcd) -> None:
     store = await EtcdStore.open([fresh_etcd.url])
     await store.commit([Put(PREFIX + "a", POD)])

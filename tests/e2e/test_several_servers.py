@@ -38,12 +38,17 @@ class Pair(NamedTuple):
 
     def keys(self, prefix: str) -> set[str]:
         """What lies in etcd below a prefix."""
-        end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-        first, last = (base64.b64encode(text.encode()).decode() for text in (prefix, end))
-        body = json.dumps({"key": first, "range_end": last, "keys_only": True}).encode()
-        with urllib.request.urlopen(f"{self.etcd}/v3/kv/range", data=body, timeout=10) as reply:
-            found = json.load(reply).get("kvs", [])
+        found = call(self.etcd, "range", prefix, keys_only=True).get("kvs", [])
         return {base64.b64decode(item["key"]).decode().removeprefix(prefix) for item in found}
+
+
+def call(etcd: str, method: str, prefix: str, **fields: object) -> Any:
+    """Speak to etcd itself."""
+    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
+    first, last = (base64.b64encode(text.encode()).decode() for text in (prefix, end))
+    body = json.dumps({"key": first, "range_end": last, **fields}).encode()
+    with urllib.request.urlopen(f"{etcd}/v3/kv/{method}", data=body, timeout=10) as reply:
+        return json.load(reply)
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +62,10 @@ def pair(scratch: Path, shared_etcd: str) -> Iterator[Pair]:
         server.data_dir.parent.mkdir(exist_ok=True)
     one, two = servers
     try:
-        # Its authorities must be there before the second server starts; after that both begin at once.
+        # The first one's authorities must be there before the second starts; then both begin a new cluster at once.
         one.start()
         one.kill()
+        call(shared_etcd, "deleterange", "/registry/")
         (two.data_dir / "pki").mkdir(parents=True, mode=0o700)
         for name in SHARED:
             shutil.copy2(one.data_dir / "pki" / name, two.data_dir / "pki" / name)

@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -99,6 +99,30 @@ class _Member:
         self.maintenance = API.stub("Maintenance", self.channel)
 
 
+class _Shared:
+    """A read of which one is under way at a time: whoever asks meanwhile shares the next one.
+
+    Nobody may share the one that is under way: it may have looked before they asked.
+    """
+
+    def __init__(self, read: Callable[[], Awaitable[int]]) -> None:
+        self._read = read
+        self._current: asyncio.Task[int] | None = None
+        self._next: asyncio.Task[int] | None = None
+
+    async def __call__(self) -> int:
+        if self._next is None:
+            self._next = asyncio.create_task(self._run(self._current), name="etcd revision")
+            self._next.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._next)
+
+    async def _run(self, before: asyncio.Task[int] | None) -> int:
+        if before is not None:
+            await asyncio.wait([before])
+        self._current, self._next = self._next, None
+        return await self._read()
+
+
 class EtcdStore:
     """A store in etcd.  ``await EtcdStore.open(["https://…:2379"], EtcdTLS(…))``."""
 
@@ -112,6 +136,7 @@ class EtcdStore:
         self._connected = asyncio.Event()
         self._progress: asyncio.Task[None] | None = None
         self._closed = False
+        self._revision = _Shared(self._read_revision)
 
     @classmethod
     async def open(
@@ -148,6 +173,8 @@ class EtcdStore:
     async def _read(self, service: str, method: str, request: Any) -> Any:
         """Call whichever member answers."""
         for attempt in range(len(self._members)):
+            if self._closed:
+                raise StoreError("the store is closed")
             try:
                 return await getattr(getattr(self._members[0], service), method)(request, timeout=_TIMEOUT)
             except grpc.aio.AioRpcError as error:
@@ -203,7 +230,10 @@ class EtcdStore:
         return revision + 1
 
     async def revision(self) -> int:
-        """The current revision (linearizable)."""
+        """The current revision (linearizable); many who ask at a time cost etcd one question."""
+        return await self._revision()
+
+    async def _read_revision(self) -> int:
         reply = await self._read("kv", "Range", API.RangeRequest(key=_EVERYTHING, count_only=True))
         return int(reply.header.revision)
 

@@ -17,12 +17,13 @@ from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.api.user import User
 from steersman.apiserver.authz.bootstrap_policy import reconciled
 
+from .config import RegistryConfig
 from .contract import Context
 
 if TYPE_CHECKING:
     from .registry import Registry
 
-_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")))
+_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")), field_manager="kube-apiserver")
 
 _POLICY = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
 
@@ -54,6 +55,7 @@ SYSTEM_PRIORITY_CLASSES = (
 async def bootstrap(registry: Registry, objects: Sequence[Object]) -> None:
     """Create what is missing; what exists is left alone, but the policy gets what it lacks of the present one."""
     await essentials(registry)
+    await _agree_on_port(registry)
     await registry.identity.step()
     for obj in objects:
         await _ensure_policy(registry, codecs.copy(obj))
@@ -131,7 +133,6 @@ async def ensure(registry: Registry, obj: Any) -> None:
 async def _kubernetes_service(registry: Registry) -> None:
     config = registry.config
     network = config.service_networks[0]
-    family = f"IPv{network.version}"
     service = v1.Service(
         metadata=ObjectMeta(
             name="kubernetes", namespace="default", labels={"component": "apiserver", "provider": "kubernetes"}
@@ -139,10 +140,26 @@ async def _kubernetes_service(registry: Registry) -> None:
         spec=v1.ServiceSpec(
             type="ClusterIP",
             cluster_ip=str(network.network_address + 1),
-            ip_families=[family],
+            ip_families=[f"IPv{network.version}"],
             ip_family_policy="SingleStack",
             session_affinity="None",
-            ports=[v1.ServicePort(name="https", port=443, protocol="TCP", target_port=config.secure_port or 443)],
+            ports=_ports(config),
         ),
     )
     await ensure(registry, service)
+
+
+def _ports(config: RegistryConfig) -> list[v1.ServicePort]:
+    return [v1.ServicePort(name="https", port=443, protocol="TCP", target_port=config.secure_port or 443)]
+
+
+async def _agree_on_port(registry: Registry) -> None:
+    """The ``kubernetes`` Service leads to the port of the server that started last; done once, as upstream does."""
+    if not registry.config.secure_port:
+        return
+    wanted = _ports(registry.config)
+
+    def change(service: v1.Service) -> None:
+        service.spec.type, service.spec.ports = "ClusterIP", wanted
+
+    await registry.handler_of(v1.Service).modify(_CONTEXT, "default", "kubernetes", change)

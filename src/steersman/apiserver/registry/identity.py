@@ -33,7 +33,7 @@ DURATION_SECONDS = 3600
 RENEW_SECONDS = 10.0
 KIND = "kube-apiserver"
 
-_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")))
+_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")), field_manager="kube-apiserver")
 
 
 def lease_name(hostname: str, address: str) -> str:

@@ -36,7 +36,11 @@ NAME = "kubernetes"
 TIME_TO_LEAVE = 0.5
 """Seconds that a server which stops takes at most to say so."""
 
-_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")), unchecked=True)
+_CONTEXT = Context(
+    User("system:apiserver", ("system:masters", "system:authenticated")),
+    field_manager="kube-apiserver",
+    unchecked=True,
+)
 
 
 class Peer(msgspec.Struct, frozen=True):

@@ -81,7 +81,6 @@ def address_object(service: v1.Service, address: str, now: datetime) -> networki
     obj = networking_v1.IPAddress(spec=networking_v1.IPAddressSpec(parent_ref=parent))
     metadata.fill_new(obj.metadata, now)
     obj.metadata.name = address
-    obj.metadata.generation = 1
     obj.metadata.labels = address_labels(address)
     return obj
 
