@@ -129,7 +129,7 @@ def test_three_patches(connection: Any, apps: Any, namespace: str) -> None:
 def test_scale_and_status_subresources(apps: Any, namespace: str) -> None:
     apps.create_namespaced_deployment(namespace, deployment("d", replicas=0))
     scale = apps.read_namespaced_deployment_scale("d", namespace)
-    assert (scale.spec.replicas, scale.status.selector) == (0, "app=d")
+    assert (scale.spec.replicas or 0, scale.status.selector) == (0, "app=d")
     scale.spec.replicas = 2
     scale.metadata.resource_version = None  # the controller writes the status meanwhile
     assert apps.replace_namespaced_deployment_scale("d", namespace, scale).spec.replicas == 2
