@@ -135,6 +135,8 @@ def test_aggregated() -> None:
     again = get(discovery, "/apis", AGGREGATED, **{"if-none-match": response.headers["ETag"]})
     assert again is not None
     assert (again.status, again.body) == (304, b"")
+    assert again.headers["Vary"] == "Accept"
+    assert again.headers["Cache-Control"] == "public"
     assert body(get(discovery, "/apis", f"application/json,{AGGREGATED}"))["kind"] == "APIGroupList"
 
 

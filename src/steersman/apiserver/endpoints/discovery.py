@@ -20,6 +20,8 @@ from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types import meta_v1
 from steersman.apiserver.http.messages import Request, Response
 
+from .answers import NO_CACHE
+
 # Groups are listed by priority, as upstream's APIServices have it; groups that are not named here follow by name.
 _GROUP_ORDER = (
     "",
@@ -153,9 +155,16 @@ class Discovery:
         if document is None:
             del self._documents[key]  # paths that do not exist are without number
             return None
-        headers = {"ETag": document.etag, "Vary": "Accept"} if len(parts) == 1 else {}
-        if headers and request.headers.get("if-none-match") == document.etag:
-            return Response(b"", 304, document.content_type, headers)
+        headers = dict(NO_CACHE)
+        if len(parts) == 1:
+            # Caches may keep the aggregated form, and ask whether it is still right.
+            headers = {
+                "ETag": document.etag,
+                "Vary": "Accept",
+                **({"Cache-Control": "public"} if key != path else NO_CACHE),
+            }
+            if request.headers.get("if-none-match") == document.etag:
+                return Response(b"", 304, document.content_type, headers)
         return Response(document.body, 200, document.content_type, headers)
 
     def group_versions(self) -> list[str]:

@@ -15,6 +15,7 @@ import msgspec
 
 from steersman import __version__
 from steersman.api.scheme import Resource, Scheme
+from steersman.apiserver.endpoints.answers import NO_CACHE
 from steersman.apiserver.http.messages import Request, Response
 
 from . import gnostic
@@ -72,7 +73,7 @@ class OpenAPI:
                 self._documents.clear()
                 self._generation = self._scheme.generation
             if path == "/openapi/v3":
-                return Response(msgspec.json.encode(self._index()))
+                return Response(msgspec.json.encode(self._index()), headers=NO_CACHE)
             if path != "/openapi/v2" and (redirect := self._redirect(path, request)) is not None:
                 return redirect
             key = self._key(path, request)
@@ -82,7 +83,7 @@ class OpenAPI:
                     return None
                 self._documents[key] = body, f'"{hashlib.sha512(body).hexdigest().upper()}"'
             body, etag = self._documents[key]
-        headers = {"ETag": etag, "Vary": "Accept"}
+        headers = {"ETag": etag, "Vary": "Accept", **NO_CACHE}
         if request.parameter("hash"):
             headers |= {"Cache-Control": "public, immutable", "Expires": "Thu, 31 Dec 2099 23:59:59 GMT"}
         content_type = key.partition(" ")[2] or "application/json"
