@@ -130,6 +130,11 @@ async def test_every_resource_is_explained(kubeconfig: Path, version: str) -> No
         await asyncio.gather(*(explain(resource) for resource in resources[start : start + 4]))
 
 
+async def test_values_of_enumerations_are_explained(kubeconfig: Path) -> None:
+    printed = await kubectl(versions()[0], kubeconfig, "explain", "pod.spec.restartPolicy")
+    assert printed.partition("ENUM:")[2].split()[:3] == ["Always", "Never", "OnFailure"]
+
+
 @pytest.mark.parametrize("version", versions())
 async def test_explained_from_version_2(kubeconfig: Path, version: str) -> None:
     """The protobuf document, which kubectl reads when it is asked to."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from steersman.api.resources import builtin_scheme
 from steersman.apiserver.endpoints.openapi import OpenAPI
+from steersman.apiserver.endpoints.openapi.enums import ENUMS
 from steersman.apiserver.http.messages import Request, Response
 
 PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -126,3 +127,19 @@ def test_documents_are_kept_until_the_scheme_changes() -> None:
     assert data(openapi.respond(request)) is first
     scheme.add(next(iter(scheme)))
     assert not openapi.ready(request)
+
+
+def test_every_enumeration_is_of_a_field() -> None:
+    openapi = OpenAPI(builtin_scheme())
+    found: set[tuple[str, str]] = set()
+    for name in json.loads(data(get(openapi, "/openapi/v3")))["paths"]:
+        schemas = json.loads(data(get(openapi, f"/openapi/v3/{name}")))["components"]["schemas"]
+        for definition, schema in schemas.items():
+            for member, described in schema.get("properties", {}).items():
+                values = described.get("enum") or described.get("items", {}).get("enum")
+                if values is None:
+                    continue
+                found.add((definition, member))
+                assert values == sorted(set(values))
+                assert described["type"] in ("string", "array")
+    assert found == ENUMS.keys()

@@ -16,6 +16,8 @@ import msgspec
 
 from steersman.api.shapes import Member, Shape, struct_shape
 
+from .enums import ENUMS
+
 Dialect = Literal["v2", "v3"]
 
 _PREFIX = {"v2": "#/definitions/", "v3": "#/components/schemas/"}
@@ -224,6 +226,11 @@ class Schemas:
     def _member(self, member: Member, owner: str) -> dict[str, Any]:
         schema = self._of(member.shape, member.name)
         extra: dict[str, Any] = {}
+        if self._dialect == "v3" and (values := ENUMS.get((owner, member.name))) is not None:
+            if "items" in schema:
+                schema["items"] = {**schema["items"], "enum": values}
+            else:
+                extra["enum"] = values
         if text := self._descriptions.of(owner, member.name):
             extra["description"] = text
         if (merge := member.shape.merge) is not None:
