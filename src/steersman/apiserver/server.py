@@ -74,6 +74,7 @@ VERSION = Info(
 
 _HOOKS = (
     "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-controller",
     "poststarthook/rbac/bootstrap-roles",
     "poststarthook/scheduling/bootstrap-system-priority-classes",
     "poststarthook/bootstrap-controller",

@@ -50,9 +50,11 @@ class MeteredStore:
         self._seconds.observe(("get", _type(key)), time.perf_counter() - started)
         return found
 
-    async def range(self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0) -> Range:
+    async def range(
+        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
+    ) -> Range:
         started = time.perf_counter()
-        found = await self._store.range(prefix, start=start, limit=limit, revision=revision)
+        found = await self._store.range(prefix, start=start, limit=limit, revision=revision, counted=counted)
         self._seconds.observe(("list", _type(prefix)), time.perf_counter() - started)
         return found
 
