@@ -143,3 +143,23 @@ def test_every_enumeration_is_of_a_field() -> None:
                 assert values == sorted(set(values))
                 assert described["type"] in ("string", "array")
     assert found == ENUMS.keys()
+
+
+def test_defaults() -> None:
+    document = json.loads(data(get(OpenAPI(builtin_scheme()), "/openapi/v3/api/v1")))
+    schemas = document["components"]["schemas"]
+
+    def member(definition: str, name: str) -> dict[str, Any]:
+        described: dict[str, Any] = schemas[f"io.k8s.api.core.v1.{definition}"]["properties"][name]
+        described.pop("description", None)
+        return described
+
+    prefix = "#/components/schemas/io.k8s.api.core.v1."
+    assert member("Pod", "spec") == {"allOf": [{"$ref": f"{prefix}PodSpec"}], "default": {}}
+    assert member("PodSpec", "affinity").get("default") is None
+    assert member("Container", "name") == {"type": "string", "default": ""}
+    assert member("Container", "image") == {"type": "string"}
+    assert member("Container", "command")["items"] == {"type": "string", "default": ""}
+    assert member("PodSpec", "containers")["items"] == {"allOf": [{"$ref": f"{prefix}Container"}], "default": {}}
+    assert member("ContainerPort", "protocol")["default"] == "TCP"
+    assert member("ContainerPort", "containerPort") == {"type": "integer", "format": "int32", "default": 0}

@@ -16,6 +16,7 @@ import msgspec
 
 from steersman.api.shapes import Member, Shape, struct_shape
 
+from .defaults import item_default, member_default
 from .enums import ENUMS
 
 Dialect = Literal["v2", "v3"]
@@ -226,6 +227,10 @@ class Schemas:
     def _member(self, member: Member, owner: str) -> dict[str, Any]:
         schema = self._of(member.shape, member.name)
         extra: dict[str, Any] = {}
+        if self._dialect == "v3":
+            default = member_default(owner, member.name, member.shape, required=member.required)
+            if default is not None:
+                extra["default"] = default
         if self._dialect == "v3" and (values := ENUMS.get((owner, member.name))) is not None:
             if "items" in schema:
                 schema["items"] = {**schema["items"], "enum": values}
@@ -250,6 +255,14 @@ class Schemas:
             return {"allOf": [schema], **extra}
         return {**schema, **extra}
 
+    def _item(self, shape: Shape, name: str) -> dict[str, Any]:
+        """What a list or a map holds."""
+        schema = self._of(shape, name)
+        default = item_default(shape) if self._dialect == "v3" else None
+        if default is None:
+            return schema
+        return {"allOf": [schema], "default": default} if "$ref" in schema else {**schema, "default": default}
+
     def _of(self, shape: Shape, name: str) -> dict[str, Any]:
         match shape.kind:
             case "struct":
@@ -258,10 +271,10 @@ class Schemas:
             case "list":
                 assert shape.item is not None
                 # A list of free JSON is the enumeration of a schema.
-                return {"items": self._of(shape.item, ""), "type": "array"}
+                return {"items": self._item(shape.item, ""), "type": "array"}
             case "map":
                 assert shape.item is not None
-                return {"additionalProperties": self._of(shape.item, name), "type": "object"}
+                return {"additionalProperties": self._item(shape.item, name), "type": "object"}
             case "quantity":
                 return self.reference(QUANTITY)
             case "int-or-string":
