@@ -171,8 +171,10 @@ class Module:
         base = annotation.rsplit(".", 1)[-1]
         if annotation.startswith("list["):
             return (annotation, "f:required_list") if required else (annotation, "f:list")
-        if annotation.startswith("dict[") or annotation in {"RawExtension", "FieldsV1"}:
+        if annotation.startswith("dict[") or annotation == "RawExtension":
             return (annotation, "f:required_map") if required else (annotation, "f:dict")
+        if annotation == "FieldsV1":
+            return annotation, "FieldsV1()"
         if "$ref" in schema and annotation not in set(SCALARS.values()):
             by_value = (name in BY_VALUE_ANYWHERE and (owner, name) not in BY_REFERENCE) or (owner, name) in BY_VALUE
             if (required and base not in OPTIONAL_ALTHOUGH_REQUIRED) or by_value:

@@ -4,7 +4,7 @@ A file holds exchanges; each begins with a line ``### title``, then a request (t
 body), then ``-->`` and the answer's status, the headers of :data:`SHOWN`, an empty line, the body as YAML.  What
 differs from run to run (uids, versions, times, generated names, tokens) is replaced by a name such as ``<uid 1>``:
 the same value has the same name throughout a file, and a request may use it.  A JSON body may be written as YAML.
-``NAMESPACE`` stands for a namespace of the file's own.
+``NAMESPACE`` stands for a namespace of the file's own.  Of managed fields, only the managers are recorded.
 """
 
 from __future__ import annotations
@@ -113,6 +113,8 @@ class Conversation:
                 self._name("name", tree["name"])
             passing = key == "" and (tree.get("kind", "").endswith(("List", "Table")) or tree.get("type") == "BOOKMARK")
             return {name: self._masked(_current(value) if passing else value, name) for name, value in tree.items()}
+        if key == "managedFields":
+            return [f"{each.get('manager')} by {each.get('operation')}" for each in tree]
         if isinstance(tree, list):
             return [self._masked(value, key) for value in tree]
         if key == "cells" and isinstance(tree, str) and _AGE.fullmatch(tree):

@@ -76,7 +76,14 @@ def copy(obj: T) -> T:
 
 def to_builtins(obj: Any) -> Any:
     """The JSON data of an object: dicts, lists, strings, numbers."""
-    return msgspec.to_builtins(obj)
+    return msgspec.to_builtins(obj, enc_hook=_parsed)
+
+
+def _parsed(raw: Any) -> Any:
+    """The data of JSON that an object keeps as it is."""
+    if not isinstance(raw, msgspec.Raw):
+        raise NotImplementedError(f"objects of type {type(raw)}")
+    return msgspec.json.decode(raw)
 
 
 def from_builtins(type_: type[T], tree: Any) -> T:

@@ -85,11 +85,11 @@ class _Reader:
     def _value(self, shape: Shape, value: Any, owner: str, path: str) -> Any:
         kind = shape.kind
         if kind == "any":
-            if shape.format == "object" and not isinstance(value, dict):
+            if shape.format and not isinstance(value, dict):
                 if value is not None:
                     self._mismatch(json_kind(value), Shape("map"), owner, path)
-                return {}
-            return plain(value)
+                value = {}
+            return msgspec.Raw(msgspec.json.encode(plain(value))) if shape.format == "raw" else plain(value)
         if value is None:
             return self._zero(shape)
         if kind == "struct":

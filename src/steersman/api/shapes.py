@@ -35,7 +35,8 @@ class Shape:
     """One type: its kind, and what it consists of.
 
     ``item`` is the element of lists and maps; ``format`` is the OpenAPI format where the type has one
-    (``micro-time`` tells the two kinds of ``time`` apart); ``nullable`` says that absence is None.
+    (``micro-time`` tells the two kinds of ``time`` apart, ``raw`` is an object kept as JSON); ``nullable`` says that
+    absence is None.
     """
 
     __slots__ = ("format", "item", "kind", "merge", "nullable", "struct")
@@ -140,6 +141,8 @@ def _shape(annotation: Any, nullable: bool, format_: str, merge: Merge | None) -
         if value is Any:
             return Shape("any", nullable=nullable, merge=merge, format="object")
         return Shape("map", item=shape(value), nullable=nullable, merge=merge)
+    if annotation is msgspec.Raw:
+        return Shape("any", nullable=nullable, merge=merge, format="raw")
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
         return Shape("struct", struct=annotation, nullable=nullable, merge=merge)  # type: ignore[arg-type]
     if annotation is str and format_ == "quantity":

@@ -8,7 +8,7 @@ immutable and change a copy (:func:`steersman.api.codecs.copy`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -63,6 +63,14 @@ class Patch(msgspec.Struct, frozen=True):
 
 
 ALL = Selectors()
+
+
+def application(configuration: Mapping[str, Any], field_manager: str, force: bool) -> tuple[str, str, Patch]:
+    """The name and the namespace that a configuration is about, and its patch."""
+    metadata = configuration.get("metadata") or {}
+    body = msgspec.json.encode(configuration)
+    patch = Patch("application/apply-patch+yaml", body, field_manager=field_manager, force=force)
+    return metadata.get("name", ""), metadata.get("namespace", ""), patch
 
 
 class Reader(Protocol):
@@ -127,6 +135,21 @@ class Writer(Protocol):
 
     async def patch(self, which: Which[T], name: str, patch: Patch, namespace: str = "", *, subresource: str = "") -> T:
         """Patch an object."""
+        ...
+
+    async def apply(
+        self,
+        which: Which[T],
+        configuration: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = False,
+        subresource: str = "",
+    ) -> T:
+        """Apply a configuration (KEP-555), which creates what does not exist.
+
+        Raises Conflict where it changes what others manage, unless forced.
+        """
         ...
 
     async def delete(

@@ -7,7 +7,7 @@ is ended, and lists again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from steersman.api import codecs
@@ -17,7 +17,7 @@ from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status
 from steersman.api.user import User
 
-from .client import ALL, EventType, ObjectList, Patch, Selectors, WatchEvent, Which
+from .client import ALL, EventType, ObjectList, Patch, Selectors, WatchEvent, Which, application
 
 T = TypeVar("T", bound=Object)
 
@@ -119,8 +119,9 @@ class LocalClient:
         handler: LocalHandler = self._server.handler(self._resource(which))
         return handler
 
-    def _context(self, dry_run: bool = False) -> Any:
-        return self._server.context(self._user, dry_run=dry_run, field_manager=self._field_manager)
+    def _context(self, dry_run: bool = False, field_manager: str = "") -> Any:
+        manager = field_manager or self._field_manager
+        return self._server.context(self._user, dry_run=dry_run, field_manager=manager)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -205,9 +206,22 @@ class LocalClient:
         return updated
 
     async def patch(self, which: Which[T], name: str, patch: Patch, namespace: str = "", *, subresource: str = "") -> T:
-        entry, _ = await self._handler(which).patch(self._context(), namespace, name, patch, subresource=subresource)
+        context = self._context(field_manager=patch.field_manager)
+        entry, _ = await self._handler(which).patch(context, namespace, name, patch, subresource=subresource)
         patched: T = entry.object
         return patched
+
+    async def apply(
+        self,
+        which: Which[T],
+        configuration: Mapping[str, Any],
+        *,
+        field_manager: str,
+        force: bool = False,
+        subresource: str = "",
+    ) -> T:
+        name, namespace, patch = application(configuration, field_manager, force)
+        return await self.patch(which, name, patch, namespace, subresource=subresource)
 
     async def delete(
         self, which: Which[T], name: str, namespace: str = "", *, options: DeleteOptions | None = None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from pathlib import Path
+
+import msgspec
 
 from steersman.client import kubeconfig
 from steersman.client.http import HTTPClient
@@ -31,13 +34,21 @@ async def _announce(name: str, ready: asyncio.Event) -> None:
     log.info("%s is ready", name)
 
 
+USER_AGENTS = {"kubelet": "kubelet", "proxy": "kube-proxy", "dns": "coredns"}
+"""Whom the API server takes each part's writes to be managed by."""
+
+
+def _client(path: Path, user_agent: str) -> HTTPClient:
+    return HTTPClient(msgspec.structs.replace(kubeconfig.load(path), user_agent=user_agent))
+
+
 async def serve(config: ClusterConfig) -> None:
     """Run the node's parts until cancelled; pods go on without them."""
     root = config.root
-    for name in ("kubelet", "proxy", "dns"):
+    for name in USER_AGENTS:
         while not (root / f"{name}.conf").exists():  # the server writes them at its first start
             await asyncio.sleep(0.02)
-    clients = {name: HTTPClient(kubeconfig.load(root / f"{name}.conf")) for name in ("kubelet", "proxy", "dns")}
+    clients = {name: _client(root / f"{name}.conf", agent) for name, agent in USER_AGENTS.items()}
     try:
         async with asyncio.TaskGroup() as group:
             components: dict[str, NetworkAgent | Kubelet | Proxy | DNSServer] = {

@@ -247,13 +247,13 @@ def test_strategic_merge_faults() -> None:
 
 def test_nothing_is_read_but_what_is_a_patch() -> None:
     with pytest.raises(StatusError) as error:
-        patch.apply("text/plain", {}, b"{}", core_v1.Pod)
+        patch.perform("text/plain", {}, b"{}", core_v1.Pod)
     assert error.value.code == 415
     with pytest.raises(StatusError) as error:
-        patch.apply(patch.STRATEGIC_MERGE_PATCH, {}, b"{}", None)
+        patch.perform(patch.STRATEGIC_MERGE_PATCH, {}, b"{}", None)
     assert "strategic" not in error.value.status.message
     with pytest.raises(StatusError) as error:
-        patch.apply(patch.MERGE_PATCH, {}, b"[]", core_v1.Pod)
+        patch.perform(patch.MERGE_PATCH, {}, b"[]", core_v1.Pod)
     assert error.value.code == 400
 
 

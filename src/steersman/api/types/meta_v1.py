@@ -129,7 +129,7 @@ class ListMeta(APIStruct):
 class ManagedFieldsEntry(APIStruct):
     api_version: str = ""
     fields_type: str = ""
-    fields_v1: FieldsV1 = field(default_factory=dict)
+    fields_v1: FieldsV1 = FieldsV1()
     manager: str = ""
     operation: str = ""
     subresource: str = ""

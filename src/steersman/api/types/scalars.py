@@ -54,7 +54,8 @@ Quantity: TypeAlias = Annotated[str, Format("quantity")]
 
 IntOrString: TypeAlias = int | str
 RawExtension: TypeAlias = dict[str, Any]
-FieldsV1: TypeAlias = dict[str, Any]
+FieldsV1: TypeAlias = msgspec.Raw
+"""A set of fields as JSON, kept as it is: few ever look inside."""
 JSON: TypeAlias = Any
 JSONSchemaPropsOrBool: TypeAlias = Any
 JSONSchemaPropsOrArray: TypeAlias = Any

@@ -169,7 +169,7 @@ def _reader(shape: Shape, form: str) -> Reader:
         case "int-or-string":
             return values.int_or_string
         case "any":
-            return values.json_object if shape.format == "object" else values.json
+            return {"object": values.json_object, "raw": values.raw_object}.get(shape.format, values.json)
         case "list" if shape.item is not None and shape.item.kind == "string":
             return values.items
         case "string":

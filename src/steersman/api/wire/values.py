@@ -127,6 +127,12 @@ def json(data: bytes, position: int, end: int, depth: int) -> Any:
         raise WireError("embedded data is not JSON") from None
 
 
+def raw_object(data: bytes, position: int, end: int, depth: int) -> msgspec.Raw | None:
+    """Free data that is an object, kept as JSON."""
+    value = json_object(data, position, end, depth)
+    return msgspec.Raw(msgspec.json.encode(value)) if value is not None else None
+
+
 def json_object(data: bytes, position: int, end: int, depth: int) -> dict[str, Any] | None:
     """Free data that is an object."""
     value = json(data, position, end, depth)

@@ -8,6 +8,7 @@ from typing import Any
 from steersman.api import codecs
 from steersman.api.scheme import Resource
 from steersman.apiserver.http.messages import Request
+from steersman.apiserver.patch.apply import managers
 from steersman.apiserver.registry.contract import Context
 
 _LARGE = 64 * 1024
@@ -32,6 +33,8 @@ class Bodies:
         else:
             obj, problems = codecs.decode_body(resource, body, media_type, validation)
         request.warnings += problems
+        if b"managedFields" in body:
+            managers.note_reset(obj, body)
         return obj
 
 

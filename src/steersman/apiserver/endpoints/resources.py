@@ -7,13 +7,11 @@ from typing import Any, Protocol
 
 import msgspec
 
-from steersman.api import codecs
 from steersman.api.errors import bad_request, unsupported_media_type
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
 from steersman.apiserver.registry.contract import Context, ResourceHandler
-from steersman.apiserver.registry.store import patched
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
@@ -81,10 +79,6 @@ class Resources:
             served = {(each.group, each.version) for each in self._scheme if self._is_served(each)}
             self._versions = (self._scheme.generation, served)
         return (info.group, info.version) in self._versions[1]
-
-    def watches(self) -> list[tuple[Resource[Any], int]]:
-        """How many events watchers were sent, by resource."""
-        return [(resource, frames.sent) for resource, frames in list(self._frames.items())]
 
     def knows(self, info: RequestInfo) -> bool:
         """Whether a request is for a resource, and a subresource, that exists."""
@@ -207,6 +201,7 @@ class Resources:
             if not subresource:
                 _check_verb(resource, "patch")
             patch, context = _patch(request)
+            context.may_create = may_create
             entry, created = await handler.patch(context, namespace, name, patch, subresource=subresource)
             return entry_response(resource, entry, request, form, 201 if created else 200)
         if method == "DELETE" and not subresource:
@@ -299,22 +294,16 @@ class Resources:
         if request.method in ("GET", "HEAD"):
             found = await handler.get_subresource(namespace, name, subresource.name)
             return shaped_response(kind, found, request, form)
-        transform: Callable[[Any], Any]
         if request.method == "PUT":
             context = write_context(request, "UpdateOptions")
             wanted = await self._bodies.read(request, kind, context)
             _match_namespace(wanted, namespace, resource)
             _match_name(wanted, name)
 
-            def transform(present: Any) -> Any:
-                return wanted
+            result = await handler.update_subresource(context, namespace, name, subresource.name, lambda _: wanted)
         else:
             patch, context = _patch(request)
-
-            def transform(present: Any) -> Any:
-                return patched(codecs.to_builtins(present), patch, type(present), context)
-
-        result = await handler.update_subresource(context, namespace, name, subresource.name, transform)
+            result = await handler.patch_subresource(context, namespace, name, subresource.name, patch)
         return shaped_response(kind, result, request, form)
 
 

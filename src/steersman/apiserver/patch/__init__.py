@@ -2,11 +2,11 @@
 
 Three formats, a module each, over the builtin types that JSON decodes to: :mod:`.json_patch` (RFC 6902),
 :mod:`.merge_patch` (RFC 7386) and :mod:`.strategic` (Kubernetes's own, driven by the merge keys of the API types).
-None changes its input; the result may share parts with it.  :func:`apply` chooses by media type and decodes
+None changes its input; the result may share parts with it.  :func:`perform` chooses by media type and decodes
 the body.  Faults of a patch are :class:`steersman.api.errors.StatusError` with upstream's codes: 400 where the
 patch cannot be read, 422 where it does not apply, 413 where it is too long.
 
-Server-side apply needs the object's managed fields and is not among the formats yet.
+Server-side apply needs to know who manages what, and has a package of its own: :mod:`.apply`.
 """
 
 from __future__ import annotations
@@ -23,10 +23,19 @@ from . import json_patch, merge_patch, strategic
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_MERGE_PATCH = "application/strategic-merge-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
 
 ACCEPTED = (JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH)
 
-__all__ = ["ACCEPTED", "JSON_PATCH", "MERGE_PATCH", "STRATEGIC_MERGE_PATCH", "apply", "check_media_type"]
+__all__ = [
+    "ACCEPTED",
+    "APPLY_PATCH",
+    "JSON_PATCH",
+    "MERGE_PATCH",
+    "STRATEGIC_MERGE_PATCH",
+    "check_media_type",
+    "perform",
+]
 
 
 def check_media_type(media_type: str, *, schema: bool = True) -> None:
@@ -38,7 +47,7 @@ def check_media_type(media_type: str, *, schema: bool = True) -> None:
         )
 
 
-def apply(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
+def perform(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
     """The target with the patch applied; ``type_`` gives the merge keys, None (no schema) refuses strategic merge."""
     check_media_type(media_type, schema=type_ is not None)
     try:

@@ -21,7 +21,8 @@ class Context(msgspec.Struct):
     ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
     it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
     not the stored one.  ``unchecked`` passes validation by: the server itself may list itself under an address, such
-    as a loopback one, that nobody else may write down.
+    as a loopback one, that nobody else may write down.  ``applies`` says that what is written carries its managers
+    already, as an application does.
     """
 
     user: User
@@ -33,6 +34,11 @@ class Context(msgspec.Struct):
     may_create: Callable[[], Awaitable[None]] | None = None
     unchecked: bool = False
     served_as: str = ""
+    applies: bool = False
+
+    def note(self, warnings: Sequence[str]) -> None:
+        """Warn of something, once."""
+        self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
 
 
 class ListOptions(msgspec.Struct, frozen=True):
@@ -140,6 +146,12 @@ class ResourceHandler(Protocol):
         self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
     ) -> Any:
         """Change such an object: ``transform`` gets the present one and returns the wanted one."""
+        ...
+
+    async def patch_subresource(
+        self, context: Context, namespace: str, name: str, subresource: str, patch: Patch
+    ) -> Any:
+        """Patch such an object."""
         ...
 
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:

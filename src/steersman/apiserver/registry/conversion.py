@@ -17,6 +17,8 @@ from steersman.api.fields import stored_selector
 from steersman.api.scheme import Resource
 from steersman.api.types import autoscaling_v1, autoscaling_v2, core_v1, events_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Status
+from steersman.apiserver.patch import APPLY_PATCH
+from steersman.apiserver.patch.apply import View
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import CacheEvent, Entry
 
@@ -183,6 +185,11 @@ CONVERSIONS: dict[tuple[str, str], Conversion] = {
 """By the served version and the kind."""
 
 
+def view_of(resource: Resource[Any], conversion: Conversion) -> View:
+    """How stored objects look in a version."""
+    return View(resource.group_version, resource.type, conversion.to_storage, conversion.from_storage)
+
+
 class ConvertingHandler:
     """Serves one version of a resource over the handler of another."""
 
@@ -240,6 +247,9 @@ class ConvertingHandler:
             return self._conversion.to_storage(obj)
 
         context.served_as = self.resource.group_version
+        if patch.type == APPLY_PATCH:
+            entry, created = await self._stored.patch(context, namespace, name, patch, subresource=subresource)
+            return self._entry(entry), created
         entry, created = await self._stored.transform(context, namespace, name, transform, subresource=subresource)
         return self._entry(entry), created
 
@@ -260,6 +270,11 @@ class ConvertingHandler:
         self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
     ) -> Any:
         return await self._stored.update_subresource(context, namespace, name, subresource, transform)
+
+    async def patch_subresource(
+        self, context: Context, namespace: str, name: str, subresource: str, patch: Patch
+    ) -> Any:
+        return await self._stored.patch_subresource(context, namespace, name, subresource, patch)
 
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         return await self._stored.create_subresource(context, namespace, name, subresource, body)

@@ -94,6 +94,11 @@ class EphemeralHandler:
     ) -> Any:
         raise self._refuse("update")
 
+    async def patch_subresource(
+        self, context: Context, namespace: str, name: str, subresource: str, patch: Patch
+    ) -> Any:
+        raise self._refuse("patch")
+
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         raise self._refuse("create")
 

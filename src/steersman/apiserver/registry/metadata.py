@@ -71,7 +71,6 @@ def fill_new(meta: ObjectMeta, now: datetime) -> None:
     meta.deletion_grace_period_seconds = None
     meta.self_link = ""
     meta.generation = None
-    meta.managed_fields = []
 
 
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
@@ -84,4 +83,3 @@ def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
     if new.deletion_grace_period_seconds is None:
         new.deletion_grace_period_seconds = old.deletion_grace_period_seconds
     new.generate_name = new.generate_name or old.generate_name
-    new.managed_fields = old.managed_fields

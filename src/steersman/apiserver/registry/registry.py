@@ -22,7 +22,7 @@ from steersman.storage.watch_cache import WatchCache
 from .bootstrap import bootstrap, essentials
 from .config import RegistryConfig
 from .contract import Context, ListOptions, ResourceHandler
-from .conversion import CONVERSIONS, ConvertingHandler
+from .conversion import CONVERSIONS, ConvertingHandler, view_of
 from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
 from .identity import Identity
 from .peers import Peers
@@ -125,13 +125,16 @@ class Registry:
         if (handler := self._stored.get(resource)) is None:
             strategy = TABLE.get(resource.qualified_name, Strategy)(resource, self)
             cache = WatchCache(self.store, resource.key(), resource.decoder.decode, indexes=strategy.indexes)
-            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self._start)
+            views = [
+                view_of(each, CONVERSIONS[each.group_version, each.kind])
+                for each in self.scheme
+                if each.kind == resource.kind
+                and each.storage_version == resource.group_version
+                and (each.group_version, each.kind) in CONVERSIONS
+            ]
+            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self._start, views)
             self._stored[resource] = handler
         return handler
-
-    def caches(self) -> list[tuple[Resource[Any], WatchCache[Any]]]:
-        """The watch caches that there are by now."""
-        return [(resource, handler.cache) for resource, handler in list(self._stored.items())]
 
     def handler_of(self, type_: type[Any]) -> Handler:
         """The handler of a built-in type that is stored as it is."""

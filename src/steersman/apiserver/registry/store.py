@@ -29,9 +29,12 @@ from steersman.api.errors import (
 from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource
 from steersman.api.types.autoscaling_v1 import Scale
-from steersman.api.types.meta_v1 import DeleteOptions, Status, StatusDetails
+from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status, StatusDetails
 from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
+from steersman.apiserver.patch.apply import Configuration, FieldManager, View, scale, stored
+from steersman.apiserver.patch.apply.fields import Fields
+from steersman.apiserver.patch.apply.managers import names_none
 from steersman.client.client import Patch
 from steersman.storage.store import (
     CompareFailed,
@@ -48,6 +51,7 @@ from . import metadata
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
 from .reading import Reader, unavailable
+from .reset_fields import reset_fields
 from .seams import Clock
 from .strategy import Reservation, Strategy
 
@@ -69,9 +73,14 @@ class Handler(Reader):
         admission: Chain,
         clock: Clock,
         start: Callable[[Reader], Awaitable[None]],
+        views: Sequence[View] = (),
     ) -> None:
         super().__init__(resource, cache, strategy.indexes, start)
         self.strategy = strategy
+        own = stored(resource.group_version, resource.type)
+        self._ignored: dict[str, Fields] = {}
+        self._scales = FieldManager((scale.VIEW,), clock)
+        self._fields = FieldManager((own, *views), clock)
         self._store = store
         self._admission = admission
         self._clock = clock
@@ -88,6 +97,9 @@ class Handler(Reader):
                 Status(status="Failure", code=500, message="resourceVersion should not be set on objects to be created")
             )
         apply_defaults(obj)
+        if not context.applies:
+            version = context.served_as or self.resource.group_version
+            self._fields.created(obj, context.field_manager, version, self._reset_by(""))
         request = Request(
             "CREATE",
             self.resource,
@@ -183,6 +195,8 @@ class Handler(Reader):
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
     ) -> tuple[Entry[Any], bool]:
         """Patch an object, or the part of it that a subresource is."""
+        if patch.type == patches.APPLY_PATCH:
+            return await self._apply(context, namespace, name, patch, subresource)
         patches.check_media_type(patch.type)
 
         def transform(entry: Entry[Any] | None) -> Any:
@@ -190,6 +204,35 @@ class Handler(Reader):
             return patched(msgspec.json.decode(entry.raw), patch, self.resource.type, context)
 
         return await self.transform(context, namespace, name, transform, subresource=subresource)
+
+    async def _apply(
+        self, context: Context, namespace: str, name: str, patch: Patch, subresource: str
+    ) -> tuple[Entry[Any], bool]:
+        """Apply a configuration (KEP-555), which creates what does not exist."""
+        self._check_subresource(subresource, "patch")
+        configuration = Configuration(patch.body)
+        version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
+        manager = patch.field_manager or context.field_manager
+        context = msgspec.structs.replace(context, applies=True)
+
+        def transform(entry: Entry[Any] | None) -> Any:
+            live = entry.object if entry is not None else None
+            obj = self._fields.apply(live, configuration, manager, version, subresource, ignored, force=patch.force)
+            context.note(configuration.verdict(context.field_validation))
+            if entry is None:
+                self._check_absent(obj.metadata, name)
+            return obj
+
+        return await self._write(context, namespace, name, transform, subresource, create=not subresource)
+
+    def _check_absent(self, meta: ObjectMeta, name: str) -> None:
+        """What a configuration that creates must say, and must not."""
+        if not meta.name:
+            raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+        metadata.check_name(meta, name)
+        if meta.uid:
+            detail = f"uid mismatch: the provided object specified uid {meta.uid}, and no existing object was found"
+            raise conflict(self.resource.name, name, detail, self.resource.group)
 
     async def transform(
         self, context: Context, namespace: str, name: str, transform: Transform, *, subresource: str = ""
@@ -231,6 +274,12 @@ class Handler(Reader):
             except CompareFailed as error:
                 entry = self._entry_of(error.current[entry.key])
         raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+
+    def _reset_by(self, subresource: str) -> Fields:
+        """What a write through a subresource leaves alone."""
+        if (found := self._ignored.get(subresource)) is None:
+            found = self._ignored[subresource] = reset_fields(self.strategy, subresource)
+        return found
 
     def _check_subresource(self, subresource: str, verb: str) -> None:
         if subresource and subresource not in self.strategy.subresources:
@@ -296,6 +345,9 @@ class Handler(Reader):
         metadata.check_name(meta, name)
         self._check_uid(meta.uid, old.metadata.uid, name)
         apply_defaults(new)
+        if not context.applies:
+            version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
+            self._fields.updated(new, old, context.field_manager, version, subresource, ignored)
         request = Request(
             "UPDATE",
             self.resource,
@@ -454,6 +506,37 @@ class Handler(Reader):
         self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
     ) -> Any:
         """Change ``scale``: ``transform`` gets the present one and returns the wanted one."""
+
+        def update(present: Scale) -> Scale:
+            wanted: Scale = transform(present)
+            self._scales.updated(wanted, present, context.field_manager, scale.VIEW.version, "scale")
+            return wanted
+
+        return await self._rescale(context, namespace, name, subresource, update)
+
+    async def patch_subresource(
+        self, context: Context, namespace: str, name: str, subresource: str, patch: Patch
+    ) -> Any:
+        """Patch ``scale``."""
+        if patch.type != patches.APPLY_PATCH:
+            return await self.update_subresource(
+                context, namespace, name, subresource, lambda present: patched_object(present, patch, context)
+            )
+        configuration = Configuration(patch.body)
+        manager = patch.field_manager or context.field_manager
+
+        def apply(present: Scale) -> Scale:
+            wanted: Scale = self._scales.apply(
+                present, configuration, manager, scale.VIEW.version, "scale", force=patch.force
+            )
+            context.note(configuration.verdict(context.field_validation))
+            return wanted
+
+        return await self._rescale(context, namespace, name, subresource, apply)
+
+    async def _rescale(
+        self, context: Context, namespace: str, name: str, subresource: str, change: Callable[[Scale], Scale]
+    ) -> Scale:
         access = self.strategy.scale
         if subresource != "scale" or access is None:
             raise method_not_supported(f"{self.resource.name}/{subresource}", "update", self.resource.group)
@@ -461,7 +544,11 @@ class Handler(Reader):
         def rescale(entry: Entry[Any] | None) -> Any:
             assert entry is not None
             assert access is not None
-            wanted: Scale = transform(self._scale(entry))
+            obj = codecs.copy(entry.object)
+            entries, version = obj.metadata.managed_fields, self.resource.group_version
+            present = self._scale(entry)
+            present.metadata.managed_fields = scale.of_parent(entries, version)
+            wanted = change(present)
             if wanted.metadata.name and wanted.metadata.name != name:
                 raise bad_request(
                     f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({name})"
@@ -470,25 +557,26 @@ class Handler(Reader):
             if replicas < 0:
                 fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
                 raise invalid("Scale", name, [fault], "autoscaling")
-            obj = codecs.copy(entry.object)
             self._check_uid(wanted.metadata.uid, obj.metadata.uid, name)
             obj.metadata.resource_version = wanted.metadata.resource_version
             access.write(obj, replicas)
+            obj.metadata.managed_fields = scale.to_parent(entries, wanted.metadata.managed_fields, version)
             return obj
 
+        context = msgspec.structs.replace(context, applies=True)
         entry, _ = await self._write(context, namespace, name, rescale, "", create=False)
         return self._scale(entry)
 
     def _scale(self, entry: Entry[Any]) -> Scale:
         assert self.strategy.scale is not None
         obj = entry.object
-        scale = self.strategy.scale.read(obj)
-        scale.metadata.name = obj.metadata.name
-        scale.metadata.namespace = obj.metadata.namespace
-        scale.metadata.uid = obj.metadata.uid
-        scale.metadata.creation_timestamp = obj.metadata.creation_timestamp
-        scale.metadata.resource_version = str(entry.revision) if entry.revision else obj.metadata.resource_version
-        return scale
+        result = self.strategy.scale.read(obj)
+        result.metadata.name = obj.metadata.name
+        result.metadata.namespace = obj.metadata.namespace
+        result.metadata.uid = obj.metadata.uid
+        result.metadata.creation_timestamp = obj.metadata.creation_timestamp
+        result.metadata.resource_version = str(entry.revision) if entry.revision else obj.metadata.resource_version
+        return result
 
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         """Post to a subresource that the kind's strategy serves."""
@@ -499,13 +587,20 @@ class Handler(Reader):
         return result
 
 
+def patched_object(present: Any, patch: Patch, context: Context) -> Any:
+    """An object with a patch."""
+    return patched(codecs.to_builtins(present), patch, type(present), context)
+
+
 def patched(tree: Any, patch: Patch, type_: type[Any], context: Context) -> Any:
     """An object of a type from its JSON data and a patch."""
-    result = patches.apply(patch.type, tree, patch.body, type_)
+    result = patches.perform(patch.type, tree, patch.body, type_)
     if not isinstance(result, dict):
         raise bad_request("the patch does not leave an object")
+    if names_none(result):
+        result = {**result, "metadata": {**result["metadata"], "managedFields": [{}]}}
     obj, problems = codecs.decode_body(
         type_, msgspec.json.encode(result), "application/json", context.field_validation or "Ignore"
     )
-    context.warnings.extend(problem for problem in problems if problem not in context.warnings)
+    context.note(problems)
     return obj

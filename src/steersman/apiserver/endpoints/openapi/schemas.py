@@ -284,7 +284,9 @@ class Schemas:
             case "any" if name == "dependencies":
                 return {"additionalProperties": self.reference(_FREE[name]), "type": "object"}
             case "any" if shape.format == "object":
-                return self.reference(FIELDS_V1 if name == "fieldsV1" else RAW_EXTENSION)
+                return self.reference(RAW_EXTENSION)
+            case "any" if shape.format == "raw":
+                return self.reference(FIELDS_V1)
             case "any":
                 return self.reference(_FREE.get(name, _JSON))
             case "bytes":

@@ -5,13 +5,12 @@ from __future__ import annotations
 from steersman.apiserver.registry.strategy import Strategy
 
 from .apps import (
-    DaemonSetStrategy,
     DeploymentStrategy,
+    JobStrategy,
     ReplicationControllerStrategy,
     ScalableStrategy,
-    StatefulSetStrategy,
+    WorkloadStrategy,
 )
-from .batch import CronJobStrategy, JobStrategy
 from .certificates import CertificateSigningRequestStrategy
 from .core import (
     EndpointsStrategy,
@@ -23,25 +22,17 @@ from .core import (
     PodTemplateStrategy,
     SecretStrategy,
 )
-from .devices import DeviceTaintRuleStrategy, ResourceClaimStrategy, ResourceSliceStrategy
-from .extensions import APIServiceStrategy, CustomResourceDefinitionStrategy
 from .namespaces import NamespaceStrategy
-from .networking import EndpointSliceStrategy, IngressStrategy, NetworkPolicyStrategy
 from .pods import PodStrategy
 from .service_accounts import ServiceAccountStrategy
 from .services import ServiceStrategy
 from .simple import (
     ConditionalCountingStrategy,
     ConditionalStrategy,
-    CountingSeparateStatusStrategy,
     CountingStrategy,
-    FirstGenerationStrategy,
-    LateGenerationStrategy,
     LeaseStrategy,
     RoleStrategy,
-    SeparateStatusStrategy,
 )
-from .topology import RuntimeClassStrategy, StorageCapacityStrategy, StorageClassStrategy
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -60,48 +51,35 @@ TABLE: dict[str, type[Strategy]] = {
     "serviceaccounts": ServiceAccountStrategy,
     "services": ServiceStrategy,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "mutatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "customresourcedefinitions.apiextensions.k8s.io": CustomResourceDefinitionStrategy,
-    "apiservices.apiregistration.k8s.io": APIServiceStrategy,
-    "daemonsets.apps": DaemonSetStrategy,
+    "customresourcedefinitions.apiextensions.k8s.io": ConditionalCountingStrategy,
+    "apiservices.apiregistration.k8s.io": ConditionalStrategy,
+    "daemonsets.apps": WorkloadStrategy,
     "deployments.apps": DeploymentStrategy,
     "replicasets.apps": ScalableStrategy,
-    "statefulsets.apps": StatefulSetStrategy,
-    "cronjobs.batch": CronJobStrategy,
+    "statefulsets.apps": ScalableStrategy,
+    "cronjobs.batch": WorkloadStrategy,
     "jobs.batch": JobStrategy,
     "certificatesigningrequests.certificates.k8s.io": CertificateSigningRequestStrategy,
-    "clustertrustbundles.certificates.k8s.io": ConditionalStrategy,
-    "podcertificaterequests.certificates.k8s.io": SeparateStatusStrategy,
-    "leasecandidates.coordination.k8s.io": LeaseStrategy,
     "leases.coordination.k8s.io": LeaseStrategy,
-    "endpointslices.discovery.k8s.io": EndpointSliceStrategy,
-    "flowschemas.flowcontrol.apiserver.k8s.io": CountingSeparateStatusStrategy,
-    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": CountingSeparateStatusStrategy,
-    "storageversions.internal.apiserver.k8s.io": SeparateStatusStrategy,
+    "endpointslices.discovery.k8s.io": CountingStrategy,
+    "flowschemas.flowcontrol.apiserver.k8s.io": CountingStrategy,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": CountingStrategy,
     "ingressclasses.networking.k8s.io": CountingStrategy,
-    "ingresses.networking.k8s.io": IngressStrategy,
-    "networkpolicies.networking.k8s.io": NetworkPolicyStrategy,
-    "runtimeclasses.node.k8s.io": RuntimeClassStrategy,
+    "ingresses.networking.k8s.io": CountingStrategy,
+    "networkpolicies.networking.k8s.io": CountingStrategy,
+    "runtimeclasses.node.k8s.io": ConditionalStrategy,
     "poddisruptionbudgets.policy": ConditionalCountingStrategy,
     f"clusterrolebindings.{_RBAC}": RoleStrategy,
     f"clusterroles.{_RBAC}": RoleStrategy,
     f"rolebindings.{_RBAC}": RoleStrategy,
     f"roles.{_RBAC}": RoleStrategy,
-    "deviceclasses.resource.k8s.io": CountingStrategy,
-    "devicetaintrules.resource.k8s.io": DeviceTaintRuleStrategy,
-    "resourceclaims.resource.k8s.io": ResourceClaimStrategy,
-    "resourceslices.resource.k8s.io": ResourceSliceStrategy,
-    "priorityclasses.scheduling.k8s.io": FirstGenerationStrategy,
-    "workloads.scheduling.k8s.io": CountingStrategy,
-    "csidrivers.storage.k8s.io": LateGenerationStrategy,
+    "resourceslices.resource.k8s.io": CountingStrategy,
+    "priorityclasses.scheduling.k8s.io": CountingStrategy,
+    "csidrivers.storage.k8s.io": ConditionalCountingStrategy,
     "csinodes.storage.k8s.io": ConditionalStrategy,
-    "csistoragecapacities.storage.k8s.io": StorageCapacityStrategy,
-    "storageclasses.storage.k8s.io": StorageClassStrategy,
-    "volumeattachments.storage.k8s.io": SeparateStatusStrategy,
-    "storageversionmigrations.storagemigration.k8s.io": SeparateStatusStrategy,
+    "volumeattachments.storage.k8s.io": ConditionalStrategy,
 }
 """By qualified name, in the order of the REST table."""
