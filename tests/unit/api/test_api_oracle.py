@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from steersman.api.resources import RETURNS_DELETED, TABLE, builtin_scheme
+from steersman.apiserver.endpoints.discovery import Discovery
 from steersman.apiserver.endpoints.openapi import OpenAPI
 from steersman.apiserver.endpoints.openapi.schemas import definition_name
 from steersman.apiserver.http.messages import Request
@@ -121,3 +122,46 @@ def test_every_watched_resource_has_the_verb(oracle: dict[str, Any]) -> None:
 def test_every_kind_has_a_type() -> None:
     for resource in TABLE:
         assert definition_name(resource.type).endswith(f".{resource.kind}")
+
+
+_CONNECTED = {"get": "get", "post": "create", "put": "update", "patch": "patch", "delete": "delete"}
+_VERBS = {"post": "create", "put": "update"}
+
+
+def _discoverable(oracle: dict[str, Any], group_version: str) -> dict[str, tuple[bool, str, set[str]]]:
+    """What the paths of a group version say of each resource and subresource: scope, kind, verbs."""
+    base = f"/apis/{group_version}/" if "/" in group_version else f"/api/{group_version}/"
+    found: dict[str, tuple[bool, str, set[str]]] = {}
+    for path, item in oracle["paths"].items():
+        parts = path.removeprefix(base).split("/")
+        if not path.startswith(base) or not parts[0] or path.endswith("/{path}"):
+            continue
+        watched = parts[0] == "watch"
+        parts = parts[1:] if watched else parts
+        namespaced = parts[:2] == ["namespaces", "{namespace}"]
+        parts = parts[2:] if namespaced else parts
+        if len(parts) == 1 and not namespaced and f"{base}namespaces/{{namespace}}/{parts[0]}" in oracle["paths"]:
+            continue  # a list over all namespaces
+        name = "/".join(part for part in parts if part != "{name}")
+        for method, operation in item.items():
+            action = operation.get("x-kubernetes-action") if method != "parameters" else None
+            verb = _CONNECTED.get(method) if action == "connect" else _VERBS.get(str(action), action)
+            if verb is None:
+                continue
+            kind = operation["x-kubernetes-group-version-kind"]["kind"]
+            found.setdefault(name, (namespaced, kind, set()))[2].add("watch" if verb == "watchlist" else verb)
+    return found
+
+
+def test_discovery_is_upstreams(oracle: dict[str, Any]) -> None:
+    discovery = Discovery(builtin_scheme(), is_served=lambda resource: True)
+    for group_version in discovery.group_versions():
+        path = f"/apis/{group_version}" if "/" in group_version else f"/api/{group_version}"
+        response = discovery.respond(Request("GET", path, path, "", {}))
+        assert response is not None
+        assert isinstance(response.body, bytes)
+        listed = {
+            each["name"]: (each["namespaced"], each["kind"], set(each["verbs"]))
+            for each in json.loads(response.body)["resources"]
+        }
+        assert listed == _discoverable(oracle, group_version)
