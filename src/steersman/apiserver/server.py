@@ -316,11 +316,7 @@ class ApiServer:
         openapi = OpenAPI(self.scheme, is_served=self.is_served, version=VERSION.git_version)
 
         async def describe(request: Request) -> Response | None:
-            if not openapi.handles(request.path):
-                return None
-            if openapi.ready(request):
-                return openapi.respond(request)
-            return await asyncio.to_thread(openapi.respond, request)
+            return await openapi.answer(request) if openapi.handles(request.path) else None
 
         return [self._health.respond, self.metrics.respond, describe]
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -120,13 +121,28 @@ def test_v2_protobuf_says_the_same() -> None:
 def test_documents_are_kept_until_the_scheme_changes() -> None:
     scheme = builtin_scheme()
     openapi = OpenAPI(scheme)
-    request = Request("GET", "/openapi/v3/apis/apps/v1", "/openapi/v3/apis/apps/v1", "", {})
-    assert not openapi.ready(request)
-    first = data(openapi.respond(request))
-    assert openapi.ready(request)
-    assert data(openapi.respond(request)) is first
+    first = data(get(openapi, "/openapi/v3/apis/apps/v1"))
+    assert data(get(openapi, "/openapi/v3/apis/apps/v1")) is first
     scheme.add(next(iter(scheme)))
-    assert not openapi.ready(request)
+    assert data(get(openapi, "/openapi/v3/apis/apps/v1")) is not first
+
+
+async def test_others_have_their_turn_while_a_document_is_built() -> None:
+    """Two ask for the same: it is built once, in many steps."""
+    openapi, turns = OpenAPI(builtin_scheme()), 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    request = Request("GET", "/openapi/v2", "/openapi/v2", "", {})
+    task = asyncio.create_task(others())
+    first, second = await asyncio.gather(openapi.answer(request), openapi.answer(request))
+    task.cancel()
+    assert turns > 500
+    assert data(first) is data(second)
 
 
 def test_every_enumeration_is_of_a_field() -> None:

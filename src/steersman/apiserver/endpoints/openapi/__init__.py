@@ -6,9 +6,9 @@ the scheme changes.  The index of version 3 needs no document: its hashes are of
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -18,8 +18,9 @@ from steersman.api.scheme import Resource, Scheme
 from steersman.apiserver.endpoints.answers import NO_CACHE
 from steersman.apiserver.http.messages import Request, Response
 
-from . import gnostic
-from .schemas import Descriptions
+from .documents import Document, JSONDocument
+from .gnostic import ProtobufDocument
+from .schemas import Descriptions, Dialect
 from .server_paths import ServerPath, server_paths
 from .writer import Writer
 
@@ -31,11 +32,16 @@ _PROTOBUF = (
 )
 
 
-class OpenAPI:
-    """Answers OpenAPI requests from a scheme.
+_HASHED = 1 << 17
 
-    ``is_served`` says which resources are described.  :meth:`respond` builds a document when it is first asked for,
-    which takes up to half a second: call it in a thread where :meth:`ready` does not say that the answer is at hand.
+_Described = tuple[list[Resource[Any]], list[ServerPath]]
+"""The resources and the other paths of a document."""
+
+
+class OpenAPI:
+    """Answers OpenAPI requests from a scheme; ``is_served`` says which resources are described.
+
+    A document is built when it is first asked for, in steps of well under a millisecond (all of them take 0.2 s).
     """
 
     def __init__(
@@ -46,43 +52,39 @@ class OpenAPI:
         self._version = version
         self._generation = -1
         self._documents: dict[str, tuple[bytes, str]] = {}
-        self._lock = threading.Lock()
+        self._described: dict[str, _Described] = {}
+        self._building = asyncio.Lock()
 
     def handles(self, path: str) -> bool:
         """Whether a path is one of these."""
         return path == "/openapi/v2" or path == "/openapi/v3" or path.startswith("/openapi/v3/")
 
-    def ready(self, request: Request) -> bool:
-        """Whether the answer costs nothing."""
-        if self._generation != self._scheme.generation:
-            return False
-        path = request.path.rstrip("/")
-        return path == "/openapi/v3" or self._key(path, request) in self._documents
-
     def changed(self) -> None:
         """Forget what has been built: ``is_served`` answers otherwise than before."""
         self._generation = -1
+
+    async def answer(self, request: Request) -> Response | None:
+        """See :meth:`respond`; other tasks have their turn while a document is built."""
+        async with self._building:
+            for _ in self._steps(request):
+                await asyncio.sleep(0)
+        return self.respond(request)
 
     def respond(self, request: Request) -> Response | None:
         """The answer; None where the path is none of these, the method is not GET, or the group is not known."""
         path = request.path.rstrip("/")
         if request.method not in ("GET", "HEAD") or not self.handles(path):
             return None
-        with self._lock:
-            if self._generation != self._scheme.generation:
-                self._documents.clear()
-                self._generation = self._scheme.generation
-            if path == "/openapi/v3":
-                return Response(msgspec.json.encode(self._index()), headers=NO_CACHE)
-            if path != "/openapi/v2" and (redirect := self._redirect(path, request)) is not None:
-                return redirect
-            key = self._key(path, request)
-            if key not in self._documents:
-                body = self._build(key)
-                if body is None:
-                    return None
-                self._documents[key] = body, f'"{hashlib.sha512(body).hexdigest().upper()}"'
-            body, etag = self._documents[key]
+        for _ in self._steps(request):
+            pass
+        if path == "/openapi/v3":
+            return Response(msgspec.json.encode(self._index()), headers=NO_CACHE)
+        if path != "/openapi/v2" and (redirect := self._redirect(path, request)) is not None:
+            return redirect
+        key = self._key(path, request)
+        if key not in self._documents:
+            return None
+        body, etag = self._documents[key]
         headers = {"ETag": etag, "Vary": "Accept", **NO_CACHE}
         if request.parameter("hash"):
             headers |= {"Cache-Control": "public, immutable", "Expires": "Thu, 31 Dec 2099 23:59:59 GMT"}
@@ -105,7 +107,7 @@ class OpenAPI:
                 break
         return path
 
-    def _documents_of(self) -> dict[str, tuple[list[Resource[Any]], list[ServerPath]]]:
+    def _describe(self) -> dict[str, _Described]:
         """What each version 3 document describes, by its path under ``/openapi/v3/``."""
         resources: dict[str, list[Resource[Any]]] = {}
         versions: dict[tuple[str, str], None] = {}
@@ -114,7 +116,7 @@ class OpenAPI:
                 prefix = "apis" if resource.group else "api"
                 resources.setdefault(f"{prefix}/{resource.group_version}", []).append(resource)
                 versions[resource.group, resource.version] = None
-        result: dict[str, tuple[list[Resource[Any]], list[ServerPath]]] = {}
+        result: dict[str, _Described] = {}
         for other in server_paths(versions):
             result.setdefault(other.document, (resources.get(other.document, []), []))[1].append(other)
         return dict(sorted(result.items()))
@@ -131,28 +133,47 @@ class OpenAPI:
         return {
             "paths": {
                 name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={self._hash(resources)}"}
-                for name, (resources, _) in self._documents_of().items()
+                for name, (resources, _) in self._described.items()
             }
         }
 
     def _redirect(self, path: str, request: Request) -> Response | None:
         """A client that has an outdated index is sent to the present document."""
         wanted = request.parameter("hash")
-        described = self._documents_of().get(path.removeprefix("/openapi/v3/"))
+        described = self._described.get(path.removeprefix("/openapi/v3/"))
         if not wanted or described is None or wanted == (current := self._hash(described[0])):
             return None
         return Response(b"", 301, headers={"Location": f"{path}?hash={current}"})
 
-    def _build(self, key: str) -> bytes | None:
-        descriptions = Descriptions()  # tens of megabytes: not kept
+    def _steps(self, request: Request) -> Iterator[None]:
+        """Build what a request asks for, where that is not at hand."""
+        if self._generation != self._scheme.generation:
+            self._documents.clear()
+            self._described = self._describe()
+            self._generation = self._scheme.generation
+        generation = self._generation
+        key = self._key(request.path.rstrip("/"), request)
         path, _, media_type = key.partition(" ")
-        described = self._documents_of()
+        document: Document
+        if key in self._documents:
+            return
         if path == "/openapi/v2":
-            resources = [resource for found, _ in described.values() for resource in found]
-            others = [other for _, found in described.values() for other in found]
-            document = Writer("v2", descriptions).document(resources, others, self._version)
-            return gnostic.encode(document) if media_type else msgspec.json.encode(document)
-        found = described.get(path.removeprefix("/openapi/v3/"))
-        if found is None:
-            return None
-        return msgspec.json.encode(Writer("v3", descriptions).document(*found, self._version))
+            dialect: Dialect = "v2"
+            resources = [resource for found, _ in self._described.values() for resource in found]
+            others = [other for _, found in self._described.values() for other in found]
+            document = ProtobufDocument(self._version) if media_type else JSONDocument("v2", self._version)
+        elif (described := self._described.get(path.removeprefix("/openapi/v3/"))) is not None:
+            dialect, (resources, others) = "v3", described
+            document = JSONDocument("v3", self._version)
+        else:
+            return
+        for piece in Writer(dialect, Descriptions()).pieces(resources, others):
+            document.add(piece)
+            yield
+        body = document.finish()
+        digest = hashlib.sha512()
+        for start in range(0, len(body), _HASHED):
+            digest.update(memoryview(body)[start : start + _HASHED])
+            yield
+        if generation == self._generation:
+            self._documents[key] = body, f'"{digest.hexdigest().upper()}"'

@@ -10,6 +10,9 @@ from typing import Any
 
 import msgspec
 
+from .documents import SECURITY, TITLE
+from .writer import Piece
+
 
 def _varint(number: int) -> bytes:
     result = bytearray()
@@ -128,21 +131,36 @@ def _path_item(item: Mapping[str, Any]) -> bytes:
     return b"".join(parts)
 
 
-def encode(document: Mapping[str, Any]) -> bytes:
-    """The document as protobuf."""
-    info = _text(1, document["info"]["title"]) + _text(2, document["info"]["version"])
-    paths = {path: _path_item(item) for path, item in document["paths"].items()}
-    definitions = {name: _schema(schema) for name, schema in document["definitions"].items()}
-    parameters = {name: _parameter(parameter) for name, parameter in document["parameters"].items()}
-    schemes = {name: _bytes(2, _api_key(scheme)) for name, scheme in document["securityDefinitions"].items()}
-    return b"".join(
-        (
-            _text(1, document["swagger"]),
-            _bytes(2, info),
-            _bytes(8, _named(2, paths)),
-            _bytes(9, _named(1, definitions)),
-            _bytes(10, _named(1, parameters)),
-            b"".join(_bytes(12, _named(1, dict.fromkeys(each, b""))) for each in document["security"]),
-            _bytes(13, _named(1, schemes)),
+class ProtobufDocument:
+    """Collects a version 2 document as protobuf."""
+
+    def __init__(self, version: str) -> None:
+        self._version = version
+        self._paths: dict[str, bytes] = {}
+        self._definitions: dict[str, bytes] = {}
+        self._parameters: dict[str, bytes] = {}
+
+    def add(self, piece: Piece) -> None:
+        """Write a piece."""
+        match piece.section:
+            case "paths":
+                self._paths[piece.name] = _path_item(piece.value)
+            case "definitions":
+                self._definitions[piece.name] = _schema(piece.value)
+            case "parameters":
+                self._parameters[piece.name] = _parameter(piece.value)
+
+    def finish(self) -> bytes:
+        """The whole."""
+        schemes = {name: _bytes(2, _api_key(scheme)) for name, scheme in SECURITY.items()}
+        return b"".join(
+            (
+                _text(1, "2.0"),
+                _bytes(2, _text(1, TITLE) + _text(2, self._version)),
+                _bytes(8, _named(2, dict(sorted(self._paths.items())))),
+                _bytes(9, _named(1, dict(sorted(self._definitions.items())))),
+                _bytes(10, _named(1, dict(sorted(self._parameters.items())))),
+                _bytes(12, _named(1, dict.fromkeys(SECURITY, b""))),
+                _bytes(13, _named(1, schemes)),
+            )
         )
-    )

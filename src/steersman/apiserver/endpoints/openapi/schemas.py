@@ -7,7 +7,7 @@ that may be of two kinds.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Literal
@@ -167,40 +167,40 @@ class Descriptions:
 
 
 class Schemas:
-    """Collects the definitions that types need, in one dialect."""
+    """Finds the definitions that types need, in one dialect: whoever refers to a type asks for its definition."""
 
     def __init__(self, dialect: Dialect, descriptions: Descriptions) -> None:
         self._dialect = dialect
         self._descriptions = descriptions
-        self.definitions: dict[str, dict[str, Any]] = {}
+        self._asked: set[str] = set()
+        self._pending: list[type[Any]] = []
+        self._scalars: list[str] = []
 
-    def add(self, types: Iterable[type[Any]]) -> None:
-        """Add types and everything they are made of."""
-        pending = list(types)
-        while pending:
-            type_ = pending.pop()
+    def add(self, type_: type[Any]) -> str:
+        """Ask for the definition of a type, and of everything it is made of; its name."""
+        name = definition_name(type_)
+        if name not in self._asked:
+            self._asked.add(name)
+            self._pending.append(type_)
+        return name
+
+    def take(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """The definitions that have been asked for since, each once, in no order."""
+        while self._pending:
+            type_ = self._pending.pop()
             name = definition_name(type_)
-            if name in self.definitions:
-                continue
-            self.definitions[name] = self._definition(type_, name)
-            for member in struct_shape(type_).members.values():
-                shape = member.shape
-                while shape.item is not None:
-                    shape = shape.item
-                if shape.struct is not None:
-                    pending.append(shape.struct)
-
-    def sorted(self) -> dict[str, dict[str, Any]]:
-        """The definitions by name."""
-        return dict(sorted(self.definitions.items()))
+            yield name, self._definition(type_, name)
+        while self._scalars:
+            name = self._scalars.pop()
+            schema = _SCALARS_V3.get(name, SCALARS[name]) if self._dialect == "v3" else SCALARS[name]
+            text = self._descriptions.of(name)
+            yield name, {**schema, "description": text} if text else dict(schema)
 
     def reference(self, name: str) -> dict[str, Any]:
-        """A reference to a definition, which is added if it is a scalar's."""
-        if name in SCALARS and name not in self.definitions:
-            scalar = dict(_SCALARS_V3.get(name, SCALARS[name]) if self._dialect == "v3" else SCALARS[name])
-            if text := self._descriptions.of(name):
-                scalar["description"] = text
-            self.definitions[name] = scalar
+        """A reference to a definition; a scalar's is asked for by that."""
+        if name in SCALARS and name not in self._asked:
+            self._asked.add(name)
+            self._scalars.append(name)
         return {"$ref": _PREFIX[self._dialect] + name}
 
     def _definition(self, type_: type[Any], name: str) -> dict[str, Any]:
@@ -267,7 +267,7 @@ class Schemas:
         match shape.kind:
             case "struct":
                 assert shape.struct is not None
-                return self.reference(definition_name(shape.struct))
+                return self.reference(self.add(shape.struct))
             case "list":
                 assert shape.item is not None
                 # A list of free JSON is the enumeration of a schema.

@@ -1,12 +1,12 @@
-"""Writes one OpenAPI document, in either dialect, from resources and the server's other paths."""
+"""Says in pieces what an OpenAPI document consists of, in either dialect."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -14,7 +14,7 @@ from steersman.api.scheme import Resource
 from steersman.api.types import meta_v1
 
 from .paths import Operation, PathItem, paths
-from .schemas import PATCH, Descriptions, Dialect, Schemas, definition_name
+from .schemas import PATCH, Descriptions, Dialect, Schemas
 from .server_paths import ServerPath
 
 _SPECIAL = {
@@ -24,18 +24,19 @@ _SPECIAL = {
     "TokenRequest": "authentication_v1",
 }
 _PHRASES = {200: "OK", 201: "Created", 202: "Accepted"}
-_SECURITY = {
-    "BearerToken": {
-        "description": "Bearer Token authentication",
-        "in": "header",
-        "name": "authorization",
-        "type": "apiKey",
-    }
-}
 # Old kubectl looks for these among the parameters of the operation itself; the name differs by kind upstream.
 _NEVER_SHARED = frozenset({"dryRun", "fieldValidation", "name"})
 
 Parameter = dict[str, Any]
+Section = Literal["paths", "definitions", "parameters"]
+
+
+class Piece(NamedTuple):
+    """A named part of one of a document's sections."""
+
+    section: Section
+    name: str
+    value: dict[str, Any]
 
 
 class Writer:
@@ -46,30 +47,17 @@ class Writer:
         self._schemas = Schemas(dialect, descriptions)
         self._shared: dict[str, Parameter] = {}
 
-    def document(
-        self, resources: Iterable[Resource[Any]], others: Iterable[ServerPath], version: str
-    ) -> dict[str, Any]:
-        """The document of some resources and other paths."""
-        items: dict[str, Any] = {}
+    def pieces(self, resources: Iterable[Resource[Any]], others: Iterable[ServerPath]) -> Iterator[Piece]:
+        """The document of some resources and other paths, each piece in well under a millisecond."""
         for resource in resources:
             for item in paths(resource):
-                items[item.path] = self._path(resource, item)
+                yield Piece("paths", item.path, self._path(resource, item))
         for other in others:
-            items[other.path] = {"get": self._other(other)}
-        info = {"title": "Kubernetes", "version": version}
-        ordered = dict(sorted(items.items()))
-        if self._v3:
-            components = {"schemas": self._schemas.sorted(), "securitySchemes": _SECURITY}
-            return {"openapi": "3.0.0", "info": info, "paths": ordered, "components": components}
-        return {
-            "swagger": "2.0",
-            "info": info,
-            "paths": ordered,
-            "definitions": self._schemas.sorted(),
-            "parameters": dict(sorted(self._shared.items())),
-            "securityDefinitions": _SECURITY,
-            "security": [{"BearerToken": []}],
-        }
+            yield Piece("paths", other.path, {"get": self._other(other)})
+        for name, schema in self._schemas.take():
+            yield Piece("definitions", name, schema)
+        for name, parameter in self._shared.items():
+            yield Piece("parameters", name, parameter)
 
     def _path(self, resource: Resource[Any], item: PathItem) -> dict[str, Any]:
         """A path; what all its operations take stands there once."""
@@ -151,8 +139,7 @@ class Writer:
         return {**result, "401": {"description": "Unauthorized"}}
 
     def _reference(self, type_: type[Any]) -> dict[str, Any]:
-        self._schemas.add([type_])
-        return self._schemas.reference(definition_name(type_))
+        return self._schemas.reference(self._schemas.add(type_))
 
     def _body(self, resource: Resource[Any], operation: Operation) -> dict[str, Any] | None:
         match operation.body:
