@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import signal
+import socket
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +34,12 @@ def pod(kubectl: Kubectl, name: str, command: list[str], **container: object) ->
         yield name
     finally:
         kubectl("delete", "pod", name, "--ignore-not-found")
+
+
+def until(condition: Callable[[], bool], seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def test_exec_ends_with_its_input_and_its_code(kubectl: Kubectl) -> None:
@@ -108,6 +118,96 @@ def test_port_forward_and_its_refusal(kubectl: Kubectl) -> None:
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=10)
         assert "refused" in output
+
+
+def test_newest_kubectl_gets_websockets(kubectl: Kubectl) -> None:
+    minor = int(kubectl.suffix or "0")
+    with pod(kubectl, "ws", ["sh", "-c", SERVER]) as name:
+        done = kubectl.run("exec", "-v=9", name, "--", "true")
+        assert done.returncode == 0
+        said = done.stderr.lower()
+        assert ("v5.channel.k8s.io" if minor >= 130 else "v4.channel.k8s.io") in said
+        assert ("spdy" in said) is (minor < 130)
+
+
+def test_copies_both_ways(kubectl: Kubectl, tmp_path: Path) -> None:
+    here, back = tmp_path / "here", tmp_path / "back"
+    here.write_bytes(os.urandom(3_000_000))
+    with pod(kubectl, "cp", ["sleep", "1000"]) as name:
+        kubectl("cp", str(here), f"{name}:/tmp/there")
+        kubectl("cp", f"{name}:/tmp/there", str(back))
+        assert back.read_bytes() == here.read_bytes()
+
+
+def test_connections_of_one_port_forward_go_their_own_ways(kubectl: Kubectl) -> None:
+    with pod(kubectl, "many", ["sh", "-c", f"busybox nc -ll -p 9000 -e sleep 1000 & {SERVER}"]) as name:
+        process = kubectl.background("port-forward", name, ":9000", ":8080")
+        try:
+            assert process.stdout is not None
+            lines = [process.stdout.readline()]
+            while "-> 8080" not in lines[-1]:
+                lines.append(process.stdout.readline())
+            ports = {line.split()[-1]: int(line.split()[2].rpartition(":")[2]) for line in lines}
+            with socket.create_connection(("127.0.0.1", ports["9000"]), timeout=10) as stuck:
+                stuck.settimeout(1)
+                with contextlib.suppress(TimeoutError):
+                    stuck.sendall(bytes(4 << 20))  # to a program that reads nothing
+                with urllib.request.urlopen(f"http://127.0.0.1:{ports['8080']}/", timeout=10) as answer:
+                    assert answer.read() == b"hi\n"
+        finally:
+            process.kill()
+            process.communicate()
+
+
+def test_proxies(kubectl: Kubectl) -> None:
+    ports = [{"name": "http", "containerPort": 8080}]
+    readiness = {"tcpSocket": {"port": 8080}, "periodSeconds": 1}
+    with pod(kubectl, "proxied", ["sh", "-c", SERVER], ports=ports, readinessProbe=readiness) as name:
+        kubectl("label", "pod", name, f"app={name}")
+        kubectl("expose", "pod", name, "--port=80", "--target-port=http")
+        until(lambda: "8080" in kubectl("get", "endpoints", name))
+        below = "/api/v1/namespaces/default"
+        for path in (f"services/{name}:80", f"services/http:{name}:", f"pods/{name}", f"pods/{name}:8080"):
+            assert kubectl("get", "--raw", f"{below}/{path}/proxy/") == "hi\n"
+        refused = kubectl.run("get", "--raw", f"{below}/pods/{name}:9/proxy/").stderr
+        assert "error trying to reach service: dial tcp" in refused
+        node = kubectl("get", "pod", name, "-o", "jsonpath={.spec.nodeName}")
+        assert name in kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/pods")
+        process = kubectl.background("proxy", "--port=0")
+        try:
+            assert process.stdout is not None
+            port = process.stdout.readline().rpartition(":")[2].strip()
+            url = f"http://127.0.0.1:{port}{below}/services/{name}:80/proxy/"
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                assert answer.read() == b"hi\n"
+        finally:
+            process.kill()
+            process.communicate()
+        kubectl("delete", "service", name)
+
+
+def test_logs_with_each_flag(kubectl: Kubectl) -> None:
+    said = "echo one; echo err >&2; sleep 1.2; echo two; sleep 1000"
+    with pod(kubectl, "logs", ["sh", "-c", said]) as name:
+        until(lambda: "two" in kubectl("logs", name))
+        assert sorted(kubectl("logs", name).split()) == ["err", "one", "two"]
+        assert kubectl("logs", name, "--tail=1") == "two\n"
+        assert kubectl("logs", name, "--tail=0") == ""
+        assert len(kubectl("logs", name, "--limit-bytes=5")) == 5
+        assert kubectl("logs", name, "--since=1h").endswith("two\n")
+        stamps = [line.split()[0] for line in kubectl("logs", name, "--timestamps").splitlines()]
+        assert kubectl("logs", name, f"--since-time={stamps[-1]}") == "two\n"
+        raw = f"/api/v1/namespaces/default/pods/{name}/log"
+        assert kubectl("get", "--raw", f"{raw}?stream=Stderr") == "err\n"
+        assert kubectl("get", "--raw", f"{raw}?stream=Stdout") == "one\ntwo\n"
+        assert kubectl("get", "--raw", f"{raw}?insecureSkipTLSVerifyBackend=true&tailLines=1") == "two\n"
+        assert kubectl("logs", name, "--insecure-skip-tls-verify-backend", "--tail=1") == "two\n"
+        assert "previous terminated container" in kubectl.run("logs", name, "--previous").stderr
+        assert "container nope is not valid for pod" in kubectl.run("logs", name, "-c", "nope").stderr
+        follower = kubectl.background("logs", "-f", name)
+        kubectl("delete", "pod", name)
+        output, _ = follower.communicate(timeout=20)
+        assert output.endswith("two\n")
 
 
 def test_host_port(kubectl: Kubectl) -> None:
