@@ -56,6 +56,7 @@ def test_names_that_are_none(text: str) -> None:
         ("", False),
         ("localhost", False),
         ("0177.0.0.1", False),
+        ("fd00::1%x@192.0.2.1", False),
     ],
 )
 def test_addresses(address: str, allowed: bool) -> None:

@@ -217,8 +217,10 @@ async def test_methods(pki: Path, method: str) -> None:
         ("services/web:metrics", 503, 'no endpoints available for service \\"web:metrics\\"'),
         ("services/web", 503, 'no endpoints available for service \\"web\\"'),
         ("pods/p:1", 503, "error trying to reach service: dial tcp 127.0.0.1:1: connect: connection refused"),
-        ("pods/p:x", 503, "error trying to reach service: "),
-        ("pods/p:99999", 503, "error trying to reach service: "),
+        ("pods/p:x", 503, "error trying to reach service: dial tcp: lookup tcp/x: unknown port"),
+        ("pods/p:80@192.0.2.1", 503, "lookup tcp/80@192.0.2.1: unknown port"),
+        ("pods/p:80%2523", 503, "unknown port"),
+        ("pods/p:99999", 503, "error trying to reach service: dial tcp: address 99999: invalid port"),
     ],
 )
 async def test_refusals(pki: Path, target: str, code: int, text: str) -> None:

@@ -40,18 +40,24 @@ class Location(NamedTuple):
     kubelet: Target | None = None
 
     @property
-    def authority(self) -> str:
-        """The host and the port as a URL has them."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}" if self.port else host
+    def number(self) -> int:
+        """The port, by the scheme where none is given; raises OSError for one that is none.
+
+        Whatever is no number MUST NOT reach a URL: ``1@elsewhere`` would make the address a password.
+        """
+        if not self.port:
+            return 443 if self.scheme == "https" else 80
+        if not (self.port.isascii() and self.port.isdigit()):
+            raise OSError(f"dial tcp: lookup tcp/{self.port}: unknown port")
+        if int(self.port) > 65535:
+            raise OSError(f"dial tcp: address {self.port}: invalid port")
+        return int(self.port)
 
     @property
-    def number(self) -> int:
-        """The port, by the scheme where none is given; raises ValueError for one that is none."""
-        number = int(self.port) if self.port else {"https": 443}.get(self.scheme, 80)
-        if not 0 < number < 65536:
-            raise ValueError(f"invalid port {number}")
-        return number
+    def authority(self) -> str:
+        """The host and the port as a URL has them; raises OSError as ``number`` does."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.number}" if self.port else host
 
 
 def split_name(text: str, kind: str) -> Name:
@@ -78,6 +84,8 @@ def is_proxyable(address: str) -> bool:
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
         ip = ip.ipv4_mapped
     broadcast = ip == ipaddress.IPv4Address("255.255.255.255")
+    if getattr(ip, "scope_id", None):
+        return False
     return not (ip.is_unspecified or ip.is_loopback or ip.is_multicast or ip.is_link_local or broadcast)
 
 

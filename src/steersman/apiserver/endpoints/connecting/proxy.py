@@ -42,6 +42,7 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _CREDENTIALS = re.compile(r"authorization$|impersonate-|x-remote-(?:user|uid|group|extra-)")
 _NOT_SHOWN = _HOP_BY_HOP | {
     "access-control-allow-credentials",
@@ -104,27 +105,28 @@ class Proxy:
         if request.incoming is not None and {"content-length", "transfer-encoding"} & request.headers.keys():
             body = request.incoming.__aiter__()
         try:
+            authority = location.authority
             response = await self._nodes.outgoing.request(
                 request.method,
-                f"{location.scheme}://{location.authority}{target}",
+                f"{location.scheme}://{authority}{target}",
                 headers=headers,
                 body=body if request.headers.get("content-length") != "0" else None,
                 tls=self._tls(location),
             )
         except OSError as error:
             raise unreachable(error) from error
-        return answer_of(response, request, Links(prefix, location.authority, request.headers.get("host", "")))
+        return answer_of(response, request, Links(prefix, authority, request.headers.get("host", "")))
 
     async def _upgrade(self, request: Request, location: Location, path: str) -> Answer:
-        headers = [*forwarded_headers(request), ("Connection", "Upgrade")]
-        headers += [("Upgrade", request.headers.get("upgrade", ""))]
+        headers = [each for each in forwarded_headers(request) if each[0] != "Content-Length"]
+        headers += [("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", ""))]
         try:
             tls, number = self._tls(location), location.number
             reader, writer = await self._nodes.outgoing.dial(location.host, number, tls)
             answer, backend = await ask_upgrade(reader, writer, request.method, with_query(path, request), headers)
         except UpgradeRefused as refused:
             return refusal(refused)
-        except (OSError, ValueError) as error:
+        except OSError as error:
             raise internal_error(str(error)) from error
 
         async def run(connection: Connection) -> None:
@@ -156,7 +158,8 @@ def with_query(path: str, request: Request) -> str:
     if any(character < " " for character in request.query_string):
         raise bad_request("malformed query")
     encoded = quote(path, safe="/$&+,:;=@~")
-    return f"{encoded}?{request.query_string}" if request.query_string else encoded
+    query = quote(request.query_string.encode("latin-1"), safe=_PRINTABLE)
+    return f"{encoded}?{query}" if query else encoded
 
 
 def forwarded_headers(request: Request) -> list[tuple[str, str]]:
