@@ -12,6 +12,7 @@ from steersman.api.resources import builtin_scheme
 from steersman.api.types.core_v1 import Pod, ServiceAccount
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.user import ANONYMOUS, User
+from steersman.apiserver.authn.bearer import bearer_token
 from steersman.apiserver.authn.chain import Authentication
 from steersman.apiserver.authn.impersonation import impersonated
 from steersman.apiserver.authn.request_header import RequestHeaders
@@ -217,6 +218,27 @@ class Allow:
 
     def rules(self, user: User, namespace: str) -> Any:
         raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("protocols", "token"),
+    [
+        ("base64url.bearer.authorization.k8s.io.c2VjcmV0, v4.channel.k8s.io", "secret"),
+        ("v4.channel.k8s.io, base64url.bearer.authorization.k8s.io._w", None),
+        ("v4.channel.k8s.io", ""),
+        ("base64url.bearer.authorization.k8s.io.c2VjcmV0", None),
+        ("base64url.bearer.authorization.k8s.io.c2Vjcg==, v4.channel.k8s.io", None),
+        ("base64url.bearer.authorization.k8s.io.c2, base64url.bearer.authorization.k8s.io.c2, x", None),
+    ],
+)
+def test_tokens_among_the_protocols_of_a_websocket(protocols: str, token: str | None) -> None:
+    headers = {"connection": "Upgrade", "upgrade": "websocket", "sec-websocket-protocol": protocols}
+    if token is None:
+        with pytest.raises(StatusError, match="Unauthorized"):
+            bearer_token(request(headers))
+    else:
+        assert bearer_token(request(headers)) == token
+    assert bearer_token(request({"sec-websocket-protocol": protocols})) == ""
 
 
 async def test_impersonation_needs_every_permission() -> None:

@@ -9,6 +9,7 @@ from steersman.api.errors import unauthorized
 from steersman.api.user import ANONYMOUS, User
 from steersman.apiserver.http.messages import Request
 
+from .bearer import bearer_token
 from .request_header import RequestHeaders
 from .service_account import InvalidToken
 from .x509 import CertificateAuthority
@@ -71,9 +72,7 @@ class Authentication:
             and (user := self._authority.user(request.peer_certificate)) is not None
         ):
             return user
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip()
-        if scheme.lower() == "bearer" and token:
+        if token := bearer_token(request):
             try:
                 for authenticator in self._tokens:
                     if (found := await authenticator.authenticate_token(token)) is not None:

@@ -10,6 +10,7 @@ no I/O.
 
 from .asking import UpgradeRefused, ask_upgrade
 from .connection import (
+    BEARER_PREFIX,
     PORT_FORWARD,
     TUNNEL_PREFIX,
     V5,
@@ -28,6 +29,7 @@ from .translation import Translator
 from .tunnel import WebSocketTunnel
 
 __all__ = [
+    "BEARER_PREFIX",
     "PORT_FORWARD",
     "TUNNEL_PREFIX",
     "V5",

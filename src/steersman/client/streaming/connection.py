@@ -36,6 +36,9 @@ PORT_FORWARD = "portforward.k8s.io"
 TUNNEL_PREFIX = "SPDY/3.1+"
 """Before the name of a SPDY protocol: the WebSocket protocol whose messages carry SPDY's bytes (KEP-4006)."""
 
+BEARER_PREFIX = "base64url.bearer.authorization.k8s.io."
+"""Before a token: the WebSocket protocol by which browsers send it.  It MUST NOT be passed on."""
+
 
 def tokens(text: str) -> list[str]:
     """The elements of a comma-separated header."""

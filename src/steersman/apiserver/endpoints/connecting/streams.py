@@ -13,6 +13,7 @@ from steersman.api.errors import StatusError, bad_request, internal_error
 from steersman.api.types.core_v1 import Pod
 from steersman.apiserver.http.messages import Answer, Request, Response, Upgrade
 from steersman.client.streaming import (
+    BEARER_PREFIX,
     TUNNEL_PREFIX,
     V5,
     Connection,
@@ -30,9 +31,6 @@ from steersman.client.streaming import (
 from .containers import choose_container
 from .logs import is_true
 from .node_client import NodeClient, Target
-
-BEARER_PREFIX = "base64url.bearer.authorization.k8s.io."
-"""What begins the WebSocket protocol by which browsers send a token: it MUST NOT be passed on."""
 
 _FORWARDED = (
     "upgrade",
