@@ -41,6 +41,7 @@ from .endpoints.openapi import OpenAPI
 from .endpoints.openid import OpenID
 from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_answer, too_large_answer
 from .endpoints.resources import Resources
+from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
@@ -73,6 +74,7 @@ VERSION = Info(
 
 _HOOKS = (
     "poststarthook/start-system-namespaces-controller",
+    "poststarthook/start-kube-apiserver-identity-lease-controller",
     "poststarthook/rbac/bootstrap-roles",
     "poststarthook/scheduling/bootstrap-system-priority-classes",
     "poststarthook/bootstrap-controller",
@@ -100,12 +102,12 @@ class ApiServer:
         self.port = 0
         self.metrics = Metrics()
         self.scheme = builtin_scheme()
-        self._store = store
+        self._store = metered = MeteredStore(store)
         self._stopping = False
         self._draining = False
         self._surroundings = Surroundings()
         self.registry = Registry(
-            store,
+            metered,
             self.scheme,
             RegistryConfig(
                 service_cidr=config.service_cidr,
@@ -117,9 +119,10 @@ class ApiServer:
             surroundings=self._surroundings,
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
         )
+        self.registry.admission.observe = self.metrics.admitted
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
-        self._components = Components(store.revision, self._lease, self.registry.clock)
+        self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
@@ -226,6 +229,10 @@ class ApiServer:
             is_served=self.is_served,
             connector=Connector(nodes, self._find),
         )
+        stored = Stored(self.registry.caches, resources.watches, self._store)
+        self.metrics.add(self._store, stored, BuildInfo(VERSION))
+        self.metrics.add_slis(self._health)
+        self.metrics.before(stored.measure)
         pipeline = Pipeline(
             authentication,
             self.authorizer,
@@ -266,6 +273,7 @@ class ApiServer:
             "/api",
             "/apis",
             "/metrics",
+            "/metrics/slis",
             "/openapi/v2",
             "/openapi/v3",
             "/openid/v1/jwks",

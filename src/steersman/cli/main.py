@@ -60,9 +60,15 @@ def cluster_options(function: F) -> F:
                 metavar="STORE",
                 help="sqlite, memory, or etcd=URL[,URL…].  [default: sqlite]",
             ),
+            click.option("--etcd-cafile", metavar="FILE", help="The authority of etcd's certificates, for https URLs."),
+            click.option("--etcd-certfile", metavar="FILE", help="The certificate that etcd is shown."),
+            click.option("--etcd-keyfile", metavar="FILE", help="Its key."),
             click.option("--node-name", metavar="NAME", help="This machine's node.  [default: the host name]"),
             click.option("--node-ip", "node_address", metavar="ADDRESS", help="This machine's address."),
             click.option("--service-cidr", metavar="CIDR", help="The Services' range.  [default: 10.96.0.0/12]"),
+            click.option(
+                "--service-node-port-range", metavar="LOW-HIGH", help="The node ports.  [default: 30000-32767]"
+            ),
             click.option("--cluster-cidr", metavar="CIDR", help="The pods' range.  [default: 10.244.0.0/16]"),
             click.option("--cluster-domain", metavar="DOMAIN", help="[default: cluster.local]"),
             click.option("--kubelet-port", type=click.IntRange(1, 65535), help="[default: 10250]"),

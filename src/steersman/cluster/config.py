@@ -26,6 +26,9 @@ NODE_PREFIX = 24
 """The size of a node's part of the pod range."""
 
 
+_FILES = ("airgap_images", "etcd_cafile", "etcd_certfile", "etcd_keyfile")
+_PORT_RANGE = re.compile(r"([0-9]{1,5})-([0-9]{1,5})")
+
 LONGEST_NAME = 253
 _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 
@@ -47,7 +50,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     bind_address: str = "0.0.0.0"  # noqa: S104 - an API server is reached from its pods and other nodes
     secure_port: int = 6443
     datastore: str = "sqlite"
+    etcd_cafile: str = ""
+    etcd_certfile: str = ""
+    etcd_keyfile: str = ""
     service_cidr: str = "10.96.0.0/12"
+    service_node_port_range: str = "30000-32767"
     cluster_cidr: str = "10.244.0.0/16"
     cluster_domain: str = "cluster.local"
     kubelet_port: int = 10250
@@ -102,6 +109,12 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     def kubernetes_address(self) -> str:
         """The cluster IP of the ``kubernetes`` Service: the first of the range."""
         return str(ipaddress.ip_network(self.service_cidr)[1])
+
+    @property
+    def node_ports(self) -> tuple[int, int]:
+        """The lowest and the highest node port."""
+        low, _, high = self.service_node_port_range.partition("-")
+        return int(low), int(high)
 
     @property
     def pki(self) -> PKIConfig:
@@ -181,8 +194,9 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
     data_dir = canonical(data_dir)
     given = {name: value for name, value in settings.items() if value is not None}
     present = present or load(data_dir)
-    if given.get("airgap_images"):  # the node's process works in another directory
-        given["airgap_images"] = os.path.abspath(str(given["airgap_images"]))
+    for name in _FILES:  # the node's process works in another directory
+        if given.get(name):
+            given[name] = os.path.abspath(str(given[name]))
     try:
         if present is not None:
             config = msgspec.structs.replace(present, **given)
@@ -207,6 +221,12 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
                 f"{name!r} cannot be a {option[2:].replace('-', ' ')}: it must consist of lower case letters, digits, "
                 f"'-' and '.', and begin and end with a letter or digit; choose another with {option}"
             )
+    ports = _PORT_RANGE.fullmatch(config.service_node_port_range)
+    if ports is None or not 1 <= int(ports[1]) <= int(ports[2]) <= 65535:
+        raise ConfigError(
+            f"{config.service_node_port_range!r} is no range of ports such as 30000-32767; "
+            "choose another --service-node-port-range"
+        )
     if given.get("airgap_images") and not Path(config.airgap_images).is_dir():
         raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
     if present is not None:

@@ -23,6 +23,7 @@ from .config import ClusterConfig, ConfigError
 if TYPE_CHECKING:
     from steersman.client.client import Client
     from steersman.controllers.config import ControllerManagerConfig
+    from steersman.storage.etcd import EtcdTLS
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +113,17 @@ async def _schedule(config: ClusterConfig, client: Client) -> None:
 async def _store(config: ClusterConfig) -> AsyncIterator[Store]:
     directory = config.root / "server"
     directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-    store = await open_store(config.datastore, directory)
+    store = await open_store(config.datastore, directory, _etcd_tls(config) if config.shares_store else None)
     try:
         yield store
     finally:
         await store.close()
+
+
+def _etcd_tls(config: ClusterConfig) -> EtcdTLS:
+    from steersman.storage.etcd import EtcdTLS
+
+    return EtcdTLS(config.etcd_cafile or None, config.etcd_certfile or None, config.etcd_keyfile or None)
 
 
 async def _keep_node(config: ClusterConfig) -> None:
@@ -150,6 +157,7 @@ def _server_config(config: ClusterConfig) -> ApiServerConfig:
         pki_directory=config.root / "pki",
         advertise_address=config.server_address,
         service_cidr=config.service_cidr,
+        node_ports=config.node_ports,
         shared_store=config.shares_store,
         issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
     )

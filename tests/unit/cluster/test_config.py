@@ -34,6 +34,8 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
     [
         ({"service_cidr": "10.244.0.0/16"}, "overlap"),
         ({"service_cidr": "10.96.0.1/12"}, "host bits set"),
+        ({"service_node_port_range": "30000"}, "no range of ports.*--service-node-port-range"),
+        ({"service_node_port_range": "30010-30000"}, "no range of ports"),
         ({"bind_address": "nowhere"}, "does not appear to be an IPv4 or IPv6 address"),
         ({"node_name": "my_host"}, "'my_host' cannot be a node name.*--node-name"),
         ({"cluster_domain": "cluster.local."}, "cannot be a cluster domain"),

@@ -6,8 +6,11 @@ from typing import Any
 
 from steersman.api.types import (
     admissionregistration_v1,
+    admissionregistration_v1alpha1,
+    admissionregistration_v1beta1,
     apiextensions_v1,
     apiregistration_v1,
+    certificates_v1beta1,
     discovery_v1,
     flowcontrol_v1,
     meta_v1,
@@ -78,7 +81,29 @@ def webhook(obj: admissionregistration_v1.MutatingWebhook | admissionregistratio
         obj.reinvocation_policy = obj.reinvocation_policy or "Never"
 
 
-def rule(obj: admissionregistration_v1.RuleWithOperations | admissionregistration_v1.NamedRuleWithOperations) -> None:
+def mutating_policy(
+    obj: admissionregistration_v1alpha1.MutatingAdmissionPolicySpec
+    | admissionregistration_v1beta1.MutatingAdmissionPolicySpec,
+) -> None:
+    obj.failure_policy = obj.failure_policy or "Fail"
+    obj.reinvocation_policy = obj.reinvocation_policy or "Never"
+
+
+def param_ref(obj: admissionregistration_v1alpha1.ParamRef) -> None:
+    obj.parameter_not_found_action = obj.parameter_not_found_action or "Deny"
+
+
+def pod_certificate_request(obj: certificates_v1beta1.PodCertificateRequestSpec) -> None:
+    if obj.max_expiration_seconds is None:
+        obj.max_expiration_seconds = 86_400
+
+
+def rule(
+    obj: admissionregistration_v1.RuleWithOperations
+    | admissionregistration_v1.NamedRuleWithOperations
+    | admissionregistration_v1alpha1.NamedRuleWithOperations
+    | admissionregistration_v1beta1.NamedRuleWithOperations,
+) -> None:
     obj.scope = obj.scope or "*"
 
 
@@ -86,7 +111,11 @@ def admission_policy(obj: admissionregistration_v1.ValidatingAdmissionPolicySpec
     obj.failure_policy = obj.failure_policy or "Fail"
 
 
-def match_resources(obj: admissionregistration_v1.MatchResources) -> None:
+def match_resources(
+    obj: admissionregistration_v1.MatchResources
+    | admissionregistration_v1alpha1.MatchResources
+    | admissionregistration_v1beta1.MatchResources,
+) -> None:
     obj.match_policy = obj.match_policy or "Equivalent"
     obj.namespace_selector = obj.namespace_selector or meta_v1.LabelSelector()
     obj.object_selector = obj.object_selector or meta_v1.LabelSelector()
@@ -148,9 +177,17 @@ TABLE: dict[type[Any], Default] = {
     admissionregistration_v1.ServiceReference: service_port,
     admissionregistration_v1.ValidatingAdmissionPolicySpec: admission_policy,
     admissionregistration_v1.ValidatingWebhook: webhook,
+    admissionregistration_v1alpha1.MatchResources: match_resources,
+    admissionregistration_v1alpha1.MutatingAdmissionPolicySpec: mutating_policy,
+    admissionregistration_v1alpha1.NamedRuleWithOperations: rule,
+    admissionregistration_v1alpha1.ParamRef: param_ref,
+    admissionregistration_v1beta1.MatchResources: match_resources,
+    admissionregistration_v1beta1.MutatingAdmissionPolicySpec: mutating_policy,
+    admissionregistration_v1beta1.NamedRuleWithOperations: rule,
     apiextensions_v1.CustomResourceDefinition: custom_resource_definition,
     apiextensions_v1.ServiceReference: service_port,
     apiregistration_v1.ServiceReference: service_port,
+    certificates_v1beta1.PodCertificateRequestSpec: pod_certificate_request,
     discovery_v1.EndpointPort: endpoint_port,
     flowcontrol_v1.ExemptPriorityLevelConfiguration: exempt,
     flowcontrol_v1.FlowSchemaSpec: flow_schema,

@@ -36,7 +36,9 @@ def stateful_set(obj: apps_v1.StatefulSet) -> None:
         strategy.type = "RollingUpdate"
         strategy.rolling_update = strategy.rolling_update or apps_v1.RollingUpdateStatefulSetStrategy()
     if strategy.type == "RollingUpdate" and strategy.rolling_update is not None:
-        strategy.rolling_update.partition = strategy.rolling_update.partition or 0
+        rolling = strategy.rolling_update
+        rolling.partition = rolling.partition or 0
+        rolling.max_unavailable = 1 if rolling.max_unavailable is None else rolling.max_unavailable
     retention = spec.persistent_volume_claim_retention_policy
     if retention is None:
         retention = apps_v1.StatefulSetPersistentVolumeClaimRetentionPolicy()

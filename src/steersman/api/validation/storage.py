@@ -212,10 +212,27 @@ def volume_attachment(faults: Faults, obj: storage_v1.VolumeAttachment) -> None:
         faults.forbidden("spec.source", detail)
     elif inline is None and not volume:
         faults.append(errors.required("spec.source", detail))
+    elif inline is not None:
+        _inline(faults, inline, "spec.source.inlineVolumeSpec")
     if volume:
         faults.grammar("spec.source.persistentVolumeName", volume, names.dns1123_subdomain)
     faults.grammar("spec.nodeName", spec.node_name, names.dns1123_subdomain)
     _attachment_status(faults, obj.status)
+
+
+def _inline(faults: Faults, spec: core_v1.PersistentVolumeSpec, path: str) -> None:
+    """A volume that is not an object of its own, but came from a pod."""
+    context = "in the context of inline volumes"
+    if spec.claim_ref is not None:
+        faults.forbidden(f"{path}.claimRef", f"may not be specified {context}")
+    if spec.capacity:
+        faults.forbidden(f"{path}.capacity", f"may not be specified {context}")
+    if spec.csi is None:
+        faults.append(errors.required(f"{path}.csi", f"has to be specified {context}"))
+    else:
+        driver_name(faults, f"{path}.csi.driver", spec.csi.driver)
+        faults.required(f"{path}.csi.volumeHandle", spec.csi.volume_handle)
+    faults.required(f"{path}.accessModes", spec.access_modes)
 
 
 def volume_attachment_status(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from steersman.api.errors import StatusError, forbidden
@@ -91,10 +92,14 @@ class Plugin:
 
 
 class Chain:
-    """Plugins in order.  Which of them a form of request concerns is decided once."""
+    """Plugins in order.  Which of them a form of request concerns is decided once.
+
+    ``observe`` is told each time: plugin, verb, whether it refused, ``admit`` or ``validate``, and the seconds.
+    """
 
     def __init__(self, plugins: Sequence[Plugin], cluster: Cluster) -> None:
         self.plugins = tuple(plugins)
+        self.observe: Callable[[str, str, bool, str, float], None] = lambda *_: None
         self._cluster = cluster
         self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
@@ -105,7 +110,7 @@ class Chain:
         if (plugins := self._mutating.get(form)) is None:
             plugins = self._mutating[form] = self._concerned(request, "mutate")
         for plugin in plugins:
-            await plugin.mutate(request, self._cluster)
+            await self._ask(plugin, plugin.mutate, "admit", request)
 
     async def validate(self, request: Request) -> None:
         """Ask every plugin; the first that refuses raises."""
@@ -113,7 +118,17 @@ class Chain:
         if (plugins := self._validating.get(form)) is None:
             plugins = self._validating[form] = self._concerned(request, "validate")
         for plugin in plugins:
-            await plugin.validate(request, self._cluster)
+            await self._ask(plugin, plugin.validate, "validate", request)
+
+    async def _ask(
+        self, plugin: Plugin, step: Callable[[Request, Cluster], Awaitable[None]], name: str, request: Request
+    ) -> None:
+        started, rejected = time.perf_counter(), True
+        try:
+            await step(request, self._cluster)
+            rejected = False
+        finally:
+            self.observe(plugin.name, request.verb, rejected, name, time.perf_counter() - started)
 
     def _concerned(self, request: Request, method: str) -> tuple[Plugin, ...]:
         return tuple(

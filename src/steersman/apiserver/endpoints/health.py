@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+from prometheus_client.core import Metric
 
 from steersman.api.errors import StatusError
 from steersman.apiserver.http.messages import Request, Response
+
+from .measuring import Counter
 
 Check = Callable[[], Awaitable[None]]
 """Raises where something is not well."""
@@ -25,6 +29,13 @@ class Health:
 
     def __init__(self, healthz: Mapping[str, Check], livez: Mapping[str, Check], readyz: Mapping[str, Check]) -> None:
         self._checks = {"healthz": healthz, "livez": livez, "readyz": readyz}
+        self._last = Counter("kubernetes_healthcheck", "The last result of a check.", ("name", "type"), gauge=True)
+        self._results = Counter("kubernetes_healthchecks_total", "Results of checks.", ("name", "status", "type"))
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of all checks."""
+        yield from self._last.collect()
+        yield from self._results.collect()
 
     def paths(self) -> list[str]:
         """All that is answered here."""
@@ -43,7 +54,7 @@ class Health:
         if name:
             if name not in checks:
                 return None
-            reason = await self._failure(checks[name])
+            reason = await self._failure(endpoint, name, checks[name])
             if reason:
                 return Response(f"internal server error: {reason}\n".encode(), 500, _TEXT, _HEADERS)
             return Response(b"ok", 200, _TEXT, _HEADERS)
@@ -55,7 +66,7 @@ class Health:
                 excluded.discard(check)
                 lines.append(f"[+]{check} excluded: ok")
                 continue
-            reason = await self._failure(run)
+            reason = await self._failure(endpoint, check, run)
             failed = failed or bool(reason)
             lines.append(f"[-]{check} failed: reason withheld" if reason else f"[+]{check} ok")
         if excluded:
@@ -67,11 +78,13 @@ class Health:
             return Response(b"ok", 200, _TEXT, _HEADERS)
         return Response("\n".join([*lines, f"{endpoint} check passed\n"]).encode(), 200, _TEXT, _HEADERS)
 
-    @staticmethod
-    async def _failure(check: Check) -> str:
+    async def _failure(self, endpoint: str, name: str, check: Check) -> str:
+        reason = ""
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await check()
         except (StatusError, OSError, RuntimeError, TimeoutError) as error:
-            return str(error) or type(error).__name__
-        return ""
+            reason = str(error) or type(error).__name__
+        self._last.values[name, endpoint] = 0 if reason else 1
+        self._results.add((name, "error" if reason else "success", endpoint))
+        return reason

@@ -33,13 +33,14 @@ from .deadline import deadline
 from .metrics import Metrics, is_long_running
 from .refusals import no_page, overloaded, refusal, shutting_down
 from .request_info import RequestInfo, request_info
-from .resources import Resources
+from .resources import DEPRECATED, Resources
 
 logger = logging.getLogger(__name__)
 
 ALWAYS_ALLOWED = frozenset({"/healthz", "/livez", "/readyz"})
 _SERVED_TO_THE_END = ("/readyz", "/livez", "/healthz", "/metrics")
 _UPGRADED = frozenset({"attach", "exec", "portforward"})
+_APPLY = "application/apply-patch"
 _READ = frozenset({"get", "list", "watch", "head"})
 
 Responder = Callable[[Request], Response | None]
@@ -90,7 +91,7 @@ class Pipeline:
         self._plain = plain
         self._asynchronous = asynchronous
         self._limits = {False: max_read_only, True: max_mutating}
-        self._inflight = {False: 0, True: 0}
+        self._inflight = metrics.inflight
         self._draining = draining
 
     async def handle(self, request: Request) -> Answer:
@@ -131,7 +132,14 @@ class Pipeline:
                 request.headers.get("user-agent", ""),
                 audit_id,
             )
-        self._metrics.observe(self._counted_as(info), code, time.perf_counter() - started)
+        self._metrics.observe(
+            self._counted_as(info),
+            code,
+            time.perf_counter() - started,
+            dry_run="All" if "dryRun=All" in request.query_string else "",
+            size=_size(answer),
+            apply=info.verb == "patch" and request.headers.get("content-type", "").startswith(_APPLY),
+        )
         if isinstance(answer, Stream):
             answer.run = self._counted(info, answer.run)
         elif isinstance(answer, Upgrade):
@@ -155,7 +163,13 @@ class Pipeline:
             return timeout_answer(request)
 
     async def _admit(self, request: Request, info: RequestInfo) -> Answer:
-        request.user = await self._authenticator.authenticate(request)
+        started = time.perf_counter()
+        try:
+            request.user = await self._authenticator.authenticate(request)
+        except StatusError:
+            self._metrics.authenticated(None, time.perf_counter() - started)
+            raise
+        self._metrics.authenticated(request.user, time.perf_counter() - started)
         if any(name.startswith("impersonate-") for name in request.headers):
             request.user = await impersonated(request, request.user, self._authorizer)
         if is_long_running(info):
@@ -165,13 +179,10 @@ class Pipeline:
             self._metrics.refused(self._counted_as(info), 429)
             return overloaded()
         self._inflight[mutating] += 1
-        gauge = self._metrics.inflight[mutating]
-        gauge.inc()
         try:
             return await self._authorized(request, info)
         finally:
             self._inflight[mutating] -= 1
-            gauge.dec()
 
     async def _authorized(self, request: Request, info: RequestInfo) -> Answer:
         if info.is_resource:
@@ -196,6 +207,9 @@ class Pipeline:
             if not self._resources.serves(info):
                 return no_page()
 
+            if (info.group, info.version, info.resource) in DEPRECATED:
+                self._metrics.deprecated(info)
+
             async def may_create() -> None:
                 await self._demand(msgspec.structs.replace(attributes, verb="create"))
 
@@ -209,20 +223,22 @@ class Pipeline:
         return no_page()
 
     async def _demand(self, attributes: Attributes) -> None:
+        started = time.perf_counter()
         decision = await self._authorizer.authorize(attributes)
-        if decision.denied or not decision.allowed:
+        allowed = decision.allowed and not decision.denied
+        self._metrics.authorized(allowed, time.perf_counter() - started)
+        if not allowed:
             raise refusal(attributes, decision.reason)
 
     def _counted(
         self, info: RequestInfo, run: Callable[[StreamWriter], Awaitable[None]]
     ) -> Callable[[StreamWriter], Awaitable[None]]:
         async def counted(writer: StreamWriter) -> None:
-            gauge = self._metrics.long_running(info)
-            gauge.inc()
+            self._metrics.long_running(info, 1)
             try:
                 await run(writer)
             finally:
-                gauge.dec()
+                self._metrics.long_running(info, -1)
 
         return counted
 
@@ -230,14 +246,22 @@ class Pipeline:
         self, info: RequestInfo, run: Callable[[Connection], Awaitable[None]]
     ) -> Callable[[Connection], Awaitable[None]]:
         async def counted(connection: Connection) -> None:
-            gauge = self._metrics.long_running(info)
-            gauge.inc()
+            self._metrics.long_running(info, 1)
             try:
                 await run(connection)
             finally:
-                gauge.dec()
+                self._metrics.long_running(info, -1)
 
         return counted
+
+
+def _size(answer: Answer) -> int:
+    """The bytes of a body, 0 where that is not known before they are sent."""
+    if not isinstance(answer, Response):
+        return 0
+    if answer.size is not None:
+        return answer.size
+    return len(answer.body) if isinstance(answer.body, bytes) else 0
 
 
 def _uuid(text: str) -> str:

@@ -80,6 +80,10 @@ class Resources:
             self._versions = (self._scheme.generation, served)
         return (info.group, info.version) in self._versions[1]
 
+    def watches(self) -> list[tuple[Resource[Any], int]]:
+        """How many events watchers were sent, by resource."""
+        return [(resource, frames.sent) for resource, frames in list(self._frames.items())]
+
     def knows(self, info: RequestInfo) -> bool:
         """Whether a request is for a resource, and a subresource, that exists."""
         resource = self._scheme.by_name(info.group, info.version, info.resource)

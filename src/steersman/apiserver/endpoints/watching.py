@@ -48,6 +48,8 @@ class Frames:
     def __init__(self, resource: Resource[Any]) -> None:
         self._resource = resource
         self._recent: dict[tuple[int, str, str], tuple[Entry[Any], bytes]] = {}
+        self.sent = 0
+        """Events that all watchers together were sent."""
 
     def frame(self, event: CacheEvent) -> bytes:
         """An event as one chunk."""
@@ -86,6 +88,7 @@ class Sink:
     def event(self, event: CacheEvent) -> None:
         if self.done.is_set():
             return
+        self._frames.sent += 1
         if self._encode is None:
             self._writer.write_framed(self._frames.frame(event))
         else:

@@ -478,6 +478,8 @@ class HTTPProtocol(asyncio.Protocol):
         if not self._deaf:
             self._refusal = answer
             self.reading_since = None
+            if self._incoming is not None:
+                self._incoming.lose()
             self._body = []
             if self._current is None:
                 self._part()

@@ -136,6 +136,10 @@ class Registry:
             self._stored[resource] = handler
         return handler
 
+    def caches(self) -> list[tuple[Resource[Any], WatchCache[Any]]]:
+        """The watch caches that there are by now."""
+        return [(resource, handler.cache) for resource, handler in list(self._stored.items())]
+
     def handler_of(self, type_: type[Any]) -> Handler:
         """The handler of a built-in type that is stored as it is."""
         if (handler := self._by_type.get(type_)) is None:

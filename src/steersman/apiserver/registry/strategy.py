@@ -76,6 +76,9 @@ class Strategy:
     unconditional_update = True
     """Whether an update may come without a resource version."""
 
+    status_metadata = True
+    """Whether a write of ``/status`` also changes labels, annotations, finalizers and owners."""
+
     dependents: deletion.Policy | None = "Background"
     """What becomes of dependents when the deletion does not say; None where there can be none."""
 
@@ -110,9 +113,12 @@ class Strategy:
         self.count_change(new, old)
 
     def prepare_status(self, context: Context, new: Any, old: Any) -> None:
-        """A write of ``/status``: keep everything else, but let metadata through."""
+        """A write of ``/status``: keep everything else, but let metadata through unless the kind is stricter."""
         for name in self.content:
             setattr(new, name, getattr(old, name))
+        if not self.status_metadata:
+            for name in ("labels", "annotations", "finalizers", "owner_references"):
+                setattr(new.metadata, name, getattr(old.metadata, name))
 
     def count_change(self, new: Any, old: Any) -> None:
         """Bump the generation when the object wants something else than before."""

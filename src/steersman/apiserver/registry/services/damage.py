@@ -112,43 +112,46 @@ def of_address(
     return None
 
 
-def of_ports(
-    services: Iterable[ServiceEntry],
-    stored: Iterable[KeyValue],
-    service_key: Callable[[str, str], str],
-    valid: ranges.Range,
-) -> Iterator[Damage | tuple[Operation, ...]]:
-    """What is wrong with node ports; operations alone for the records of ports that nobody has any more."""
-    records = {item.key: item for item in stored}
-    holders: dict[int, ServiceEntry] = {}
-    by_key = {}
-    for entry in services:
+class PortAudit:
+    """Compares the records of node ports with the Services, each of which is shown to it once."""
+
+    def __init__(self, stored: Iterable[KeyValue], service_key: Callable[[str, str], str], valid: ranges.Range) -> None:
+        self._records = {item.key: item for item in stored}
+        self._service_key = service_key
+        self._valid = valid
+        self._held: set[int] = set()
+        self._revisions: dict[str, int] = {}
+
+    def of_service(self, entry: ServiceEntry) -> Iterator[Damage]:
+        """What is wrong with the node ports of a Service."""
         obj = entry.object
-        by_key[entry.key] = entry
+        self._revisions[entry.key] = entry.revision
         for number in sorted(held_ports(obj.spec)):
-            if not valid.first <= number <= valid.last:
-                within = f"{valid.first}-{valid.last}"
+            if not self._valid.first <= number <= self._valid.last:
+                within = f"{self._valid.first}-{self._valid.last}"
                 message = f"Port {number} is not within the port range {within}; please recreate service"
                 yield Damage(obj, "PortOutOfRange", message)
-            elif number in holders:
+            elif number in self._held:
                 message = f"Port {number} was assigned to multiple services; please recreate service"
                 yield Damage(obj, "PortAlreadyAllocated", message)
             else:
-                holders[number] = entry
+                self._held.add(number)
                 value = msgspec.json.encode(Owner(obj.metadata.namespace, obj.metadata.name))
-                record = records.get(port_key(number))
+                record = self._records.get(port_key(number))
                 if record is None or record.value != value:
                     put = Put(port_key(number), value, record.mod_revision if record is not None else 0)
                     message = f"Port {number} is not allocated; repairing"
                     yield Damage(obj, "PortNotAllocated", message, (Check(entry.key, entry.revision), put))
-    for key, record in records.items():
-        if int(key.removeprefix(NODE_PORT_PREFIX)) in holders:
-            continue
-        try:
-            owner = msgspec.json.decode(record.value, type=Owner)
-        except msgspec.DecodeError:
-            yield (Delete(key, record.mod_revision),)
-            continue
-        place = service_key(owner.namespace, owner.name)
-        entry_of = by_key.get(place)
-        yield (Delete(key, record.mod_revision), Check(place, entry_of.revision if entry_of is not None else 0))
+
+    def leaks(self) -> Iterator[tuple[Operation, ...]]:
+        """What removes the records of ports that no Service has; asked for when all were shown."""
+        for key, record in self._records.items():
+            if int(key.removeprefix(NODE_PORT_PREFIX)) in self._held:
+                continue
+            try:
+                owner = msgspec.json.decode(record.value, type=Owner)
+            except msgspec.DecodeError:
+                yield (Delete(key, record.mod_revision),)
+                continue
+            place = self._service_key(owner.namespace, owner.name)
+            yield (Delete(key, record.mod_revision), Check(place, self._revisions.get(place, 0)))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from steersman.api.errors import StatusError
@@ -22,10 +22,10 @@ from steersman.api.user import User
 from steersman.client.events import EventRecorder
 from steersman.client.local import LocalClient
 from steersman.storage.store import CompareFailed, Operation, StoreError
-from steersman.storage.watch_cache import CacheEvent
+from steersman.storage.watch_cache import CacheEvent, Entry
 
 from . import ranges
-from .damage import AddressEntry, Damage, ServiceEntry, of_address, of_ports, of_service
+from .damage import AddressEntry, Damage, PortAudit, ServiceEntry, of_address, of_service
 from .reservation import NODE_PORT_PREFIX, address_key, held_addresses
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Repair:
     async def _look_at_suspects(self) -> None:
         """The Services whose ``IPAddress`` was deleted or edited; a Service that gave it up is none of them."""
         suspects, self._suspects = self._suspects, set()
-        for entry in await self._services():
+        async for entry in _slices(await self._services()):
             if suspects & set(held_addresses(entry.object.spec)):
                 await self._mend_service(entry)
         for name in suspects:
@@ -96,24 +96,19 @@ class Repair:
 
     async def everything(self) -> None:
         """Look at all Services, addresses and node ports."""
-        services = await self._services()
-        for number, entry in enumerate(services, 1):
-            await self._mend_service(entry)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
         handler = self._registry.handler_of(networking_v1.IPAddress)
-        for number, found in enumerate(handler.cache.list().entries, 1):
-            await self._mend_address(found)
-            if number % _SLICE == 0:
-                await asyncio.sleep(0)
+        await handler.ready()
         stored = (await self._registry.store.range(NODE_PORT_PREFIX)).items
-        valid = ranges.port_range(*self._registry.config.node_ports)
-        services = await self._services()  # not older than the records: a new Service's are no leak
-        for damage in list(of_ports(services, stored, self._service_key, valid)):
-            if isinstance(damage, Damage):
+        # The Services are not older than the records: those of a new one are no leak.
+        ports = PortAudit(stored, self._service_key, ranges.port_range(*self._registry.config.node_ports))
+        async for entry in _slices(await self._services()):
+            await self._mend_service(entry)
+            for damage in ports.of_service(entry):
                 await self._mend(damage)
-            else:
-                await self._commit(damage)
+        async for found in _slices(handler.cache.list().entries):
+            await self._mend_address(found)
+        for operations in ports.leaks():
+            await self._commit(operations)
 
     async def _mend_service(self, entry: ServiceEntry) -> None:
         cidrs = ranges.networks(await self._registry.list(networking_v1.ServiceCIDR))
@@ -152,3 +147,11 @@ class Repair:
 
     def _address(self, name: str) -> AddressEntry | None:
         return self._registry.handler_of(networking_v1.IPAddress).cache.get(address_key(name))
+
+
+async def _slices(entries: Sequence[Entry[Any]]) -> AsyncIterator[Entry[Any]]:
+    """The entries; the loop gets its turn now and then."""
+    for number, entry in enumerate(entries, 1):
+        yield entry
+        if number % _SLICE == 0:
+            await asyncio.sleep(0)

@@ -1,14 +1,20 @@
-"""Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers, Jobs: generations and scale."""
+"""Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers: generations, scale, warnings."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from steersman.api.selectors import from_label_selector, from_set
+from steersman.api.types import apps_v1
 from steersman.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
-from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector
+from steersman.api.warnings.pods import template_warnings
+from steersman.api.warnings.volumes import claim_warnings
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import ScaleAccess, Strategy
+
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
+"""How often the template of a DaemonSet has changed; ``extensions/v1beta1`` had a member for it."""
 
 
 def _read(obj: Any) -> Scale:
@@ -28,9 +34,17 @@ _SCALE = ScaleAccess(_read, _write)
 
 
 class WorkloadStrategy(Strategy):
-    """Counts the changes of its spec."""
+    """Counts the changes of its spec; warns of what is odd in its template."""
 
     generation = True
+
+    def warnings(self, new: Any, old: Any | None) -> Iterator[str]:
+        if old is None or new.metadata.generation != old.metadata.generation:
+            yield from self.spec_warnings(new)
+
+    def spec_warnings(self, new: Any) -> Iterator[str]:
+        """What to tell people of a new spec."""
+        return template_warnings(new.spec.template, "spec.template")
 
 
 class ScalableStrategy(WorkloadStrategy):
@@ -42,46 +56,47 @@ class ScalableStrategy(WorkloadStrategy):
 class DeploymentStrategy(ScalableStrategy):
     """Annotations count as changes too, because revisions carry them; ``/status`` leaves labels alone."""
 
-    def count_change(self, new: Any, old: Any) -> None:
+    def count_change(self, new: apps_v1.Deployment, old: apps_v1.Deployment) -> None:
         if new.spec != old.spec or new.metadata.annotations != old.metadata.annotations:
             new.metadata.generation = (old.metadata.generation or 0) + 1
 
-    def prepare_status(self, context: Context, new: Any, old: Any) -> None:
+    def prepare_status(self, context: Context, new: apps_v1.Deployment, old: apps_v1.Deployment) -> None:
         super().prepare_status(context, new, old)
         new.metadata.labels = old.metadata.labels
+
+
+class StatefulSetStrategy(ScalableStrategy):
+    """Warns of its claims as well."""
+
+    def spec_warnings(self, new: apps_v1.StatefulSet) -> Iterator[str]:
+        yield from super().spec_warnings(new)
+        for index, claim in enumerate(new.spec.volume_claim_templates):
+            yield from claim_warnings(claim.spec, f"spec.volumeClaimTemplates[{index}]")
+        if (new.spec.revision_history_limit or 0) < 0:
+            yield (
+                "spec.revisionHistoryLimit: a negative value retains all historical revisions; a value >= 0 is "
+                "recommended"
+            )
+
+
+class DaemonSetStrategy(WorkloadStrategy):
+    """Counts the changes of its template in an annotation, too."""
+
+    def prepare_create(self, context: Context, new: apps_v1.DaemonSet) -> None:
+        super().prepare_create(context, new)
+        said = new.metadata.annotations.get(TEMPLATE_GENERATION, "")
+        if not (said.isascii() and said.isdigit()) or int(said) < 1:
+            new.metadata.annotations[TEMPLATE_GENERATION] = "1"
+
+    def prepare_update(self, context: Context, new: apps_v1.DaemonSet, old: apps_v1.DaemonSet) -> None:
+        super().prepare_update(context, new, old)
+        count = int(old.metadata.annotations.get(TEMPLATE_GENERATION, "0"))
+        if new.spec.template != old.spec.template:
+            count += 1
+        new.metadata.annotations = {**new.metadata.annotations, TEMPLATE_GENERATION: str(count)}
 
 
 class ReplicationControllerStrategy(ScalableStrategy):
     """Leaves its pods behind unless told otherwise, as it did before there was garbage collection."""
 
     dependents = "Orphan"
-
-
-class JobStrategy(WorkloadStrategy):
-    """Leaves its pods behind unless told otherwise; fills the selector and labels that tie pods to it."""
-
-    dependents = "Orphan"
-
-    def warn_of_delete(self, context: Context, options: DeleteOptions) -> None:
-        if not options.propagation_policy and options.orphan_dependents is None:
-            context.warnings.append(
-                "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background to remove "
-                "them or set propagationPolicy=Orphan to suppress this warning"
-            )
-
-    def prepare_create(self, context: Context, new: Any) -> None:
-        super().prepare_create(context, new)
-        spec, uid, name = new.spec, new.metadata.uid, new.metadata.name
-        if spec.manual_selector:
-            return
-        labels = spec.template.metadata.labels
-        for key, value in (
-            ("batch.kubernetes.io/controller-uid", uid),
-            ("controller-uid", uid),
-            ("batch.kubernetes.io/job-name", name),
-            ("job-name", name),
-        ):
-            labels.setdefault(key, value)
-        if spec.selector is None:
-            spec.selector = LabelSelector()
-        spec.selector.match_labels.setdefault("batch.kubernetes.io/controller-uid", uid)

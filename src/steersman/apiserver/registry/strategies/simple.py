@@ -39,6 +39,35 @@ class ConditionalCountingStrategy(CountingStrategy):
     unconditional_update = False
 
 
+class FirstGenerationStrategy(Strategy):
+    """Is of generation 1 for good."""
+
+    generation = True
+
+    def count_change(self, new: Any, old: Any) -> None:
+        pass
+
+
+class LateGenerationStrategy(ConditionalStrategy):
+    """Has no generation until its spec changes; updates must say which version they replace."""
+
+    def count_change(self, new: Any, old: Any) -> None:
+        if new.spec != old.spec:
+            new.metadata.generation = (old.metadata.generation or 0) + 1
+
+
+class SeparateStatusStrategy(ConditionalStrategy):
+    """Writes of ``/status`` leave metadata alone; updates must say which version they replace."""
+
+    status_metadata = False
+
+
+class CountingSeparateStatusStrategy(CountingStrategy):
+    """Writes of ``/status`` leave metadata alone; changes are counted."""
+
+    status_metadata = False
+
+
 class RoleStrategy(UpsertStrategy):
     """Roles and bindings: nobody grants what they do not have."""
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from steersman.apiserver.registry.strategy import Strategy
 
 from .apps import (
+    DaemonSetStrategy,
     DeploymentStrategy,
-    JobStrategy,
     ReplicationControllerStrategy,
     ScalableStrategy,
-    WorkloadStrategy,
+    StatefulSetStrategy,
 )
+from .batch import CronJobStrategy, JobStrategy
 from .certificates import CertificateSigningRequestStrategy
 from .core import (
     EndpointsStrategy,
@@ -22,17 +23,25 @@ from .core import (
     PodTemplateStrategy,
     SecretStrategy,
 )
+from .devices import DeviceTaintRuleStrategy, ResourceClaimStrategy, ResourceSliceStrategy
+from .extensions import APIServiceStrategy, CustomResourceDefinitionStrategy
 from .namespaces import NamespaceStrategy
+from .networking import EndpointSliceStrategy, IngressStrategy, NetworkPolicyStrategy
 from .pods import PodStrategy
 from .service_accounts import ServiceAccountStrategy
 from .services import ServiceStrategy
 from .simple import (
     ConditionalCountingStrategy,
     ConditionalStrategy,
+    CountingSeparateStatusStrategy,
     CountingStrategy,
+    FirstGenerationStrategy,
+    LateGenerationStrategy,
     LeaseStrategy,
     RoleStrategy,
+    SeparateStatusStrategy,
 )
+from .topology import RuntimeClassStrategy, StorageCapacityStrategy, StorageClassStrategy
 
 _RBAC = "rbac.authorization.k8s.io"
 
@@ -51,35 +60,48 @@ TABLE: dict[str, type[Strategy]] = {
     "serviceaccounts": ServiceAccountStrategy,
     "services": ServiceStrategy,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "customresourcedefinitions.apiextensions.k8s.io": ConditionalCountingStrategy,
-    "apiservices.apiregistration.k8s.io": ConditionalStrategy,
-    "daemonsets.apps": WorkloadStrategy,
+    "customresourcedefinitions.apiextensions.k8s.io": CustomResourceDefinitionStrategy,
+    "apiservices.apiregistration.k8s.io": APIServiceStrategy,
+    "daemonsets.apps": DaemonSetStrategy,
     "deployments.apps": DeploymentStrategy,
     "replicasets.apps": ScalableStrategy,
-    "statefulsets.apps": ScalableStrategy,
-    "cronjobs.batch": WorkloadStrategy,
+    "statefulsets.apps": StatefulSetStrategy,
+    "cronjobs.batch": CronJobStrategy,
     "jobs.batch": JobStrategy,
     "certificatesigningrequests.certificates.k8s.io": CertificateSigningRequestStrategy,
+    "clustertrustbundles.certificates.k8s.io": ConditionalStrategy,
+    "podcertificaterequests.certificates.k8s.io": SeparateStatusStrategy,
+    "leasecandidates.coordination.k8s.io": LeaseStrategy,
     "leases.coordination.k8s.io": LeaseStrategy,
-    "endpointslices.discovery.k8s.io": CountingStrategy,
-    "flowschemas.flowcontrol.apiserver.k8s.io": CountingStrategy,
-    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": CountingStrategy,
+    "endpointslices.discovery.k8s.io": EndpointSliceStrategy,
+    "flowschemas.flowcontrol.apiserver.k8s.io": CountingSeparateStatusStrategy,
+    "prioritylevelconfigurations.flowcontrol.apiserver.k8s.io": CountingSeparateStatusStrategy,
+    "storageversions.internal.apiserver.k8s.io": SeparateStatusStrategy,
     "ingressclasses.networking.k8s.io": CountingStrategy,
-    "ingresses.networking.k8s.io": CountingStrategy,
-    "networkpolicies.networking.k8s.io": CountingStrategy,
-    "runtimeclasses.node.k8s.io": ConditionalStrategy,
+    "ingresses.networking.k8s.io": IngressStrategy,
+    "networkpolicies.networking.k8s.io": NetworkPolicyStrategy,
+    "runtimeclasses.node.k8s.io": RuntimeClassStrategy,
     "poddisruptionbudgets.policy": ConditionalCountingStrategy,
     f"clusterrolebindings.{_RBAC}": RoleStrategy,
     f"clusterroles.{_RBAC}": RoleStrategy,
     f"rolebindings.{_RBAC}": RoleStrategy,
     f"roles.{_RBAC}": RoleStrategy,
-    "resourceslices.resource.k8s.io": CountingStrategy,
-    "priorityclasses.scheduling.k8s.io": CountingStrategy,
-    "csidrivers.storage.k8s.io": ConditionalCountingStrategy,
+    "deviceclasses.resource.k8s.io": CountingStrategy,
+    "devicetaintrules.resource.k8s.io": DeviceTaintRuleStrategy,
+    "resourceclaims.resource.k8s.io": ResourceClaimStrategy,
+    "resourceslices.resource.k8s.io": ResourceSliceStrategy,
+    "priorityclasses.scheduling.k8s.io": FirstGenerationStrategy,
+    "workloads.scheduling.k8s.io": CountingStrategy,
+    "csidrivers.storage.k8s.io": LateGenerationStrategy,
     "csinodes.storage.k8s.io": ConditionalStrategy,
-    "volumeattachments.storage.k8s.io": ConditionalStrategy,
+    "csistoragecapacities.storage.k8s.io": StorageCapacityStrategy,
+    "storageclasses.storage.k8s.io": StorageClassStrategy,
+    "volumeattachments.storage.k8s.io": SeparateStatusStrategy,
+    "storageversionmigrations.storagemigration.k8s.io": SeparateStatusStrategy,
 }
 """By qualified name, in the order of the REST table."""
