@@ -29,7 +29,7 @@ def test_core_and_groups() -> None:
     groups = {group["name"]: group for group in body(get(discovery, "/apis"))["groups"]}
     assert groups["autoscaling"]["preferredVersion"]["groupVersion"] == "autoscaling/v2"
     assert [version["version"] for version in groups["autoscaling"]["versions"]] == ["v2", "v1"]
-    assert body(get(discovery, "/apis/apps")) == groups["apps"]
+    assert body(get(discovery, "/apis/apps")) == {"kind": "APIGroup", "apiVersion": "v1", **groups["apps"]}
     assert "internal.apiserver.k8s.io" not in groups
 
 
@@ -117,6 +117,25 @@ def test_groups_are_listed_as_upstream_lists_them() -> None:
 @pytest.mark.parametrize("path", ["/apis/foo", "/apis/apps/v9", "/apis/apps/v1/deployments", "/api/v2", "/version"])
 def test_what_is_not_discovery(path: str) -> None:
     assert get(Discovery(builtin_scheme()), path) is None
+
+
+@pytest.mark.parametrize(
+    ("accept", "version"),
+    [
+        ("application/json;v=v2;as=APIGroupDiscoveryList;g=apidiscovery.k8s.io", "v2"),
+        ("application/json; g=apidiscovery.k8s.io; v=v2beta1; as=APIGroupDiscoveryList", "v2beta1"),
+        (f"application/vnd.kubernetes.protobuf,{AGGREGATED}", "v2"),
+        (f"{AGGREGATED.replace('v=v2', 'v=v3')},{AGGREGATED.replace('v=v2', 'v=v2beta1')},{AGGREGATED}", "v2beta1"),
+        (f"application/json;q=0.9,{AGGREGATED}", "v2"),
+        (f"{AGGREGATED};q=0.5,application/json", ""),
+        ("application/json;g=apidiscovery.k8s.io;v=v3;as=APIGroupDiscoveryList", ""),
+        ("", ""),
+    ],
+)
+def test_which_form_is_preferred(accept: str, version: str) -> None:
+    document = body(get(Discovery(builtin_scheme()), "/apis", accept))
+    expected = ("APIGroupDiscoveryList", f"apidiscovery.k8s.io/{version}") if version else ("APIGroupList", "v1")
+    assert (document["kind"], document["apiVersion"]) == expected
 
 
 def test_aggregated() -> None:

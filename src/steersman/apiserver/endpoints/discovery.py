@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -49,7 +50,7 @@ _GROUP_ORDER = (
     "internal.apiserver.k8s.io",
 )
 _VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?")
-_AGGREGATED = re.compile(r"application/json;g=apidiscovery\.k8s\.io;v=(v2|v2beta1);as=APIGroupDiscoveryList")
+_GROUP = "apidiscovery.k8s.io"
 
 
 class _Kind(msgspec.Struct):
@@ -197,14 +198,16 @@ class Discovery:
             case ["api"]:
                 addresses = [meta_v1.ServerAddressByClientCIDR(client_cidr="0.0.0.0/0", server_address=self._address())]
                 versions = list(self._groups.get("", {}))
-                return Document(meta_v1.APIVersions(versions=versions, server_address_by_client_cidrs=addresses))
+                found = meta_v1.APIVersions(versions=versions, server_address_by_client_cidrs=addresses)
+                return Document(_without(found, "apiVersion"))
             case ["apis"]:
-                listed = [self._group(group) for group in self._groups if group]
-                return Document(meta_v1.APIGroupList(groups=listed))
+                groups = [self._group(group) for group in self._groups if group]
+                listed = [_without(group, "kind", "apiVersion") for group in groups]
+                return Document({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
             case ["apis", group] if group in self._groups and group:
                 return Document(self._group(group))
             case ["api", version] if version in self._groups.get("", {}):
-                return Document(_resource_list(version, self._groups[""][version]))
+                return Document(_without(_resource_list(version, self._groups[""][version]), "apiVersion"))
             case ["apis", group, version] if group and version in self._groups.get(group, {}):
                 return Document(_resource_list(f"{group}/{version}", self._groups[group][version]))
             case _:
@@ -237,15 +240,32 @@ class Discovery:
         return Document(value, f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
 
 
+@lru_cache(maxsize=64)
 def _aggregation(accept: str) -> str:
     """The version of the aggregated form that is preferred to the classic one; empty for the classic one."""
-    for clause in accept.split(","):
-        wanted = clause.replace(" ", "")
-        if match := _AGGREGATED.match(wanted):
-            return match[1]
-        if wanted.partition(";")[0] in ("application/json", "*/*", "application/*") and ";as=" not in wanted:
+    clauses: list[tuple[float, dict[str, str]]] = []
+    for text in accept.split(","):
+        media_type, *pairs = (part.strip() for part in text.split(";"))
+        parameters = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        try:
+            quality = float(parameters.pop("q", "1"))
+        except ValueError:
+            quality = 1.0
+        if quality > 0 and media_type in ("application/json", "application/*", "*/*"):
+            clauses.append((-quality, parameters))
+    for _, parameters in sorted(clauses, key=lambda clause: clause[0]):
+        if "as" not in parameters:
             return ""
+        form = (parameters["as"], parameters.get("g"), parameters.get("v"))
+        if form in (("APIGroupDiscoveryList", _GROUP, "v2"), ("APIGroupDiscoveryList", _GROUP, "v2beta1")):
+            return parameters["v"]
     return ""
+
+
+def _without(value: Any, *names: str) -> dict[str, Any]:
+    """A document as upstream writes it: the core group's, and what stands in a list, say less of what they are."""
+    tree: dict[str, Any] = msgspec.to_builtins(value)
+    return {name: member for name, member in tree.items() if name not in names}
 
 
 def _by_name(resource: Resource[Any]) -> str:

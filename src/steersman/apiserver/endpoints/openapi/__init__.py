@@ -77,9 +77,7 @@ class OpenAPI:
             return None
         for _ in self._steps(request):
             pass
-        if path == "/openapi/v3":
-            return Response(msgspec.json.encode(self._index()), headers=NO_CACHE)
-        if path != "/openapi/v2" and (redirect := self._redirect(path, request)) is not None:
+        if path not in ("/openapi/v2", "/openapi/v3") and (redirect := self._redirect(path, request)):
             return redirect
         key = self._key(path, request)
         if key not in self._documents:
@@ -156,6 +154,10 @@ class OpenAPI:
         path, _, media_type = key.partition(" ")
         document: Document
         if key in self._documents:
+            return
+        if path == "/openapi/v3":
+            index = msgspec.json.encode(self._index())
+            self._documents[key] = index, f'"{hashlib.sha512(index).hexdigest().upper()}"'
             return
         if path == "/openapi/v2":
             dialect: Dialect = "v2"
