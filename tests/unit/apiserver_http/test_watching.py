@@ -101,8 +101,9 @@ async def test_watch_as_table_sends_columns_once() -> None:
     assert b'"resourceVersion":"9"' in writer.chunks[2]
 
 
-async def test_slow_watcher_is_cut_off() -> None:
+async def test_slow_watcher_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
     assert RESOURCE is not None
+    monkeypatch.setattr(watching, "LOW_BUFFERED", 1)
     handler, writer, task = await start(PLAIN, Frames(RESOURCE))
     writer.buffered = watching.MAX_BUFFERED + 1
     handler.sink.event(event(1))

@@ -7,6 +7,7 @@ as long as the event is young.  A watcher whose connection takes its bytes too s
 from __future__ import annotations
 
 import asyncio
+import base64
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -50,9 +51,17 @@ class Frames:
         self._recent: dict[tuple[int, str, str], tuple[Entry[Any], bytes]] = {}
         self.sent = 0
         """Events that all watchers together were sent."""
+        self._last: CacheEvent | None = None
+        self._last_frame = b""
 
     def frame(self, event: CacheEvent) -> bytes:
         """An event as one chunk."""
+        if event is not self._last:  # it goes to one watcher after the other
+            self._last_frame = self._find(event)
+            self._last = event
+        return self._last_frame
+
+    def _find(self, event: CacheEvent) -> bytes:
         entry = event.entry
         key = (event.revision, event.type, entry.key)
         found = self._recent.get(key)
@@ -82,20 +91,33 @@ class Sink:
         self._frames = frames
         self._encode = encode
         self._bookmark = bookmark
+        self._ended = False
+        self._written = 0
         self.overflowed = False
         self.done = asyncio.Event()
 
     def event(self, event: CacheEvent) -> None:
-        if self.done.is_set():
+        if self._ended:
             return
         self._frames.sent += 1
         if self._encode is None:
-            self._writer.write_framed(self._frames.frame(event))
+            data = self._frames.frame(event)
+            self._writer.write_framed(data)
         else:
-            self._writer.write(self._encode(event))
-        if self._writer.buffered > MAX_BUFFERED:
-            self.overflowed = True
-            self.done.set()
+            data = self._encode(event)
+            self._writer.write(data)
+        # What has been taken is looked at now and then: a thousand watchers hear of most events.
+        self._written += len(data)
+        if self._written > LOW_BUFFERED:
+            self._written = 0
+            if self._writer.buffered > MAX_BUFFERED:
+                self.overflowed = True
+                self.close()
+
+    def close(self) -> None:
+        """Write nothing more."""
+        self._ended = True
+        self.done.set()
 
     async def drain(self) -> None:
         await asyncio.sleep(0)
@@ -109,39 +131,51 @@ class Sink:
             raise TooSlow
 
     def bookmark(self, revision: int, *, initial_events_end: bool = False) -> None:
-        if not self.done.is_set():
+        if not self._ended:
             self._writer.write(self._bookmark(revision, initial_events_end))
 
     def end(self, error: Status | None) -> None:
-        if error is not None and not self.done.is_set():
+        if error is not None and not self._ended:
             self._writer.write(b'{"type":"ERROR","object":%b}\n' % codecs.encode(error))
-        self.done.set()
+        self.close()
 
 
 class TooSlow(ConnectionAbortedError):
     """A watcher does not take its events."""
 
 
-def _bookmarks(resource: Resource[Any], form: Form) -> Callable[[int, bool], bytes]:
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+LIST_BLUEPRINT = "kubernetes.io/initial-events-list-blueprint"
+
+
+def _bookmarks(resource: Resource[Any], form: Form, include_object: str) -> Callable[[int, bool], bytes]:
+    shaped = "PartialObjectMetadata" if form.shape not in ("", "Table") else ""
     kind, version = resource.kind, resource.group_version
-    if form.shape == "Table":
-        kind, version = "Table", f"meta.k8s.io/{form.version}"
-    elif form.shape:
-        kind, version = "PartialObjectMetadata", f"meta.k8s.io/{form.version}"
+    list_kind = resource.list_kind
+    if shaped:
+        kind, list_kind, version = shaped, f"{shaped}List", f"meta.k8s.io/{form.version}"
+    # KEP-3157: from this a client that streamed its list makes the list.
+    blueprint: dict[str, Any] = {
+        "kind": list_kind,
+        "apiVersion": version,
+        "metadata": {},
+        "items": [] if shaped else None,
+    }
 
     def encode(revision: int, initial_events_end: bool) -> bytes:
-        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
-        if form.shape != "Table":
-            metadata["creationTimestamp"] = None
+        metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
         if initial_events_end:
-            metadata["annotations"] = {"k8s.io/initial-events-end": "true"}
+            encoded = base64.b64encode(msgspec.json.encode(blueprint) + b"\n").decode()
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true", LIST_BLUEPRINT: encoded}
         obj: dict[str, Any] = {"kind": kind, "apiVersion": version, "metadata": metadata}
         if form.shape == "Table":
-            # The bookmark of a table is a row of no cells around the object that carries the version.
+            embedded = {**obj, "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
             obj = {
-                **obj,
+                "kind": "Table",
+                "apiVersion": f"meta.k8s.io/{form.version}",
+                "metadata": {"resourceVersion": str(revision)},
                 "columnDefinitions": [],
-                "rows": [],
+                "rows": [{"cells": [], "object": None if include_object == "None" else embedded}],
             }
         return msgspec.json.encode({"type": "BOOKMARK", "object": obj}) + b"\n"
 
@@ -194,7 +228,7 @@ async def open_watch(
     encode = _shaped(resource, form, included(request))
 
     async def run(writer: StreamWriter) -> None:
-        sink = Sink(resource, writer, frames, encode, _bookmarks(resource, form))
+        sink = Sink(resource, writer, frames, encode, _bookmarks(resource, form, included(request)))
         end = asyncio.get_running_loop().time() + limit
         try:
             async with asyncio.timeout_at(end):
@@ -216,7 +250,7 @@ async def open_watch(
                     async with asyncio.timeout_at(end):
                         await sink.done.wait()
         finally:
-            sink.done.set()
+            sink.close()
             subscription.cancel()
         if sink.overflowed:
             raise TooSlow

@@ -178,7 +178,7 @@ class Reader:
             return await self.cache.subscribe_gently(
                 scope,
                 version,
-                filtered.event,
+                sink.event if selection.select is None else filtered.event,
                 on_progress=filtered.progress,
                 on_end=filtered.end,
                 index=index,
