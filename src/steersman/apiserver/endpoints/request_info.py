@@ -63,6 +63,18 @@ def request_info(request: Request) -> RequestInfo:
     return RequestInfo(True, verb, path, group, version, namespace, rest[0], subresource, name, tuple(rest))
 
 
+def has_gap(info: RequestInfo) -> bool:
+    """Whether an empty segment stands where a name belongs.
+
+    Such a path MUST NOT be served: without a name it would be taken for a collection, and be authorized for a
+    subresource of its members.
+    """
+    if "//" not in info.path:
+        return False
+    segments = info.path.strip("/").split("/")
+    return "" in segments[: len(segments) - max(len(info.parts) - 3, 0)]
+
+
 def _is_true(text: str) -> bool:
     return text.lower() not in ("false", "0")
 

@@ -21,7 +21,7 @@ from .lists import list_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method, no_route
 from .representation import Form, check_stream, negotiate
-from .request_info import RequestInfo
+from .request_info import RequestInfo, has_gap
 from .watching import Frames, open_watch
 
 PATCH_TYPES = (
@@ -73,7 +73,7 @@ class Resources:
 
     def serves(self, info: RequestInfo) -> bool:
         """Whether anything is served of a request's group and version, under a path in its plain form."""
-        if not info.path.startswith("/apis/" if info.group else "/api/"):
+        if not info.path.startswith("/apis/" if info.group else "/api/") or has_gap(info):
             return False
         if self._versions[0] != self._scheme.generation:
             served = {(each.group, each.version) for each in self._scheme if self._is_served(each)}
