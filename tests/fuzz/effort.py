@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 EFFORT = float(os.environ.get("FUZZ", "1"))
 
@@ -16,5 +16,6 @@ def examples(count: int) -> Callable[[Any], Any]:
         deadline=None,
         derandomize=EFFORT == 1,
         database=None,
+        phases=(Phase.explicit, Phase.generate, Phase.shrink) if EFFORT > 1 else (Phase.explicit, Phase.generate),
         suppress_health_check=list(HealthCheck),
     )

@@ -1,4 +1,4 @@
-"""Bytes that are nearly HTTP: every connection ends, answers are whole and in order, and how bytes arrive is all one."""
+"""Bytes that are nearly HTTP: connections end, answers are whole and in order, and how the bytes arrive is all one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from steersman.apiserver.http.server import HTTPServer
 
 from .effort import examples
 
-LIMITS = Limits(header_bytes=2000, headers=20, body_bytes=100, path_bytes=500, last_words=0.05, farewell=0.05)
+LIMITS = Limits(header_bytes=2000, headers=20, body_bytes=100, path_bytes=500, last_words=0.02, farewell=0.01)
 
 PIECES = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -70,7 +70,7 @@ async def converse(port: int, parts: Sequence[bytes]) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     received = b""
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(3):
             for part in parts:
                 writer.write(part)
                 await asyncio.sleep(0)
@@ -89,7 +89,7 @@ async def answers(*conversations: Sequence[bytes]) -> list[bytes]:
     )
     port = await server.start("127.0.0.1", 0, None)
     try:
-        return [await converse(port, parts) for parts in conversations]
+        return await asyncio.gather(*(converse(port, parts) for parts in conversations))
     finally:
         async with asyncio.timeout(5):
             await server.stop()
@@ -121,7 +121,10 @@ def parsed(data: bytes, methods: Sequence[bytes]) -> list[tuple[int, bytes]]:
     return found
 
 
-@examples(150)
+STREAMS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=6)
+
+
+@examples(60)
 @given(
     st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=6), st.lists(st.integers(1, 200), max_size=8)
 )

@@ -84,6 +84,7 @@ class HTTPProtocol(asyncio.Protocol):
         self._paused = False
         self._closing = False
         self._refusal: bytes | None = None
+        self._ended = False
         self._timed_out = False
         self._writable: asyncio.Event | None = None
         self.reading_since: float | None = None
@@ -158,6 +159,7 @@ class HTTPProtocol(asyncio.Protocol):
 
     def eof_received(self) -> bool | None:
         # A half-closed client that waits for its answer gets it; TLS has no half-closed connections.
+        self._ended = True
         return self._current is not None and not self.streaming and not self._tls and not self._passing_on
 
     @property
@@ -294,6 +296,10 @@ class HTTPProtocol(asyncio.Protocol):
             self._current = None
             if self._refusal is not None:
                 self._part()
+                return
+            if self._ended:
+                self._closing = True
+                self.transport.close()
                 return
             self.idle_since = self._server.now()
             if self.reading_since is not None:
