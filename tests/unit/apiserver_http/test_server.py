@@ -15,6 +15,7 @@ from steersman.api.types.discovery_v1 import EndpointSlice
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
+from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.server import ApiServer
 from steersman.pki import files
 from steersman.storage.memory import MemoryStore
@@ -66,6 +67,12 @@ async def test_component_statuses() -> None:
             return {each.metadata.name: each.conditions[0].status for each in found}
 
         assert await healthy() == {"controller-manager": "False", "etcd-0": "True", "scheduler": "False"}
+        handler = server.handler(server.scheme.for_type(ComponentStatus))
+        for options, names in (
+            (ListOptions(field_selector="metadata.name=etcd-0"), ["etcd-0"]),
+            (ListOptions(label_selector="a=b"), []),
+        ):
+            assert [each.object.metadata.name for each in (await handler.list("", options)).entries] == names
         server.local_client(User("system:kube-scheduler"))
         assert (await healthy())["scheduler"] == "True"
         lease = Lease(

@@ -30,6 +30,7 @@ from steersman.storage.watch_cache import Entry
 from .contract import Context, ListOptions, Page, Subscription, WatchSink
 from .seams import Attributes, Surroundings
 from .strategy import Handlers
+from .watching import Selection
 
 _STATUS = msgspec.json.Decoder(Status)
 
@@ -129,7 +130,9 @@ class ComponentStatuses(EphemeralHandler):
         return await self._ask(name)
 
     async def list(self, namespace: str, options: ListOptions) -> Page:
-        return Page([await self._ask(name) for name in sorted(self._surroundings.component_checks)], "")
+        select = Selection(self.resource, options.label_selector, options.field_selector).select
+        asked = await asyncio.gather(*(self._ask(name) for name in sorted(self._surroundings.component_checks)))
+        return Page([entry for entry in asked if select is None or select(entry)], "")
 
 
 class Reviews:
