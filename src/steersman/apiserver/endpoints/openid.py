@@ -22,10 +22,11 @@ class OpenID:
     def respond(self, request: Request) -> Response | None:
         """The answer, None for other paths."""
         headers = {"Cache-Control": "public, max-age=3600"}
-        if request.path == KEYS:
+        path = request.path.rstrip("/")
+        if path == KEYS:
             body = msgspec.json.encode(self._tokens.keys)
             return Response(body, 200, "application/jwk-set+json", headers)
-        if request.path == CONFIGURATION:
+        if path == CONFIGURATION:
             document = {
                 "issuer": self._tokens.issuer,
                 "jwks_uri": f"https://{self._address()}{KEYS}",

@@ -10,14 +10,7 @@ from .schemas import Dialect
 from .writer import Piece
 
 TITLE = "Kubernetes"
-SECURITY: dict[str, dict[str, str]] = {
-    "BearerToken": {
-        "description": "Bearer Token authentication",
-        "in": "header",
-        "name": "authorization",
-        "type": "apiKey",
-    }
-}
+SECURITY = {"BearerToken": {"in": "header", "name": "authorization", "type": "apiKey"}}
 
 
 class Document(Protocol):

@@ -119,7 +119,7 @@ def _operation(operation: Mapping[str, Any]) -> bytes:
 
 
 def _api_key(scheme: Mapping[str, str]) -> bytes:
-    return b"".join(_text(number, scheme[name]) for number, name in enumerate(("type", "name", "in", "description"), 1))
+    return b"".join(_text(number, scheme[name]) for number, name in enumerate(("type", "name", "in"), 1))
 
 
 _METHODS = {"get": 2, "put": 3, "post": 4, "delete": 5, "options": 6, "head": 7, "patch": 8}
