@@ -178,6 +178,29 @@ def test_eviction_respects_a_budget(connection: Any, core: Any, namespace: str) 
     assert core.read_namespaced_pod("pod", namespace).metadata.deletion_timestamp is not None
 
 
+def test_applying_from_the_server_side(connection: Any, core: Any, namespace: str) -> None:
+    from kubernetes.dynamic import DynamicClient
+    from kubernetes.dynamic.exceptions import ConflictError
+
+    maps = DynamicClient(connection).resources.get(api_version="v1", kind="ConfigMap")
+
+    def apply(manager: str, force: bool = False, **data: str) -> Any:
+        return maps.server_side_apply(
+            body=config_map("shared", **data), namespace=namespace, field_manager=manager, force_conflicts=force
+        )
+
+    apply("alice", a="1", b="1")
+    apply("bob", c="1")
+    with pytest.raises(ConflictError) as conflict:
+        apply("bob", a="2", c="1")
+    assert "conflict with" in str(conflict.value.body)
+    apply("bob", force=True, a="2", c="1")
+    apply("alice", b="1")
+    assert core.read_namespaced_config_map("shared", namespace).data == {"a": "2", "b": "1", "c": "1"}
+    apply("bob", c="1")
+    assert core.read_namespaced_config_map("shared", namespace).data == {"b": "1", "c": "1"}
+
+
 def test_asynchronous_client(api_server: Server, namespace: str) -> None:
     from kubernetes import aio
 
