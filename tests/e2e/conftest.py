@@ -1,12 +1,8 @@
 """Fixtures: API servers without a node (no root needed), and one real cluster for the whole session."""
 
-import contextlib
 import os
 import shutil
-import socket
-import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,9 +12,9 @@ from fixtures.kubectls import missing, versions
 
 from .api import Api, new_namespace
 from .cluster import Cluster, missing_for_a_node
+from .etcd import Etcd
 from .kubectl import Kubectl
-from .processes import Server, free_port
-from .waiting import until
+from .processes import Server
 
 
 @pytest.fixture(scope="session")
@@ -44,46 +40,14 @@ def make_server(scratch: Path) -> Iterator[Callable[..., Server]]:
         server.remove()
 
 
-@contextlib.contextmanager
-def running_etcd(scratch: Path) -> Iterator[str]:
-    """The URL of a real etcd."""
-    program = shutil.which("etcd")
-    if program is None:
-        pytest.skip("there is no etcd on the PATH")
-    data, client, peer = scratch / f"etcd-{time.monotonic_ns()}", free_port(), free_port()
-    url = f"http://127.0.0.1:{client}"
-    process = subprocess.Popen(
-        [program, "--data-dir", str(data), "--listen-client-urls", url, "--advertise-client-urls", url,
-         "--listen-peer-urls", f"http://127.0.0.1:{peer}", "--initial-advertise-peer-urls", f"http://127.0.0.1:{peer}",
-         "--initial-cluster", f"default=http://127.0.0.1:{peer}", "--log-level", "error"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        until(lambda: _listens(client), "etcd listens")
-        yield url
-    finally:
-        process.kill()
-        process.wait()
-        shutil.rmtree(data, ignore_errors=True)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def etcd(scratch: Path) -> Iterator[str]:
-    """An etcd for one test."""
-    with running_etcd(scratch) as url:
-        yield url
-
-
-@pytest.fixture(scope="module")
-def shared_etcd(scratch: Path) -> Iterator[str]:
-    """An etcd for the tests of a module."""
-    with running_etcd(scratch) as url:
-        yield url
+    """The URL of a real etcd."""
+    member = Etcd(Path(tempfile.mkdtemp(dir=scratch)) / "etcd")
+    try:
+        yield member.start().url
+    finally:
+        member.remove()
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,8 @@
 """Two `steersman server` processes on one etcd: one cluster, whichever of them is asked."""
 
-import base64
-import json
 import shutil
 import threading
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +11,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from .api import Api, new_namespace
+from .etcd import Etcd
 from .processes import Server, free_port
 from .waiting import until
 
@@ -30,32 +28,18 @@ COUNT = 300
 class Pair(NamedTuple):
     one: Server
     two: Server
-    etcd: str
+    etcd: Etcd
 
     @property
     def apis(self) -> list[Api]:
         return [self.one.api, self.two.api]
 
-    def keys(self, prefix: str) -> set[str]:
-        """What lies in etcd below a prefix."""
-        found = call(self.etcd, "range", prefix, keys_only=True).get("kvs", [])
-        return {base64.b64decode(item["key"]).decode().removeprefix(prefix) for item in found}
-
-
-def call(etcd: str, method: str, prefix: str, **fields: object) -> Any:
-    """Speak to etcd itself."""
-    end = prefix[:-1] + chr(ord(prefix[-1]) + 1)
-    first, last = (base64.b64encode(text.encode()).decode() for text in (prefix, end))
-    body = json.dumps({"key": first, "range_end": last, **fields}).encode()
-    with urllib.request.urlopen(f"{etcd}/v3/kv/{method}", data=body, timeout=10) as reply:
-        return json.load(reply)
-
 
 @pytest.fixture(scope="module")
-def pair(scratch: Path, shared_etcd: str) -> Iterator[Pair]:
-    port = free_port()
+def pair(scratch: Path) -> Iterator[Pair]:
+    port, etcd = free_port(), Etcd(scratch / "several-etcd")
     servers = [
-        Server(scratch / name / "server", "--bind-address", address, "--datastore", f"etcd={shared_etcd}", port=port)
+        Server(scratch / name / "server", "--bind-address", address, "--datastore", f"etcd={etcd.url}", port=port)
         for name, address in (("one", "127.0.0.1"), ("two", "127.0.0.2"))
     ]
     for server in servers:
@@ -63,21 +47,23 @@ def pair(scratch: Path, shared_etcd: str) -> Iterator[Pair]:
     one, two = servers
     try:
         # The first one's authorities must be there before the second starts; then both begin a new cluster at once.
+        etcd.start()
         one.start()
         one.kill()
-        call(shared_etcd, "deleterange", "/registry/")
+        etcd.delete("/registry/")
         (two.data_dir / "pki").mkdir(parents=True, mode=0o700)
         for name in SHARED:
             shutil.copy2(one.data_dir / "pki" / name, two.data_dir / "pki" / name)
         with ThreadPoolExecutor() as pool:
             list(pool.map(Server.start, servers))
-        yield Pair(one, two, shared_etcd)
+        yield Pair(one, two, etcd)
         for server in servers:
             log = server.log.read_text(errors="replace")
             assert "Traceback" not in log, log[log.index("Traceback") - 1000 :][:5000]
     finally:
         for server in servers:
             server.remove()
+        etcd.remove()
 
 
 def addresses(api: Api) -> list[str]:
@@ -97,7 +83,7 @@ def test_each_server_is_known(pair: Pair) -> None:
     leases = [item for item in pair.one.api.get(LEASES)["items"] if item["metadata"]["name"].startswith("apiserver-")]
     assert len(leases) == 2
     assert {item["metadata"]["labels"]["apiserver.kubernetes.io/identity"] for item in leases} == {"kube-apiserver"}
-    assert pair.keys("/registry/masterleases/") == {"127.0.0.1", "127.0.0.2"}
+    assert pair.etcd.keys("/registry/masterleases/") == {"127.0.0.1", "127.0.0.2"}
 
 
 def test_a_write_through_one_is_there_for_the_other_at_once(pair: Pair) -> None:
@@ -115,7 +101,7 @@ def test_a_write_through_one_is_there_for_the_other_at_once(pair: Pair) -> None:
 def test_servers_never_give_the_same_twice(pair: Pair) -> None:
     apis = pair.apis
     before = {item["metadata"]["name"] for item in apis[0].get(ADDRESSES)["items"]}
-    taken_before = pair.keys("/registry/ranges/nodeports/")
+    taken_before = pair.etcd.keys("/registry/ranges/nodeports/")
 
     def create(number: int) -> Any:
         body = {
@@ -131,11 +117,11 @@ def test_servers_never_give_the_same_twice(pair: Pair) -> None:
         assert len(given) == len(ports) == COUNT
         for api in apis:
             assert {item["metadata"]["name"] for item in api.get(ADDRESSES)["items"]} == before | given
-        assert pair.keys("/registry/ranges/nodeports/") == taken_before | ports
+        assert pair.etcd.keys("/registry/ranges/nodeports/") == taken_before | ports
         list(pool.map(lambda number: apis[(number + 1) % 2].delete(f"{SERVICES}/s{number}"), range(COUNT)))
     for api in apis:
         assert {item["metadata"]["name"] for item in api.get(ADDRESSES)["items"]} == before
-    assert pair.keys("/registry/ranges/nodeports/") == taken_before
+    assert pair.etcd.keys("/registry/ranges/nodeports/") == taken_before
 
 
 def test_one_goes_on_when_the_other_is_killed(pair: Pair) -> None:
@@ -177,3 +163,23 @@ def test_a_server_that_stops_says_goodbye(pair: Pair) -> None:
     assert addresses(pair.one.api) == ["127.0.0.1"]
     pair.two.start()
     until(both_listed(pair.one.api), "the server is back", 20)
+
+
+def test_etcd_goes_and_comes_back(pair: Pair) -> None:
+    """What is cached is still told meanwhile; nothing else is needed for the servers to go on."""
+    apis = pair.apis
+    apis[0].create(CONFIG_MAPS, {"metadata": {"name": "before"}})
+    assert all(api.exists(f"{CONFIG_MAPS}/before") for api in apis)
+    pair.etcd.kill()
+    for api in apis:
+        assert api.request("POST", CONFIG_MAPS, {"metadata": {"name": "refused"}}, timeout=20).code == 503
+        assert api.request("GET", f"{CONFIG_MAPS}/before?resourceVersion=0").code == 200
+        answer = api.request("GET", "/readyz")
+        assert (answer.code, "[-]etcd failed" in answer.text, "[+]ping ok" in answer.text) == (500, True, True)
+    pair.etcd.start()
+    for number, api in enumerate(apis):
+        name = f"after-{number}"
+        wanted = {"metadata": {"name": name}}
+        until(lambda: api.request("POST", CONFIG_MAPS, wanted).code in (201, 409), "writes go through again", 30)  # noqa: B023
+        assert all(each.exists(f"{CONFIG_MAPS}/{name}") for each in apis)
+    until(both_listed(apis[0]), "both servers are endpoints", 30)

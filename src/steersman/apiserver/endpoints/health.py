@@ -9,6 +9,7 @@ from prometheus_client.core import Metric
 
 from steersman.api.errors import StatusError
 from steersman.apiserver.http.messages import Request, Response
+from steersman.storage.store import StoreError
 
 from .measuring import Counter
 
@@ -83,7 +84,7 @@ class Health:
         try:
             async with asyncio.timeout(_TIMEOUT):
                 await check()
-        except (StatusError, OSError, RuntimeError, TimeoutError) as error:
+        except (StatusError, StoreError, OSError, RuntimeError, TimeoutError) as error:
             reason = str(error) or type(error).__name__
         self._last.values[name, endpoint] = 0 if reason else 1
         self._results.add((name, "error" if reason else "success", endpoint))
