@@ -326,3 +326,25 @@ async def test_a_token_file_is_read_again(tmp_path: Path) -> None:
     assert client._headers("*/*", "")["Authorization"] == "Bearer one"
     file.write_text("two\n")
     assert client._headers("*/*", "")["Authorization"] == "Bearer two"
+
+
+@real_servers
+async def test_apply(client: Client) -> None:
+    configuration: dict[str, Any] = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "a", "namespace": NAMESPACE},
+        "data": {"k": "v"},
+    }
+    created = await client.apply(ConfigMap, configuration, field_manager="me")
+    assert created.data == {"k": "v"}
+    assert [(each.manager, each.operation) for each in created.metadata.managed_fields] == [("me", "Apply")]
+    again = await client.apply(ConfigMap, configuration, field_manager="me")
+    assert again.metadata.resource_version == created.metadata.resource_version
+    other = {**configuration, "data": {"k": "w"}}
+    with pytest.raises(StatusError) as caught:
+        await client.apply(ConfigMap, other, field_manager="her")
+    assert caught.value.reason == "Conflict"
+    forced = await client.apply(ConfigMap, other, field_manager="her", force=True)
+    assert forced.data == {"k": "w"}
+    assert codecs.decode(ConfigMap, codecs.encode(forced)) == forced
