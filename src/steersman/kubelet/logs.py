@@ -6,9 +6,12 @@ import asyncio
 import gzip
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections import deque
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -85,41 +88,66 @@ def files_of(path: Path) -> list[Path]:
     return [*rotated, path]
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        yield from file
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
 
 
-def _all_lines(path: Path) -> list[bytes]:
-    return list(_lines(path))
+async def _read_whole(path: Path, reader: _Reader, start: int = 0) -> AsyncIterator[bytes]:
+    """What is wanted of a file that is no longer written, in pieces; read and taken apart off the loop."""
+
+    def piece() -> bytes | None:
+        lines = file.readlines(CHUNK)
+        return b"".join(map(reader.read, lines)) if lines else None
+
+    file = await asyncio.to_thread(_open, path)
+    try:
+        file.seek(start)
+        while not reader.exhausted and (out := await asyncio.to_thread(piece)) is not None:
+            if out:
+                yield out
+    finally:
+        file.close()
 
 
-def _seek_tail(path: Path, lines: int) -> int:
-    """Where the last ``lines`` complete lines of a file begin; partial lines count with what they belong to."""
+def _seek_tail(path: Path, lines: int) -> tuple[int, int]:
+    """Where the last ``lines`` lines of a file begin, and how many of them it has."""
+    if path.suffix == ".gz":
+        starts: deque[int] = deque([0], maxlen=lines + 1)
+        with _open(path) as file:
+            starts.extend(accumulate(map(len, file)))
+        return starts[0], len(starts) - 1
     with path.open("rb") as file:
-        position = file.seek(0, os.SEEK_END)
-        if lines == 0:
-            return position
-        buffer, count = b"", 0
+        position, left = file.seek(0, os.SEEK_END), lines + 1
         while position > 0:
             step = min(CHUNK, position)
+            file.seek(position - step)
+            block = file.read(step)
+            if (count := block.count(b"\n")) >= left:
+                end = len(block)
+                for _ in range(left):
+                    end = block.rindex(b"\n", 0, end)
+                return position - step + end + 1, lines
+            left -= count
             position -= step
-            file.seek(position)
-            buffer = file.read(step) + buffer
-            count = buffer.count(b"\n")
-            if count > lines:
-                break
-        if count <= lines:
-            return 0
-        pieces = buffer.split(b"\n")
-        kept = b"\n".join(pieces[-(lines + 1) :])
-        return position + len(buffer) - len(kept)
+        return 0, lines + 1 - left
+
+
+def _tail_starts(path: Path, lines: int) -> list[tuple[Path, int]]:
+    """The files, oldest first, that hold the last ``lines`` lines of a log, and where to begin in each."""
+    starts: list[tuple[Path, int]] = []
+    for file in reversed(files_of(path)):
+        start, found = _seek_tail(file, lines)
+        starts.insert(0, (file, start))
+        lines -= found
+        if lines <= 0:
+            break
+    return starts
 
 
 def tail(path: Path, lines: int, limit: int) -> str:
     """The last lines of a log, as text: for termination messages."""
     try:
-        start = _seek_tail(path, lines)
+        start, _ = _seek_tail(path, lines)
     except OSError:
         return ""
     reader, out = _Reader(LogOptions()), bytearray()
@@ -137,18 +165,15 @@ async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -
     before the new one.  Raises FileNotFoundError where there is no log.
     """
     reader = _Reader(options)
-    start = 0
     if options.tail_lines is not None:
-        start = await asyncio.to_thread(_seek_tail, path, options.tail_lines)
+        *older, (_, start) = await asyncio.to_thread(_tail_starts, path, options.tail_lines)
     else:
-        for old in files_of(path)[:-1]:
-            pending = bytearray()
-            for line in await asyncio.to_thread(_all_lines, old):
-                pending += reader.read(line)
-            if pending:
-                yield bytes(pending)
-            if reader.exhausted:
-                return
+        older, start = [(old, 0) for old in files_of(path)[:-1]], 0
+    for old, begin in older:
+        async for out in _read_whole(old, reader, begin):
+            yield out
+        if reader.exhausted:
+            return
     file = await asyncio.to_thread(path.open, "rb")
     before = _set_aside_names(path)
     turned = False
@@ -174,7 +199,7 @@ async def read_log(path: Path, options: LogOptions, alive: Callable[[], bool]) -
                 file.close()
                 file, turned = fresh, False
                 for missed in _missed(path, before, fresh.fileno()):
-                    if out := b"".join(reader.read(line) for line in await asyncio.to_thread(_all_lines, missed)):
+                    async for out in _read_whole(missed, reader):
                         yield out
                 before = _set_aside_names(path)
                 continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import signal
 import subprocess
@@ -198,6 +199,23 @@ async def test_reading_logs(tmp_path):
     assert await read(limit_bytes=5) == "one\nt"
     assert await read(since=datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)) == "three\n"
     assert (await read(timestamps=True)).splitlines()[1] == "2026-01-01T00:00:01.000000001Z two"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 7, 3000, 5000, 9000])
+async def test_tails_reach_into_rotated_logs(tmp_path, count):
+    def rows(start: int, end: int) -> bytes:
+        stamp = "2026-01-01T00:00:00.000000001Z stdout F"
+        return "".join(f"{stamp} {number} {'x' * 40}\n" for number in range(start, end)).encode()
+
+    path = tmp_path / "0.log"
+    (tmp_path / "0.log.20260101-000000.gz").write_bytes(gzip.compress(rows(0, 2000)))
+    (tmp_path / "0.log.20260101-000001").write_bytes(rows(2000, 5000))
+    path.write_bytes(rows(5000, 5003))
+    pieces = [piece async for piece in read_log(path, LogOptions(tail_lines=count), lambda: False)]
+    numbers = [int(line.split()[0]) for line in b"".join(pieces).splitlines()]
+    assert numbers == list(range(max(0, 5003 - count), 5003))
+    limited = [piece async for piece in read_log(path, LogOptions(tail_lines=count, limit_bytes=7), lambda: False)]
+    assert len(b"".join(limited)) == min(7, len(b"".join(pieces)))
 
 
 def test_plan_goes_through_init_containers_and_sidecars():

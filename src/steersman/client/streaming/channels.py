@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import logging
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -16,13 +17,15 @@ from websockets.protocol import SERVER, Protocol, State
 
 STDIN, STDOUT, STDERR, ERROR, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 MAX_MESSAGE = 4 << 20
+_SILENT = logging.getLogger(f"{__name__}.websocket")
+_SILENT.setLevel(logging.WARNING)  # that a connection is closed is nothing to tell
 
 
 class WebSocketMessages:
     """The server's end of a WebSocket after its handshake: whole messages in and out."""
 
     def __init__(self) -> None:
-        self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE)
+        self._protocol = Protocol(SERVER, state=State.OPEN, max_size=MAX_MESSAGE, logger=_SILENT)
         self._parts: list[bytes] = []
 
     def receive(self, data: bytes) -> Iterator[bytes]:

@@ -44,6 +44,9 @@ log = logging.getLogger(__name__)
 
 SYSTEM_LOGS = Path("/var/log")
 MAX_BODY = 1 << 20
+FAREWELL_SECONDS = 30.0
+"""How long a caller may take to read the end of a log."""
+
 _METHODS = {"run": ("POST",)} | dict.fromkeys(("attach", "exec", "portForward"), ("GET", "POST"))
 
 
@@ -299,17 +302,21 @@ class KubeletServer:
 
 
 async def _while_connected(reader: asyncio.StreamReader, work: Coroutine[Any, Any, None]) -> None:
-    """Do something for a caller, and stop when the caller goes away: a followed log may be silent for days."""
+    """Do something for a caller, and stop when the caller goes away: a followed log may be silent for days.
+
+    The caller closes first: what is still on its way when the server does may never be read.
+    """
     task = asyncio.create_task(work, name="kubelet log stream")
+    gone = asyncio.create_task(_closed(reader), name="kubelet log reader")
     try:
-        gone = asyncio.ensure_future(_closed(reader))
         await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
         if task.done():
             task.result()
+            await asyncio.wait({gone}, timeout=FAREWELL_SECONDS)
     finally:
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        gone.cancel()
+        await asyncio.gather(task, gone, return_exceptions=True)
 
 
 async def _closed(reader: asyncio.StreamReader) -> None:
