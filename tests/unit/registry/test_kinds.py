@@ -18,6 +18,7 @@ from steersman.api.types import (
     authentication_v1,
     authorization_v1,
     certificates_v1,
+    certificates_v1beta1,
     discovery_v1,
     events_v1,
     node_v1,
@@ -30,6 +31,7 @@ from steersman.api.types import (
 )
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference, Status
 from steersman.api.user import User
+from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.bootstrap import essentials
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
@@ -331,6 +333,34 @@ async def test_signers_have_their_own_verbs(client: LocalClient, registry: Regis
         )
         allowed.add((verb, "example.com/s" if verb == "sign" else "example.com/*"))
         present = codecs.copy(await client.update(present, subresource=subresource))
+
+
+async def test_speaking_for_a_signer_takes_its_verb(registry: Registry, client: LocalClient) -> None:
+    asked: list[tuple[str, str]] = []
+
+    class Nobody(AllowReading):
+        async def authorize(self, attributes: Attributes) -> Decision:
+            asked.append((attributes.verb, attributes.name))
+            return Decision(allowed=False)
+
+    registry.surroundings.authorizer = Nobody()
+    request = Request(
+        "CREATE",
+        builtin_scheme().for_type(certificates_v1beta1.ClusterTrustBundle),
+        "",
+        "",
+        "b",
+        certificates_v1beta1.ClusterTrustBundle(
+            metadata=ObjectMeta(name="b"), spec=certificates_v1beta1.ClusterTrustBundleSpec(signer_name="example.com/s")
+        ),
+        None,
+        User("u"),
+    )
+    with pytest.raises(StatusError, match=r'user not permitted to attest for signerName "example\.com/s"'):
+        await registry.admission.validate(request)
+    assert asked == [("attest", "example.com/s"), ("attest", "example.com/*")]
+    request.obj.spec.signer_name = ""
+    await registry.admission.validate(request)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""CertificateApproval, CertificateSigning, CertificateSubjectRestriction: who may decide upon which certificates."""
+"""The certificate plugins: who may decide upon which certificates, and speak for which signer."""
 
 from __future__ import annotations
 
@@ -79,3 +79,18 @@ class CertificateSubjectRestriction(Plugin):
         for attribute in subject.get_attributes_for_oid(NameOID.ORGANIZATION_NAME):
             if attribute.value == _PRIVILEGED:
                 raise request.refuse(f"use of {spec.signer_name} signer with {_PRIVILEGED} group is not allowed")
+
+
+class ClusterTrustBundleAttest(Plugin):
+    """Saying whom a signer vouches for takes ``attest`` on the signer."""
+
+    name = "ClusterTrustBundleAttest"
+    verbs: frozenset[Verb] = frozenset({"CREATE", "UPDATE"})
+    resources = frozenset({f"clustertrustbundles.{GROUP}"})
+
+    async def validate(self, request: Request, cluster: Cluster) -> None:
+        spec = request.obj.spec
+        if not spec.signer_name or (request.old is not None and request.old.spec == spec):
+            return
+        if not await may_act_as_signer(cluster, request.user, "attest", spec.signer_name):
+            raise request.refuse(f'user not permitted to attest for signerName "{spec.signer_name}"')

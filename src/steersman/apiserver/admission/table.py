@@ -6,7 +6,12 @@ needs the controllers that take its finalizers away again), webhooks and policie
 
 from __future__ import annotations
 
-from .certificates import CertificateApproval, CertificateSigning, CertificateSubjectRestriction
+from .certificates import (
+    CertificateApproval,
+    CertificateSigning,
+    CertificateSubjectRestriction,
+    ClusterTrustBundleAttest,
+)
 from .default_classes import DefaultIngressClass, DefaultStorageClass
 from .limits import LimitRanger
 from .namespaces import NamespaceLifecycle
@@ -33,6 +38,7 @@ def default_plugins() -> list[Plugin]:
         RuntimeClassAdmission(),
         CertificateApproval(),
         CertificateSigning(),
+        ClusterTrustBundleAttest(),
         CertificateSubjectRestriction(),
         DefaultIngressClass(),
         PodTopologyLabels(),
