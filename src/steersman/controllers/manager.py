@@ -10,12 +10,11 @@ import socket
 from collections.abc import AsyncIterator
 
 from steersman.client.client import Client
-from steersman.client.http import HTTPClient
 from steersman.client.informer import InformerFactory
 from steersman.client.leader_election import lead
+from steersman.client.local import LocalClient
 
 from .config import ControllerManagerConfig
-from .credentials import service_account_client
 from .kit import Controller, ControllerContext
 from .table import TABLE
 
@@ -71,11 +70,17 @@ class ControllerManager:
     @contextlib.asynccontextmanager
     async def _identity(self, kind: type[Controller]) -> AsyncIterator[Client]:
         """The client a controller shall use.  One in the server's process is past authorization and shared."""
-        if not isinstance(self._client, HTTPClient) or not self.config.use_service_account_credentials:
-            yield self._client
-            return
-        async with service_account_client(self._client, kind.service_account or kind.name) as client:
-            yield client
+        if self.config.use_service_account_credentials and not isinstance(self._client, LocalClient):
+            # The HTTP client costs 10 MiB: only who needs it pays.
+            from steersman.client.http import HTTPClient
+
+            from .credentials import service_account_client
+
+            if isinstance(self._client, HTTPClient):
+                async with service_account_client(self._client, kind.service_account or kind.name) as client:
+                    yield client
+                return
+        yield self._client
 
     async def _supervise(self, kind: type[Controller], context: ControllerContext) -> None:
         """Run a controller; when it fails as a whole, run a new one after a while."""

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable
 
 from .embedded import EmbeddedStore, Row
 from .followers import prefix_end
 from .store import KeyValue, StoreError
+
+_SLICE = 512
+"""Rows that are looked at within a millisecond or two."""
 
 
 class MemoryStore(EmbeddedStore):
@@ -69,18 +73,23 @@ class MemoryStore(EmbeddedStore):
         return found
 
     async def _forget(self, revision: int) -> None:
+        """Drop garbage in slices, between which others read and write."""
         kept: list[Row] = []
-        for row in self._log:
-            if row.revision >= revision or self._is_needed(row, revision):
+        count = bisect_left(self._log, revision, key=lambda row: row.revision)
+        for number in range(count):
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+            row = self._log[number]
+            if self._is_needed(row, revision):
                 kept.append(row)
-            else:
-                self._size -= len(row.key) + len(row.value or b"")
-                versions = self._versions[row.key]
-                versions.remove(row)
-                if not versions:
-                    del self._versions[row.key]
-                    del self._keys[bisect_left(self._keys, row.key)]
-        self._log = kept
+                continue
+            self._size -= len(row.key) + len(row.value or b"")
+            versions = self._versions[row.key]
+            versions.remove(row)
+            if not versions:
+                del self._versions[row.key]
+                del self._keys[bisect_left(self._keys, row.key)]
+        self._log[:count] = kept
 
     def _is_needed(self, row: Row, revision: int) -> bool:
         """Whether this is the value that a key has at the revision."""
