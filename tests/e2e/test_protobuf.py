@@ -52,7 +52,7 @@ GENERATORS = {
     "serviceaccount": "serviceaccount x",
     "ingress": "ingress x --class=c --rule=h.example.com/path*=svc:8080,tls=secret --annotation=k=v",
     "ingress-default": "ingress x --default-backend=svc:http",
-    "quota": "quota x --hard=cpu=1500m,memory=2Gi,pods=3 --scopes=BestEffort",
+    "quota": "quota x --hard=cpu=1500m,memory=2Gi,pods=3 --scopes=NotBestEffort",
     "poddisruptionbudget": "poddisruptionbudget x --selector=a=b --min-available=50%",
     "poddisruptionbudget-number": "poddisruptionbudget x --selector=a=b --max-unavailable=0",
     "priorityclass": "priorityclass NAME --value=1000 --description=d --preemption-policy=Never",
