@@ -11,6 +11,7 @@ from steersman.api import codecs, labels
 from steersman.api.errors import FieldError, StatusError, internal_error, invalid, invalid_value
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import networking_v1
+from steersman.api.types.meta_v1 import ManagedFieldsEntry
 from steersman.api.validation.addresses import parse_address
 from steersman.api.validation.services import HEADLESS, family_of, needs_health_check
 from steersman.apiserver.registry import metadata
@@ -24,6 +25,19 @@ NODE_PORT_PREFIX = "/registry/ranges/nodeports/"
 
 ADDRESS_TAKEN = "provided IP is already allocated"
 PORT_TAKEN = "provided port is already allocated"
+
+
+_FIELDS = msgspec.Raw(
+    msgspec.json.encode(
+        {
+            "f:metadata": {
+                "f:labels": {".": {}, f"f:{labels.ADDRESS_FAMILY}": {}, f"f:{labels.ADDRESS_MANAGED_BY}": {}}
+            },
+            "f:spec": {"f:parentRef": {".": {}, "f:name": {}, "f:namespace": {}, "f:resource": {}}},
+        }
+    )
+)
+"""What the server manages of an ``IPAddress``: all that it writes."""
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -82,6 +96,16 @@ def address_object(service: v1.Service, address: str, now: datetime) -> networki
     metadata.fill_new(obj.metadata, now)
     obj.metadata.name = address
     obj.metadata.labels = address_labels(address)
+    obj.metadata.managed_fields = [
+        ManagedFieldsEntry(
+            api_version="networking.k8s.io/v1",
+            fields_type="FieldsV1",
+            fields_v1=_FIELDS,
+            manager="kube-apiserver",
+            operation="Update",
+            time=now,
+        )
+    ]
     return obj
 
 
