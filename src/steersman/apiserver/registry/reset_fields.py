@@ -21,13 +21,6 @@ _BESIDES: Mapping[tuple[str, str], tuple[tuple[str, ...], ...]] = {
     ("deployments.apps", "status"): (_LABELS,),
     ("pods", "status"): (_OWNERS,),
     ("certificatesigningrequests.certificates.k8s.io", "status"): (("f:status", "f:conditions"),),
-    ("customresourcedefinitions.apiextensions.k8s.io", "status"): (_METADATA,),
-    ("apiservices.apiregistration.k8s.io", "status"): (_METADATA,),
-    ("flowschemas.flowcontrol.apiserver.k8s.io", "status"): (_METADATA,),
-    ("prioritylevelconfigurations.flowcontrol.apiserver.k8s.io", "status"): (_METADATA,),
-    ("volumeattachments.storage.k8s.io", "status"): (_METADATA,),
-    ("validatingadmissionpolicies.admissionregistration.k8s.io", "status"): (_METADATA,),
-    ("servicecidrs.networking.k8s.io", "status"): (_METADATA,),
 }
 """What writes through a subresource leave alone besides what all kinds leave alone."""
 
@@ -44,5 +37,6 @@ def reset_fields(strategy: Strategy, subresource: str = "") -> Fields:
     if subresource == "status":
         members = struct_shape(strategy.resource.type).members.values()
         content = [(f"f:{member.name}",) for member in members if member.attribute in strategy.content]
-        return sets.of(*content, *_BESIDES.get(key, ()))
+        metadata = () if strategy.status_metadata else (_METADATA,)
+        return sets.of(*content, *metadata, *_BESIDES.get(key, ()))
     return sets.of(("f:status",)) if strategy.has_status else sets.LEAF

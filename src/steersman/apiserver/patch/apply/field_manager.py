@@ -11,14 +11,16 @@ import msgspec
 from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
 from steersman.api.types.meta_v1 import ManagedFieldsEntry
+from steersman.api.types.scalars import FieldsV1
 from steersman.apiserver.patch.faults import unexpected
 
 from . import last_applied, managers, reduced
 from .builtin import schema_of
 from .configuration import Configuration
 from .conflicts import Conflicts
+from .creation import Creations
 from .fields import LEAF, Fields
-from .managers import Managed
+from .managers import Managed, Owned
 from .ownership import Applied, Changes, Target, applied, updated
 from .values import Comparison, compare, faults
 
@@ -51,6 +53,7 @@ class FieldManager:
 
     def __init__(self, views: Iterable[View], clock: Callable[[], datetime]) -> None:
         self._views = {view.version: view for view in views}
+        self._creations = {version: Creations(view.type) for version, view in self._views.items()}
         self._clock = clock
 
     # -- updating ------------------------------------------------------------------------------------------------
@@ -58,10 +61,15 @@ class FieldManager:
     def created(self, new: Any, name: str, version: str, ignored: Fields = LEAF) -> None:
         """Note in a new object who made it."""
         meta = new.metadata
-        given = _foreign(meta.managed_fields) if meta.managed_fields else {}
-        changes = self._changes(None, new, ignored)
         manager = managers.updater(name, version)
-        meta.managed_fields = managers.encode(updated(given, changes, manager, self._now()))
+        if meta.managed_fields and (given := _foreign(meta.managed_fields)):
+            changes = self._changes(None, new, ignored)
+            meta.managed_fields = managers.encode(updated(given, changes, manager, self._now()))
+            return
+        seen = self._views[version].from_storage(new)
+        fields = self._creations[version].fields(seen, ignored)
+        owned = {manager: Owned(version, self._now(), raw=FieldsV1(fields))} if fields else {}
+        meta.managed_fields = managers.encode(owned)
 
     def updated(
         self, new: Any, old: Any, name: str, version: str, subresource: str = "", ignored: Fields = LEAF

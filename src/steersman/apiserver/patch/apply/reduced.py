@@ -6,7 +6,7 @@ converted or walked.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
@@ -35,6 +35,11 @@ class _Members:
 _members: Callable[[Any], _Members] = cache(_Members)
 
 
+def names(type_: type[Any]) -> Mapping[str, str]:
+    """The members of a type, without those of every object, by attribute."""
+    return _members(type_).names
+
+
 def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[Tree, Tree]:
     """Both states of an object of a type, without what is equal; ``old`` is None for an object that was not there."""
     members = _members(type_)
@@ -48,12 +53,13 @@ def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[
         if left is not right and left != right:
             before[attribute], after[attribute] = left, right
     return (
-        msgspec.to_builtins(type_(metadata=_own(old_meta), **before)),
-        msgspec.to_builtins(type_(metadata=_own(new.metadata), **after)),
+        msgspec.to_builtins(type_(metadata=own(old_meta), **before)),
+        msgspec.to_builtins(type_(metadata=own(new.metadata), **after)),
     )
 
 
-def _own(meta: ObjectMeta) -> ObjectMeta:
+def own(meta: ObjectMeta) -> ObjectMeta:
+    """The metadata that somebody may own."""
     return ObjectMeta(
         annotations=meta.annotations,
         finalizers=meta.finalizers,
