@@ -23,7 +23,8 @@ from steersman.client.client import Patch
 from steersman.storage.watch_cache import CacheEvent, Entry
 
 from .contract import Context, ListOptions, Page, Subscription, WatchSink
-from .store import Handler, patched
+from .patching import patched
+from .store import Handler
 
 
 class Conversion(NamedTuple):

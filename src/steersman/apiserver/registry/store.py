@@ -32,9 +32,8 @@ from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status, StatusDetails
 from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
-from steersman.apiserver.patch.apply import Configuration, FieldManager, View, scale, stored
+from steersman.apiserver.patch.apply import FieldManager, View, scale, stored
 from steersman.apiserver.patch.apply.fields import Fields
-from steersman.apiserver.patch.apply.managers import names_none
 from steersman.client.client import Patch
 from steersman.storage.store import (
     CompareFailed,
@@ -50,6 +49,7 @@ from steersman.storage.watch_cache import Entry, WatchCache, splice
 from . import metadata
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
+from .patching import patched, patched_object, read_configuration
 from .reading import Reader, unavailable
 from .reset_fields import reset_fields
 from .seams import Clock
@@ -210,7 +210,7 @@ class Handler(Reader):
     ) -> tuple[Entry[Any], bool]:
         """Apply a configuration (KEP-555), which creates what does not exist."""
         self._check_subresource(subresource, "patch")
-        configuration = Configuration(patch.body)
+        configuration = await read_configuration(patch)
         version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
         manager = patch.field_manager or context.field_manager
         context = msgspec.structs.replace(context, applies=True)
@@ -508,7 +508,7 @@ class Handler(Reader):
         """Change ``scale``: ``transform`` gets the present one and returns the wanted one."""
 
         def update(present: Scale) -> Scale:
-            wanted: Scale = transform(present)
+            wanted: Scale = codecs.copy(transform(codecs.copy(present)))
             self._scales.updated(wanted, present, context.field_manager, scale.VIEW.version, "scale")
             return wanted
 
@@ -522,7 +522,7 @@ class Handler(Reader):
             return await self.update_subresource(
                 context, namespace, name, subresource, lambda present: patched_object(present, patch, context)
             )
-        configuration = Configuration(patch.body)
+        configuration = await read_configuration(patch)
         manager = patch.field_manager or context.field_manager
 
         def apply(present: Scale) -> Scale:
@@ -585,22 +585,3 @@ class Handler(Reader):
         if result is NotImplemented:
             raise method_not_supported(f"{self.resource.name}/{subresource}", "create", self.resource.group)
         return result
-
-
-def patched_object(present: Any, patch: Patch, context: Context) -> Any:
-    """An object with a patch."""
-    return patched(codecs.to_builtins(present), patch, type(present), context)
-
-
-def patched(tree: Any, patch: Patch, type_: type[Any], context: Context) -> Any:
-    """An object of a type from its JSON data and a patch."""
-    result = patches.perform(patch.type, tree, patch.body, type_)
-    if not isinstance(result, dict):
-        raise bad_request("the patch does not leave an object")
-    if names_none(result):
-        result = {**result, "metadata": {**result["metadata"], "managedFields": [{}]}}
-    obj, problems = codecs.decode_body(
-        type_, msgspec.json.encode(result), "application/json", context.field_validation or "Ignore"
-    )
-    context.note(problems)
-    return obj
