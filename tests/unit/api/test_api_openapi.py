@@ -3,11 +3,15 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from steersman.api.resources import builtin_scheme
 from steersman.apiserver.endpoints.openapi import OpenAPI
 from steersman.apiserver.endpoints.openapi.enums import ENUMS
+from steersman.apiserver.endpoints.openapi.schemas import Descriptions
 from steersman.apiserver.http.messages import Request, Response
 
 PROTOBUF = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -68,6 +72,21 @@ def test_an_outdated_hash_redirects() -> None:
     assert response is not None
     assert response.status == 301
     assert response.headers["Location"].startswith("/openapi/v3/apis/apps/v1?hash=")
+
+
+def test_the_hash_tells_whether_there_are_descriptions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A client that cached the document without them asks for it again when there are some."""
+    source = tmp_path / "definitions.json"
+    source.write_text('{"$defs": {"io.k8s.api.apps.v1.Deployment": {"description": "said"}}}')
+    urls = []
+    for found in (None, source):
+        monkeypatch.setattr(Descriptions, "source", staticmethod(lambda found=found: found))
+        openapi = OpenAPI(builtin_scheme())
+        urls.append(json.loads(data(get(openapi, "/openapi/v3")))["paths"]["apis/apps/v1"]["serverRelativeURL"])
+        schemas = json.loads(data(get(openapi, urls[-1])))["components"]["schemas"]
+        said = schemas["io.k8s.api.apps.v1.Deployment"].get("description")
+        assert said == ("said" if found else None)
+    assert urls[0] != urls[1]
 
 
 def test_kubectl_finds_what_it_looks_for() -> None:

@@ -19,6 +19,7 @@ from steersman.apiserver.endpoints.answers import NO_CACHE
 from steersman.apiserver.http.messages import Request, Response
 
 from .documents import Document, JSONDocument
+from .enums import ENUMS
 from .gnostic import ProtobufDocument
 from .schemas import Descriptions, Dialect
 from .server_paths import ServerPath, server_paths
@@ -33,6 +34,7 @@ _PROTOBUF = (
 
 
 _HASHED = 1 << 17
+_ENUMERATED = hashlib.sha256(repr(ENUMS).encode()).hexdigest()
 
 _Described = tuple[list[Resource[Any]], list[ServerPath]]
 """The resources and the other paths of a document."""
@@ -54,6 +56,8 @@ class OpenAPI:
         self._documents: dict[str, tuple[bytes, str]] = {}
         self._described: dict[str, _Described] = {}
         self._building = asyncio.Lock()
+        source = Descriptions.source()
+        self._described_by = 0 if source is None else source.stat().st_size
 
     def handles(self, path: str) -> bool:
         """Whether a path is one of these."""
@@ -120,8 +124,8 @@ class OpenAPI:
         return dict(sorted(result.items()))
 
     def _hash(self, resources: Iterable[Resource[Any]]) -> str:
-        """Stands for the content of a document: it changes whenever that may."""
-        digest = hashlib.sha512(f"{__version__} {self._version}".encode())
+        """Stands for the content of a document: it changes whenever that may, as clients keep a document for ever."""
+        digest = hashlib.sha512(f"{__version__} {self._version} {self._described_by} {_ENUMERATED}".encode())
         for resource in resources:
             digest.update(repr((resource.group_version, resource.name, resource.kind, resource.verbs)).encode())
             digest.update(msgspec.json.encode(sorted(resource.subresources)))

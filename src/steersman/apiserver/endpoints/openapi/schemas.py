@@ -145,16 +145,23 @@ class _Definitions(msgspec.Struct):
 class Descriptions:
     """The sentences of the schema, where a package that has them is installed; otherwise there are none."""
 
-    def __init__(self, version: str = "1.35") -> None:
+    def __init__(self) -> None:
         self._definitions: dict[str, _Definition] = {}
-        spec = find_spec("kubernetes_validate")
-        if spec is None or spec.origin is None:
+        if (source := self.source()) is None:
             return
-        source = Path(spec.origin).parent / f"kubernetes-json-schema/v{version}.0-local/_definitions.json"
         try:
             self._definitions = msgspec.json.decode(source.read_bytes(), type=_Definitions).definitions
         except (OSError, msgspec.MsgspecError):
             return
+
+    @staticmethod
+    def source(version: str = "1.35") -> Path | None:
+        """The file they are in."""
+        spec = find_spec("kubernetes_validate")
+        if spec is None or spec.origin is None:
+            return None
+        found = Path(spec.origin).parent / f"kubernetes-json-schema/v{version}.0-local/_definitions.json"
+        return found if found.exists() else None
 
     def of(self, definition: str, member: str = "") -> str:
         """The description of a definition or of one member of it; empty when unknown."""
