@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fixtures.etcd import Etcd, free_port, require_etcd, start_etcd, stop_etcd
 from steersman.storage.compaction import AutoCompaction
 from steersman.storage.etcd import EtcdStore, EtcdTLS
-from steersman.storage.store import Compacted, Delete, Put, StoreError, StoreUnusableError
+from steersman.storage.store import Compacted, Delete, Put, StoreError, StoreUnusableError, TooManyOperations
 from steersman.storage.watch_cache import CacheEvent, WatchCache
 
 pytestmark = pytest.mark.etcd
@@ -118,6 +118,14 @@ async def test_shared_questions_are_answered_with_what_was_acknowledged_before(e
     with pytest.raises(StoreError):
         await ours.revision()
     await theirs.close()
+
+
+async def test_a_commit_has_its_limit(etcd: Etcd) -> None:
+    store = await EtcdStore.open([etcd.url])
+    with pytest.raises(TooManyOperations, match="at most 128 changes at a time, and this would be 129"):
+        await store.commit([Put(f"{PREFIX}many/{number}", POD) for number in range(129)])
+    assert not (await store.range(f"{PREFIX}many/")).items
+    await store.close()
 
 
 async def test_a_compacted_tombstone_does_not_hold_up_a_start(fresh_etcd: Etcd) -> None:

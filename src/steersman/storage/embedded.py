@@ -24,6 +24,7 @@ from .store import (
     Put,
     Range,
     StoreError,
+    TooManyOperations,
 )
 
 GROUP_ROWS = 256
@@ -109,7 +110,7 @@ class EmbeddedStore(ABC):
         if len(operations) > 1 and len({operation.key for operation in operations}) != len(operations):
             raise ValueError("a commit names a key twice")
         if len(operations) > MAX_OPERATIONS:
-            raise ValueError(f"a commit has at most {MAX_OPERATIONS} operations")
+            raise TooManyOperations(len(operations), MAX_OPERATIONS)
         if len(self._queue) >= MAX_WAITING:
             raise StoreError("too many commits are waiting")
         commit = _Commit(operations, self._loop.create_future())

@@ -40,6 +40,7 @@ from .store import (
     Range,
     StoreError,
     StoreUnusableError,
+    TooManyOperations,
 )
 
 log = logging.getLogger(__name__)
@@ -245,7 +246,7 @@ class EtcdStore:
         if len({operation.key for operation in operations}) != len(operations):
             raise ValueError("a commit names a key twice")
         if len(operations) > MAX_OPERATIONS:
-            raise ValueError(f"etcd takes at most {MAX_OPERATIONS} operations in one commit")
+            raise TooManyOperations(len(operations), MAX_OPERATIONS)
         if self._closed:
             raise StoreError("the store is closed")
         request = API.TxnRequest()

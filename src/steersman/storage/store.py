@@ -114,6 +114,13 @@ class NoSpace(StoreError):
     """The disk or the quota is exhausted; the write was not done."""
 
 
+class TooManyOperations(StoreError):
+    """A commit has more operations than the store takes in one; nothing was written, and nothing will be."""
+
+    def __init__(self, count: int, limit: int) -> None:
+        super().__init__(f"the store takes at most {limit} changes at a time, and this would be {count}")
+
+
 class StoreUnusableError(Exception):
     """The data cannot be opened: of an unknown version, in use by another process, damaged; nothing was changed."""
 

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from steersman.api.errors import StatusError, expired, internal_error, not_found, service_unavailable
+from steersman.api.errors import StatusError, expired, internal_error, not_found, service_unavailable, too_large
 from steersman.api.scheme import Resource
-from steersman.storage.store import Compacted, FutureRevision, NoSpace, StoreError
+from steersman.storage.store import Compacted, FutureRevision, NoSpace, StoreError, TooManyOperations
 from steersman.storage.watch_cache import CacheEvent, Entry, Index, Listing, RevisionTimeout, WatchCache
 
 from . import paging
@@ -29,6 +29,8 @@ def unavailable(error: StoreError) -> StatusError:
     """What a client is told of a fault of the store."""
     if isinstance(error, NoSpace):
         return internal_error(f"the store has no space left, and nothing was written: {error}")
+    if isinstance(error, TooManyOperations):
+        return too_large(str(error))
     return service_unavailable(f"the store cannot serve now: {error}")
 
 
