@@ -59,6 +59,7 @@ steps = st.lists(
         st.tuples(st.just("resume"), st.integers(0, 5)),
         st.tuples(st.just("compact"), st.just(0)),
     ),
+    min_size=20,
     max_size=60,
 )
 
@@ -198,7 +199,7 @@ async def play(history: list[Any]) -> None:
     await store.close()
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(steps)
 def test_every_watch_adds_up_to_what_is_there(history: list[Any]) -> None:
     asyncio.run(play(history))
