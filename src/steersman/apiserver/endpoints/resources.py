@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import msgspec
 
 from steersman.api.errors import bad_request, unsupported_media_type
+from steersman.api.fields import parse_selector
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
@@ -182,7 +183,10 @@ class Resources:
         if method in ("GET", "HEAD"):
             if info.verb == "watch":
                 # The old way to watch one object: /watch/ before the resource.
-                request.query["fieldSelector"] = [f"metadata.name={name}"]
+                if not (given := request.parameter("fieldSelector")):
+                    request.query["fieldSelector"] = [f"metadata.name={name}"]
+                elif parse_selector(resource, given).required_value("metadata.name") != name:
+                    raise bad_request("fieldSelector metadata.name doesn't match requested name")
                 request.query_string = request.query_string or "watch=1"
                 _check_verb(resource, "watch")
                 return await self._watch(request, resource, handler, namespace, form)

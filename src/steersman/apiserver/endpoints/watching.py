@@ -41,6 +41,8 @@ FAREWELL = 2.0
 """So long before the end of a watch, bookmarks say how far it has got: upstream's number."""
 
 _KEPT = 128
+_KEPT_BYTES = 1 << 20
+"""Of the frames of one resource; one that is larger is shared too, by those that come right after each other."""
 
 
 class Frames:
@@ -53,6 +55,7 @@ class Frames:
         """Events that all watchers together were sent."""
         self._last: CacheEvent | None = None
         self._last_frame = b""
+        self._size = 0
 
     def frame(self, event: CacheEvent) -> bytes:
         """An event as one chunk."""
@@ -69,9 +72,12 @@ class Frames:
             return found[1]
         body = served(self._resource, entry.raw)
         framed = chunk(b'{"type":"%b","object":%b}\n' % (event.type.encode(), body))
+        if found is not None:
+            self._size -= len(found[1])
         self._recent[key] = (entry, framed)
-        if len(self._recent) > _KEPT:
-            del self._recent[next(iter(self._recent))]
+        self._size += len(framed)
+        while self._recent and (len(self._recent) > _KEPT or self._size > _KEPT_BYTES):
+            self._size -= len(self._recent.pop(next(iter(self._recent)))[1])
         return framed
 
 
