@@ -29,6 +29,11 @@ test: ## install what is missing and run every test (one alone: make test PYTEST
 	@scripts/setup dev
 	@$(BIN)/pytest $(PYTEST_ARGS)
 
+.PHONY: fuzz
+fuzz: ## look for requests that break something, for some minutes (FUZZ: how many times the usual effort)
+	@scripts/setup dev
+	@FUZZ=$${FUZZ:-100} $(BIN)/pytest tests/fuzz
+
 .PHONY: check
 check: ## run the linters, the type checker and the import contracts
 	@scripts/setup dev

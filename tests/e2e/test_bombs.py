@@ -20,6 +20,7 @@ from .waiting import until
 PODS, CONFIG_MAPS = "/api/v1/namespaces/default/pods", "/api/v1/namespaces/default/configmaps"
 LIMIT = 3 * 1024 * 1024
 YAML = "application/yaml"
+APPLY = "application/apply-patch+yaml"
 
 LATENCY = 0.4
 """Seconds that others may wait for an answer while a bomb goes off; on a quiet machine it is a tenth of that."""
@@ -155,6 +156,9 @@ BOMBS: dict[str, Callable[[], Bomb]] = {
     "deep YAML": lambda: Bomb(400, many(b"["), CONFIG_MAPS, YAML),
     "much YAML": lambda: Bomb(413, b"a: [1" + many(b",1") + b"]", CONFIG_MAPS, YAML),
     "YAML keys": lambda: Bomb(413, b"".join(b"k%d: v\n" % each for each in range(250_000)), CONFIG_MAPS, YAML),
+    "YAML in apply": lambda: Bomb(
+        413, b"a: [1" + many(b",1") + b"]", f"{CONFIG_MAPS}/v?fieldManager=m", APPLY, "PATCH"
+    ),
     "messages": lambda: Bomb(413, messages(), PODS, "application/vnd.kubernetes.protobuf"),
     "JSON patch": lambda: Bomb(413, b"[" + OPERATIONS + b"]", f"{CONFIG_MAPS}/victim", JSON_PATCH, "PATCH"),
     "compressed": lambda: Bomb(400, zlib.compress(b"\0" * 100_000_000, 9)),

@@ -66,24 +66,23 @@ async def handler(request: Request) -> Answer:
     return Response(f"{request.method} {request.path} {len(request.body)}".encode(), content_type="text/plain")
 
 
-async def converse(port: int, parts: Sequence[bytes]) -> bytes:
+async def converse(port: int, parts: Sequence[bytes]) -> bytes | None:
+    """What comes back; None where the server closed while it was still being sent to, which may lose its answer."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    received = b""
     try:
         async with asyncio.timeout(3):
             for part in parts:
                 writer.write(part)
                 await asyncio.sleep(0)
             writer.write_eof()
-            received = await reader.read()
+            return await reader.read()
     except ConnectionError:
-        pass
+        return None
     finally:
         writer.close()
-    return received
 
 
-async def answers(*conversations: Sequence[bytes]) -> list[bytes]:
+async def answers(*conversations: Sequence[bytes]) -> list[bytes | None]:
     server = HTTPServer(
         handler, timeout_answer=timeout_answer, too_large_answer=lambda: too_large_answer(100), limits=LIMITS
     )
@@ -99,7 +98,7 @@ async def answers(*conversations: Sequence[bytes]) -> list[bytes]:
 HEAD = re.compile(rb"HTTP/1\.1 (\d{3}) [^\r\n]+\r\n((?:[^\r\n:]+: [^\r\n]*\r\n)*)\r\n")
 
 
-def parsed(data: bytes, methods: Sequence[bytes]) -> list[tuple[int, bytes]]:
+def parsed(data: bytes) -> list[tuple[int, bytes]]:
     """The answers of a connection; raises AssertionError where what was sent is no HTTP."""
     found = []
     position = 0
@@ -136,9 +135,11 @@ def test_bytes_that_are_nearly_http(pieces: list[bytes], cuts: list[int]) -> Non
         position += cut
     parts.append(data[position:])
     whole, pieced = asyncio.run(answers([data], parts))
-    found = parsed(whole, pieces)
+    if whole is None:
+        return
+    found = parsed(whole)
     assert {code for code, _ in found} <= {200, 400, 413, 414, 417, 431}
     # Nothing comes after a refusal.
     assert all(code == 200 for code, _ in found[:-1])
     assert len(found) <= data.count(b"HTTP/") + 1
-    assert found == parsed(pieced, pieces)
+    assert pieced is None or found == parsed(pieced)

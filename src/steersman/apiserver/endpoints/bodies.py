@@ -26,16 +26,21 @@ class Bodies:
         """The object of a request, its problems noted as warnings; raises StatusError."""
         media_type = request.headers.get("content-type", "")
         body, validation = request.body, context.field_validation
-        obj: Any
         if _is_large(body, media_type):
             async with self._turn:
-                obj, problems = await asyncio.to_thread(codecs.decode_body, resource, body, media_type, validation)
+                obj, problems = await asyncio.to_thread(_decode, resource, body, media_type, validation)
         else:
-            obj, problems = codecs.decode_body(resource, body, media_type, validation)
+            obj, problems = _decode(resource, body, media_type, validation)
         request.warnings += problems
-        if b"managedFields" in body:
-            managers.note_reset(obj, body)
         return obj
+
+
+def _decode(resource: Resource[Any], body: bytes, media_type: str, validation: str) -> tuple[Any, list[str]]:
+    obj: Any
+    obj, problems = codecs.decode_body(resource, body, media_type, validation)
+    if b"managedFields" in body:
+        managers.note_reset(obj, body)
+    return obj, problems
 
 
 def _is_large(body: bytes, media_type: str) -> bool:

@@ -297,10 +297,6 @@ class HTTPProtocol(asyncio.Protocol):
             if self._refusal is not None:
                 self._part()
                 return
-            if self._ended:
-                self._closing = True
-                self.transport.close()
-                return
             self.idle_since = self._server.now()
             if self.reading_since is not None:
                 self.reading_since = self.idle_since
@@ -312,6 +308,9 @@ class HTTPProtocol(asyncio.Protocol):
                 self._parser = httptools.HttpRequestParser(self)
                 if tail:
                     self.data_received(tail)
+            if self._ended and self._current is None and not self._closing:
+                self._closing = True
+                self.transport.close()
             self._unpause()
             return
         request, keep_alive, chunked = self._waiting.popleft()

@@ -11,6 +11,7 @@ import msgspec
 from steersman.api import codecs
 from steersman.api.types.meta_v1 import ManagedFieldsEntry
 from steersman.api.types.scalars import FieldsV1
+from steersman.api.yaml import YAMLError
 
 from . import fields as sets
 from .fields import Fields
@@ -118,7 +119,13 @@ def is_reset(entries: Sequence[ManagedFieldsEntry]) -> bool:
 
 def note_reset(obj: Any, body: bytes) -> None:
     """Tell an empty list of managers, which asks to forget them all, from none."""
-    if not obj.metadata.managed_fields and names_none(codecs.load_yaml(body)):
+    if obj.metadata.managed_fields:
+        return
+    try:
+        tree = codecs.load_yaml(body)
+    except YAMLError:  # not everything that JSON may escape, and no protobuf
+        return
+    if names_none(tree):
         obj.metadata.managed_fields = [ManagedFieldsEntry()]
 
 
