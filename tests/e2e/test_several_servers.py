@@ -125,6 +125,45 @@ def test_servers_never_give_the_same_twice(pair: Pair) -> None:
     assert pair.etcd.keys("/registry/ranges/nodeports/") == taken_before
 
 
+def test_a_kill_leaks_nothing(pair: Pair) -> None:
+    """Services come and go through both servers while one is killed: what is allocated is what there is."""
+    stop = threading.Event()
+
+    def churn(number: int) -> None:
+        api, count = pair.apis[number % 2], 0
+        while not stop.is_set():
+            name = f"churn-{number}-{count}"
+            body = {"metadata": {"name": name}, "spec": {"type": "NodePort", "ports": [{"port": 80}]}}
+            try:
+                api.request("POST", SERVICES, body)
+                if count % 2:
+                    api.request("DELETE", f"{SERVICES}/churn-{number}-{count - 1}")
+                count += 1
+            except OSError:
+                time.sleep(0.01)
+
+    threads = [threading.Thread(target=churn, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for _ in range(3):
+        time.sleep(0.4)
+        pair.one.kill()
+        pair.one.start()
+    stop.set()
+    for thread in threads:
+        thread.join(20)
+    services = pair.one.api.get("/api/v1/services")["items"]
+    assert len(services) > 20
+    given = {service["spec"]["clusterIP"] for service in services} - {"None"}
+    ports = [str(port["nodePort"]) for service in services for port in service["spec"]["ports"] if "nodePort" in port]
+    assert pair.etcd.keys("/registry/ipaddresses/") == given
+    assert len(ports) == len(set(ports))
+    assert pair.etcd.keys("/registry/ranges/nodeports/") == set(ports)
+    for service in services:
+        if service["metadata"]["name"].startswith("churn-"):
+            pair.two.api.delete(f"{SERVICES}/{service['metadata']['name']}")
+
+
 def test_one_goes_on_when_the_other_is_killed(pair: Pair) -> None:
     survivor, victim = pair.two, pair.one
     until(both_listed(survivor.api), "both servers are endpoints", 20)
