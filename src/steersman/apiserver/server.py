@@ -32,6 +32,7 @@ from .authz import bootstrap_policy
 from .authz.rbac import RBACAuthorizer
 from .components import Components
 from .config import ApiServerConfig
+from .endpoints.allocation_metrics import Allocated
 from .endpoints.answers import raw_response
 from .endpoints.connecting import Connector, NodeClient, NodeClientConfig, is_proxied
 from .endpoints.discovery import Discovery
@@ -230,9 +231,11 @@ class ApiServer:
             connector=Connector(nodes, self._find),
         )
         stored = Stored(self.registry.caches, resources.watches, self._store)
-        self.metrics.add(self._store, stored, BuildInfo(VERSION))
+        allocated = Allocated(self.registry)
+        self.metrics.add(self._store, stored, allocated, BuildInfo(VERSION))
         self.metrics.add_slis(self._health)
         self.metrics.before(stored.measure)
+        self.metrics.before(allocated.measure)
         pipeline = Pipeline(
             authentication,
             self.authorizer,

@@ -17,6 +17,7 @@ from steersman.api.types import core_v1 as v1
 from steersman.api.types import networking_v1
 from steersman.api.types.meta_v1 import Condition, ObjectMeta
 from steersman.api.validation.addresses import Network
+from steersman.apiserver.endpoints.allocation_metrics import Allocated
 from steersman.apiserver.registry.config import RegistryConfig
 from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.services import ranges
@@ -375,3 +376,23 @@ def test_bands_of_addresses(network: str, size: int, reserved: int) -> None:
 def test_bands_of_ports(low: int, high: int, reserved: int) -> None:
     """The numbers of KEP-3668."""
     assert ranges.port_range(low, high).reserved == reserved
+
+
+async def test_what_is_given_out_is_counted() -> None:
+    async with running(RegistryConfig(service_cidr="10.96.0.0/24,fd00::/112", node_ports=(30000, 30099))) as both:
+        await LocalClient(both, ADMIN).create(service(type="NodePort", ip_family_policy="RequireDualStack"))
+        allocated = Allocated(both)
+        await allocated.measure()
+    shown = {
+        sample.name.removeprefix("kube_apiserver_") + sample.labels.get("cidr", ""): sample.value
+        for metric in allocated.collect()
+        for sample in metric.samples
+    }
+    assert shown == {
+        "clusterip_allocator_allocated_ips10.96.0.0/24": 2,
+        "clusterip_allocator_allocated_ipsfd00::/112": 1,
+        "clusterip_allocator_available_ips10.96.0.0/24": 252,
+        "clusterip_allocator_available_ipsfd00::/112": 65534,
+        "nodeport_allocator_allocated_ports": 1,
+        "nodeport_allocator_available_ports": 99,
+    }
