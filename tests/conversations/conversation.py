@@ -27,6 +27,7 @@ _VARYING = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"), "<time>"),
     (re.compile(r"current: \d+"), "current: <current>"),
     (re.compile(r"in record \(\d+\)"), "in record (<current>)"),
+    (re.compile(r'resourceVersion\\":\\"\d+'), 'resourceVersion\\\\":\\\\"<version>'),
     (re.compile(r"kube-api-access-[a-z0-9]{5}"), "kube-api-access-<suffix>"),
     (re.compile(r"X509SHA256=[0-9a-f]{64}"), "X509SHA256=<fingerprint>"),
 )

@@ -129,7 +129,7 @@ def test_namespace_that_is_not_there(api: Api) -> None:
         (JSON_PATCH, b'[{"op": "remove", "path": "/data/none"}]', 422),
         (JSON_PATCH, b'{"op": "remove"}', 400),
         (MERGE, b"[1", 400),
-        (STRATEGIC, b'{"data": {"a": {"b": 1}}}', 400),
+        (STRATEGIC, b'{"data": {"a": {"b": 1}}}', 422),
         (MERGE, b'{"metadata": {"resourceVersion": "1"}}', 409),
         ("application/json", b"{}", 415),
     ],

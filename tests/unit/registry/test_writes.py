@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 import msgspec
 import pytest
@@ -217,6 +218,42 @@ async def test_patch_kinds(client: LocalClient, registry: Registry) -> None:
     with pytest.raises(StatusError) as error:
         await client.patch(apps_v1.Deployment, "d", Patch(MERGE, stale), "default")
     assert error.value.reason == "Conflict"
+
+
+async def test_what_a_patch_makes_must_be_an_object_of_the_kind(client: LocalClient, registry: Registry) -> None:
+    await client.create(deployment("d"))
+    handler = registry.handler_of(apps_v1.Deployment)
+
+    async def refused(type_: Any, body: bytes, validation: str = "Strict") -> tuple[int, str]:
+        with pytest.raises(StatusError) as caught:
+            await handler.patch(context(field_validation=validation), "default", "d", Patch(type_, body))
+        return caught.value.code, caught.value.status.message
+
+    code, message = await refused(MERGE, b'{"spec":{"replica":1}}')
+    assert code == 422
+    assert message.startswith(' "" is invalid: patch: Invalid value: "{\\"kind\\":\\"Deployment\\"')
+    assert message.endswith('strict decoding error: unknown field "spec.replica"')
+    for body, fault in (
+        (b'{"spec":{"replica":1}}', 'map[spec:map[replica:1]]": strict decoding error: unknown field "spec.replica"'),
+        (b'{"spec":{"replicas":1,"replicas":2}}',
+         'map[spec:map[replicas:2]]": strict decoding error: duplicate field "spec.replicas"'),
+        (b'{"spec":{"replicas":"x"}}', 'map[spec:map[replicas:x]]": unrecognized type: int32'),
+        (b'{"spec":{"template":[]}}', 'map[spec:map[template:[]]]": cannot restore struct from: slice'),
+    ):  # fmt: skip
+        assert await refused(STRATEGIC, body) == (422, f' "" is invalid: patch: Invalid value: "{fault}')
+    twice = b'[{"op":"replace","op":"replace","path":"/spec/replicas","value":2}]'
+    assert (await refused(JSON, twice))[1].endswith('json patch duplicate field "[0].op"')
+    many = b"[" + b",".join([b'{"op":"test","path":"/kind","value":"Deployment"}'] * 10_001) + b"]"
+    assert await refused(JSON, many) == (
+        413,
+        "Request entity too large: The allowed maximum operations in a JSON patch is 10000, got 10001",
+    )
+    warned = context(field_validation="Warn")
+    await handler.patch(warned, "default", "d", Patch(MERGE, b'{"spec":{"replica":1},"kind":"Deployment"}'))
+    assert warned.warnings == ['unknown field "spec.replica"']
+    code, message = await refused(MERGE, b'{"kind":"Pod"}')
+    assert code == 422
+    assert 'no kind "Pod" is registered for version "apps/v1"' in message
 
 
 async def test_dry_run_leaves_no_trace(client: LocalClient, registry: Registry) -> None:

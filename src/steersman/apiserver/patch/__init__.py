@@ -16,9 +16,12 @@ from typing import Any
 import msgspec
 
 from steersman.api.errors import bad_request, unsupported_media_type
+from steersman.api.json_text import FieldProblem, load_json, plain
+from steersman.api.lenient import json_kind
 from steersman.api.types.scalars import APIStruct
 
 from . import json_patch, merge_patch, strategic
+from .strategic import go_text
 
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -34,6 +37,7 @@ __all__ = [
     "MERGE_PATCH",
     "STRATEGIC_MERGE_PATCH",
     "check_media_type",
+    "go_text",
     "perform",
 ]
 
@@ -50,15 +54,26 @@ def check_media_type(media_type: str, *, schema: bool = True) -> None:
 def perform(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
     """The target with the patch applied; ``type_`` gives the merge keys, None (no schema) refuses strategic merge."""
     check_media_type(media_type, schema=type_ is not None)
-    try:
-        patch = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise bad_request(f"error decoding patch: {error}") from error
+    patch = _parsed(media_type, body)
     if media_type == JSON_PATCH:
         return json_patch.apply(target, patch)
-    if not isinstance(patch, dict):
-        raise bad_request("Invalid JSON Patch")
     if media_type == MERGE_PATCH:
         return merge_patch.apply(target, patch)
     assert type_ is not None
     return strategic.apply(target, patch, type_)
+
+
+def _parsed(media_type: str, body: bytes) -> Any:
+    """The data of a patch; raises 400 in the words of Go's decoder."""
+    wanted, go_type = (list, "[]interface {}") if media_type == JSON_PATCH else (dict, "map[string]interface {}")
+    prefix = "" if media_type == STRATEGIC_MERGE_PATCH else "error decoding patch: "
+    try:
+        patch = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        try:
+            patch = plain(load_json(body))
+        except FieldProblem as error:
+            raise bad_request(f"{prefix}{error}") from error
+    if not isinstance(patch, wanted):
+        raise bad_request(f"{prefix}json: cannot unmarshal {json_kind(patch)} into Go value of type {go_type}")
+    return patch

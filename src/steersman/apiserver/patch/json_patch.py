@@ -22,7 +22,8 @@ def apply(target: Any, operations: Any) -> Any:
     if not isinstance(operations, list) or not all(isinstance(operation, dict) for operation in operations):
         raise bad_request("error decoding patch: json: cannot unmarshal patch into Go value of type jsonpatch.Patch")
     if len(operations) > MAX_OPERATIONS:
-        raise too_large(f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}")
+        limit = f"The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {len(operations)}"
+        raise too_large(f"Request entity too large: {limit}")
     document = _Document(target)
     for operation in operations:
         document.perform(operation)

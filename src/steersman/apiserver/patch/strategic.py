@@ -48,7 +48,7 @@ def _merge_map(original: dict[str, Any], patch: dict[str, Any], shape: Shape | N
         if directive == "delete":
             return {}
         if directive != "merge":
-            raise unexpected(f"unknown patch type: {directive} in map: {_go_map(patch)}")
+            raise unexpected(f"unknown patch type: {directive} in map: {go_text(patch)}")
     result = dict(original)
     patch = dict(patch)
     patch.pop(_PATCH, None)
@@ -126,7 +126,7 @@ def _merge_list(original: list[Any], patch: list[Any], shape: Shape | None) -> l
         elif directive == "merge":
             raise unexpected("merging lists cannot yet be specified in the patch")
         elif directive is not None:
-            raise unexpected(f"unknown patch type: {directive} in map: {_go_map(element)}")
+            raise unexpected(f"unknown patch type: {directive} in map: {go_text(element)}")
         else:
             changes.append(element)
     if replace:
@@ -195,7 +195,7 @@ def _maps(elements: Iterable[Any]) -> list[dict[str, Any]]:
 
 def _identity(element: dict[str, Any], key: str) -> Any:
     if key not in element:
-        raise unexpected(f"map: {_go_map(element)} does not contain declared merge key: {key}")
+        raise unexpected(f"map: {go_text(element)} does not contain declared merge key: {key}")
     return element[key]
 
 
@@ -214,14 +214,14 @@ def _clean(value: Any) -> Any:
     return value
 
 
-def _go_map(value: Any) -> str:
+def go_text(value: Any) -> str:
     """A value as Go's ``%v`` prints it."""
     if isinstance(value, dict):
-        return f"map[{' '.join(f'{name}:{_go_map(member)}' for name, member in sorted(value.items()))}]"
+        return f"map[{' '.join(f'{name}:{go_text(member)}' for name, member in sorted(value.items()))}]"
     if isinstance(value, list):
         return _go_list(value)
     return "<nil>" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _go_list(values: list[Any]) -> str:
-    return f"[{' '.join(map(_go_map, values))}]"
+    return f"[{' '.join(map(go_text, values))}]"

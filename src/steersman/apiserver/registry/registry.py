@@ -158,7 +158,7 @@ class Registry:
 
     def context(self, user: User, *, dry_run: bool = False, field_manager: str = "") -> Context:
         """The context of a write."""
-        return Context(user, dry_run=dry_run, field_manager=field_manager)
+        return Context(user, dry_run=dry_run, field_manager=field_manager, field_validation="Ignore")
 
     def list_options(self, **parameters: Any) -> ListOptions:
         """The options of a list or a watch."""
