@@ -112,7 +112,7 @@ def _one_resource(faults: Faults, resource: str, given: Mapping[str, str], path:
         if "max" in given and least:
             most = quantity.parse(given["max"]) / least
             if quantity.parse(ratio) > most:
-                faults.invalid(place, ratio, f"ratio {ratio} is greater than max/min = {most:f}")
+                faults.invalid(place, ratio, f"ratio {ratio} is greater than max/min = {float(most):f}")
     default, request = given.get("default"), given.get("defaultRequest")
     if overcommittable(resource) or default is None or request is None:
         return

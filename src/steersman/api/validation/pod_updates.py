@@ -29,7 +29,7 @@ def _annotations(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     after, before = new.metadata.annotations, old.metadata.annotations
     if after == before:
         return
-    for key in (*before, *after):
+    for key in {**before, **after}:
         if after.get(key) == before.get(key):
             continue
         done = "add" if key not in before else "remove or update"
