@@ -9,6 +9,7 @@ from typing import Any
 from steersman.api import codecs
 from steersman.api.errors import StatusError, is_already_exists
 from steersman.api.scheme import Object
+from steersman.api.types.discovery_v1 import EndpointSlice
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, RoleRef, Subject
 from steersman.client.client import Client
@@ -45,24 +46,27 @@ def objects(config: ClusterConfig) -> list[Object]:
 
 
 async def ensure(client: Client, config: ClusterConfig) -> None:
-    """Create what is missing and mend what differs; what cannot be done now is tried again, ever later, until it is."""
+    """Create what is missing and mend what differs; what cannot be done now is tried again, ever later, until it is.
+
+    Where other servers share the store, DNS stays where the first one said: they MUST NOT take it from each other.
+    """
     missing = objects(config)
     delay = FIRST_DELAY
-    while missing := [wanted for wanted in missing if not await _attempt(client, wanted)]:
+    while missing := [wanted for wanted in missing if not await _attempt(client, wanted, config)]:
         await asyncio.sleep(delay)
         delay = min(delay * 2, LONGEST_DELAY)
 
 
-async def _attempt(client: Client, wanted: Any) -> bool:
+async def _attempt(client: Client, wanted: Any, config: ClusterConfig) -> bool:
     try:
-        await _ensure(client, wanted)
+        await _ensure(client, wanted, keep=config.shares_store and isinstance(wanted, EndpointSlice))
     except StatusError as error:
         log.error("cannot create %s %s, and will try again: %s", wanted.kind, wanted.metadata.name, error)
         return False
     return True
 
 
-async def _ensure(client: Client, wanted: Any) -> None:
+async def _ensure(client: Client, wanted: Any, *, keep: bool) -> None:
     try:
         await client.create(wanted)
         return
@@ -70,6 +74,8 @@ async def _ensure(client: Client, wanted: Any) -> None:
         # A Service is refused for its taken address before its name is seen to be taken.
         if not is_already_exists(error) and error.reason != "Invalid":
             raise
+    if keep:
+        return
     metadata = wanted.metadata
     present = await client.get(type(wanted), metadata.name, metadata.namespace)
     changed = codecs.copy(present)

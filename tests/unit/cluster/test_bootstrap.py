@@ -38,3 +38,12 @@ async def test_a_moved_node_moves_the_dns_endpoint(tmp_path: Path) -> None:
     await bootstrap.ensure(client, config.resolve(tmp_path, node_address="192.0.2.5"))
     (slice_,) = (await client.list(EndpointSlice, "kube-system")).items
     assert slice_.endpoints[0].addresses == ["192.0.2.5"]
+
+
+async def test_servers_of_one_store_do_not_take_dns_from_each_other(tmp_path: Path) -> None:
+    client = FakeClient()
+    for address in ("192.0.2.4", "192.0.2.5"):
+        settings = config.resolve(tmp_path / address, node_address=address, datastore="etcd=http://192.0.2.9:2379")
+        await bootstrap.ensure(client, settings)
+    (slice_,) = (await client.list(EndpointSlice, "kube-system")).items
+    assert slice_.endpoints[0].addresses == ["192.0.2.4"]
