@@ -20,8 +20,11 @@ from .spdy import DataReceived, GoingAway, ProtocolError, SPDYConnection, Stream
 from .splice import first_of
 
 MAX_STATUS = 1 << 20
-FAREWELL_SECONDS = 900.0
+DRAIN_SECONDS = 900.0
 """How long a client that reads slowly may take for what was sent; closing earlier would cut its output off."""
+
+FAREWELL_SECONDS = 60.0
+"""How long it may then take for what the kernel holds, and to say goodbye."""
 
 _INPUT = {STDIN: "stdin", RESIZE: "resize"}
 _OUTPUT = {"stdout": STDOUT, "stderr": STDERR}
@@ -69,6 +72,8 @@ class Translator:
         self._channels.messages.close()
         self._flush_client()
         with suppress(TimeoutError):
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await self._client.drain()
             async with asyncio.timeout(FAREWELL_SECONDS):
                 while not self._channels.messages.ended and (data := await self._client.read()):
                     for _ in self._channels.receive(data):
