@@ -548,12 +548,12 @@ def _pieces(body: Iterable[bytes]) -> Iterator[bytes]:
     gathered: list[bytes] = []
     size = 0
     for part in body:
-        if not gathered and len(part) >= 64 * 1024:
+        if not gathered and len(part) >= 16 * 1024:
             yield part
             continue
         gathered.append(part)
         size += len(part)
-        if size >= 256 * 1024:
+        if size >= 64 * 1024:
             yield b"".join(gathered)
             gathered.clear()
             size = 0
