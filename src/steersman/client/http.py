@@ -388,13 +388,20 @@ def _dry_run(dry_run: bool) -> dict[str, str]:
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
     try:
-        return decoder.decode(body)
+        return _detached(decoder.decode(body))
     except msgspec.MsgspecError:
         # Other servers write nulls where ours does not; the lenient way costs more.
         from steersman.api import codecs
 
         lenient: Callable[[Any, bytes], T] = codecs.decode
-        return lenient(decoder.type, bytes(body))
+        return _detached(lenient(decoder.type, bytes(body)))
+
+
+def _detached(obj: T) -> T:
+    """The object without a hold on what it was read from, which may be the bytes of a whole list."""
+    for entry in getattr(getattr(obj, "metadata", None), "managed_fields", ()):
+        entry.fields_v1 = entry.fields_v1.copy()
+    return obj
 
 
 async def _decode_list(decoder: msgspec.json.Decoder[T], body: bytes) -> ObjectList[T]:
