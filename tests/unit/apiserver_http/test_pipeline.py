@@ -182,6 +182,12 @@ async def test_no_such_resource_in_a_group_that_is_there() -> None:
     assert status["message"] == "the server could not find the requested resource"
 
 
+async def test_resources_have_no_head() -> None:
+    for path in ("/api/v1/pods", "/api/v1/namespaces/a/pods/b"):
+        answer = await ask(pipeline(), path, "HEAD")
+        assert (answer.status, json.loads(text(answer))["reason"]) == (405, "MethodNotAllowed")
+
+
 async def test_the_callers_own_audit_id() -> None:
     assert (await ask(pipeline(), "/x", **{"audit-id": "mine"})).headers["Audit-Id"] == "mine"
 

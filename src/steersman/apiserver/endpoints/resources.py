@@ -100,6 +100,8 @@ class Resources:
             raise no_route()
         if info.verb == "proxy":
             raise no_route()
+        if request.method == "HEAD" and not self._connects(resource, info):
+            raise no_method()
         if info.verb == "watch" and request.method not in ("GET", "HEAD"):
             # Authorized as a watch, by the prefix of its path: nothing else may come of it.
             raise no_method()
@@ -124,6 +126,9 @@ class Resources:
         if info.subresource:
             return await self._subresource(request, info, resource, handler, namespace, name)
         return await self._object(request, resource, handler, namespace, name, info, may_create=may_create)
+
+    def _connects(self, resource: Resource[Any], info: RequestInfo) -> bool:
+        return self._connector is not None and self._connector.serves(resource, info.subresource)
 
     # -- collections ---------------------------------------------------------------------------------------------
 
