@@ -360,7 +360,7 @@ def _time_zone(faults: Faults, zone: str) -> None:
 def _exists(zone: str) -> bool:
     try:
         ZoneInfo(zone)
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
         return False
     return True
 

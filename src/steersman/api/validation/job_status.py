@@ -154,8 +154,9 @@ def _transitions(faults: Faults, new: batch_v1.Job, old: batch_v1.Job, now: _Fac
     if not elastic and (mine.succeeded or 0) < (theirs.succeeded or 0):
         faults.invalid("status.succeeded", mine.succeeded or 0, "cannot decrease the succeeded counter")
     if mine.completion_time is not None and theirs.completion_time not in (None, mine.completion_time):
-        faults.invalid("status.completionTime", mine.completion_time, "field is immutable")
-    if theirs.start_time is not None and theirs.start_time != mine.start_time and not spec.suspend:
+        faults.invalid("status.completionTime", mine.completion_time, "completionTime cannot be mutated")
+    resumed = "Suspended" in before.true and "Suspended" not in now.true
+    if theirs.start_time not in (None, mine.start_time) and not spec.suspend and not resumed:
         faults.append(errors.required("status.startTime", "startTime cannot be removed for unsuspended job"))
     if before.success and not now.success:
         faults.broken(_CONDITIONS, "cannot disable the SuccessCriteriaMet=True condition")
