@@ -182,6 +182,16 @@ async def test_no_such_resource_in_a_group_that_is_there() -> None:
     assert status["message"] == "the server could not find the requested resource"
 
 
+@pytest.mark.parametrize(
+    ("name", "fault"), [(".", "may not be '.'"), ("..", "may not be '..'"), ("a%b", "may not contain '%'")]
+)
+async def test_names_that_are_no_segments(name: str, fault: str) -> None:
+    resources = Resources(builtin_scheme(), lambda resource: object())  # type: ignore[arg-type, return-value]
+    anybody: Any = Anybody()
+    answer = await ask(Pipeline(anybody, anybody, resources, Metrics()), f"/api/v1/namespaces/a/pods/{name}")
+    assert (answer.status, json.loads(text(answer))["message"]) == (400, f'Name parameter invalid: "{name}": {fault}')
+
+
 async def test_resources_have_no_head() -> None:
     for path in ("/api/v1/pods", "/api/v1/namespaces/a/pods/b"):
         answer = await ask(pipeline(), path, "HEAD")

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from steersman.api.errors import bad_request, unsupported_media_type
+from steersman.api.errors import bad_request, go_value, unsupported_media_type
 from steersman.api.fields import parse_selector
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types.meta_v1 import Status
@@ -119,6 +119,7 @@ class Resources:
         name = info.parts[1] if len(info.parts) > 1 else ""
         if name and resource.namespaced and not namespace:
             raise no_route()
+        _check_segment(name)
         if (warning := DEPRECATED.get((info.group, info.version, info.resource))) is not None:
             request.warnings.append(warning)
         if not name:
@@ -318,6 +319,14 @@ class Resources:
             patch, context = _patch(request)
             result = await handler.patch_subresource(context, namespace, name, subresource.name, patch)
         return shaped_response(kind, result, request, form)
+
+
+def _check_segment(name: str) -> None:
+    """Raise a 400 for a name that could not be a segment of a path."""
+    if name in (".", ".."):
+        raise bad_request(f"Name parameter invalid: \"{name}\": may not be '{name}'")
+    if "%" in name:
+        raise bad_request(f"Name parameter invalid: {go_value(name)}: may not contain '%'")
 
 
 def _check_verb(resource: Resource[Any], verb: str) -> None:
