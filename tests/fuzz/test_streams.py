@@ -6,7 +6,7 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from steersman.apiserver.endpoints.pipeline import timeout_answer, too_large_answer
@@ -16,7 +16,7 @@ from steersman.apiserver.http.server import HTTPServer
 
 from .effort import examples
 
-LIMITS = Limits(header_bytes=2000, headers=20, body_bytes=100, path_bytes=500, last_words=0.02, farewell=0.01)
+LIMITS = Limits(header_bytes=2000, headers=20, body_bytes=100, path_bytes=500, drain=0.05, farewell=0.01)
 
 PIECES = [
     b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -127,6 +127,7 @@ STREAMS = st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=6)
 @given(
     st.lists(st.sampled_from(PIECES) | st.binary(max_size=20), max_size=6), st.lists(st.integers(1, 200), max_size=8)
 )
+@example([b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.1\r\n"], [2, 48, 5, 5])
 def test_bytes_that_are_nearly_http(pieces: list[bytes], cuts: list[int]) -> None:
     data = b"".join(pieces)
     parts, position = [], 0

@@ -295,11 +295,11 @@ async def test_stop_lets_requests_finish_and_takes_no_more() -> None:
         return Response(request.path.encode())
 
     requests = b"".join(b"GET /%b HTTP/1.1\r\nHost: x\r\n\r\n" % name for name in (b"slow", b"next"))
-    async with serving(handler, Limits(last_words=0.2)) as (server, port):
+    async with serving(handler, Limits(farewell=0.05)) as (server, port):
         slow = asyncio.create_task(converse(port, requests))
         await begun.wait()
         stopping = asyncio.create_task(server.stop())
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.1)
         assert not stopping.done()
         go_on.set()
         answer = await slow

@@ -18,9 +18,7 @@ class Limits(msgspec.Struct, frozen=True):
     tls_goodbye: float = 5
     gzip_threshold: int = 128 * 1024
     pipeline: int = 16
-    drain: float = 8
-    """When stopping: how long requests that are being handled may still take."""
-    last_words: float = 0.8
-    """When stopping: how long a peer may take to read its answer, or to finish a request that it has begun."""
+    drain: float = 0.8
+    """When stopping: how long requests under way, and peers that read their answers, may still take."""
     farewell: float = 0.1
     """When stopping: how long a peer to which nothing is owed may take to say goodbye."""

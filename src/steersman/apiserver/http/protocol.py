@@ -375,7 +375,11 @@ class HTTPProtocol(asyncio.Protocol):
             self._linger()
         else:
             self._closing = True
-            self.transport.close()
+            if self._tls or not self.transport.can_write_eof():
+                self.transport.close()
+            else:
+                self.transport.write_eof()
+                self._linger()
 
     async def _respond(self, request: Request, response: Response, keep_alive: bool) -> None:
         if response.later is not None:
@@ -527,14 +531,10 @@ class HTTPProtocol(asyncio.Protocol):
             self.transport.close()
 
     @property
-    def handling(self) -> bool:
-        """Whether an answer is being made."""
-        return self._current is not None and not self._current.done() and not self.streaming
-
-    @property
     def busy(self) -> bool:
         """Whether an answer is on its way, or a request."""
-        return self.handling or self.reading_since is not None or self.transport.get_write_buffer_size() > 0
+        handling = self._current is not None and not self._current.done() and not self.streaming
+        return handling or self.reading_since is not None or self.transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
         """End now."""

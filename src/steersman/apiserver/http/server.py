@@ -107,19 +107,9 @@ class HTTPServer:
             server.close()
         for connection in list(self.connections):
             connection.stop()
-        limits = self.limits
-        started = settled = self.now()
-        while self.connections:
-            now = self.now()
-            if any(connection.handling for connection in self.connections):
-                settled = now
-                if now > started + limits.drain:
-                    break
-            elif any(connection.busy for connection in self.connections):
-                if now > settled + limits.last_words:
-                    break
-            elif now > started + limits.farewell:
-                break
+        started = self.now()
+        patience = {True: started + self.limits.drain, False: started + self.limits.farewell}
+        while self.connections and self.now() < patience[any(connection.busy for connection in self.connections)]:
             await asyncio.sleep(0.01)
         for connection in list(self.connections):
             connection.abort()
