@@ -1,10 +1,10 @@
-"""Kinds with behaviour of their own: pods, services, namespaces, secrets, CSRs, tokens, reviews, conversions."""
+"""Kinds with behaviour of their own: evictions, CSRs, tokens, reviews; what nodes may do; what every cluster has."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -12,7 +12,6 @@ import pytest
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
-from steersman.api.pods import qos_class
 from steersman.api.resources import builtin_scheme
 from steersman.api.types import (
     authentication_v1,
@@ -20,8 +19,6 @@ from steersman.api.types import (
     certificates_v1,
     certificates_v1beta1,
     discovery_v1,
-    events_v1,
-    node_v1,
     policy_v1,
     rbac_v1,
     scheduling_v1,
@@ -29,7 +26,7 @@ from steersman.api.types import (
 from steersman.api.types import (
     core_v1 as v1,
 )
-from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference, Status
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference
 from steersman.api.user import User
 from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.bootstrap import essentials
@@ -71,146 +68,7 @@ async def test_what_every_cluster_has_comes_back(client: LocalClient, registry: 
     assert registry.store.current_revision == before
 
 
-# -- pods ------------------------------------------------------------------------------------------------------------
-
-
-async def test_new_pods(client: LocalClient) -> None:
-    wanted = pod()
-    wanted.status.phase = "Running"
-    created = await client.create(wanted)
-    assert (created.status.phase, created.status.qos_class) == ("Pending", "BestEffort")
-    assert (created.metadata.generation, created.spec.service_account_name) == (1, "default")
-    (volume,) = created.spec.volumes
-    assert volume.name.startswith("kube-api-access-")
-    assert created.spec.containers[0].volume_mounts[0].mount_path == "/var/run/secrets/kubernetes.io/serviceaccount"
-    assert [each.toleration_seconds for each in created.spec.tolerations] == [300, 300]
-    assert (created.spec.priority, created.spec.preemption_policy) == (0, "PreemptLowerPriority")
-    critical = await client.create(pod("c", priority_class_name="system-node-critical"))
-    assert critical.spec.priority == 2_000_001_000
-    with pytest.raises(StatusError) as error:
-        await client.create(pod("d", priority_class_name="nope"))
-    assert error.value.status.message == 'pods "d" is forbidden: no PriorityClass with name nope was found'
-
-
-def test_quality_of_service() -> None:
-    def resources(requests: dict[str, str], limits: dict[str, str]) -> v1.PodSpec:
-        each = v1.ResourceRequirements(requests=requests, limits=limits)
-        return v1.PodSpec(containers=[v1.Container(name="c", resources=each)])
-
-    full = {"cpu": "1", "memory": "1Gi"}
-    assert qos_class(resources(full, full)) == "Guaranteed"
-    assert qos_class(resources({"cpu": "1000m", "memory": "1024Mi"}, full)) == "Guaranteed"
-    assert qos_class(resources({"cpu": "1"}, {})) == "Burstable"
-    assert qos_class(resources({"cpu": "1"}, full)) == "Burstable"
-    assert qos_class(resources({}, {})) == "BestEffort"
-
-
-async def test_binding_once(client: LocalClient) -> None:
-    await client.create(pod())
-
-    async def bind(node: str) -> bool:
-        binding = v1.Binding(metadata=ObjectMeta(name="p"), target=v1.ObjectReference(kind="Node", name=node))
-        try:
-            await client.create_subresource(v1.Pod, "p", "binding", binding, "default")
-        except StatusError as error:
-            if error.reason != "Conflict" or "is already assigned to node" not in error.status.message:
-                raise
-            return False
-        return True
-
-    assert sum(await asyncio.gather(*(bind(f"n{number}") for number in range(5)))) == 1
-    bound = await client.get(v1.Pod, "p", "default")
-    assert bound.spec.node_name.startswith("n")
-    assert [(each.type, each.status) for each in bound.status.conditions] == [("PodScheduled", "True")]
-    page = await client.list(v1.Pod)
-    assert len(page.items) == 1
-
-
-async def test_graceful_deletion(client: LocalClient, registry: Registry) -> None:
-    handler = registry.handler_of(v1.Pod)
-    await client.create(pod())
-    gone = await handler.delete(context(), "default", "p", DeleteOptions())
-    assert not isinstance(gone, Status)
-    assert gone.object.metadata.name == "p"
-    assert (await client.list(v1.Pod)).items == []
-    await client.create(pod(node_name="n"))
-    answer = await handler.delete(context(), "default", "p", DeleteOptions())
-    assert not isinstance(answer, Status)
-    meta = answer.object.metadata
-    assert (meta.deletion_grace_period_seconds, meta.generation) == (30, 2)
-    longer = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=60))
-    assert not isinstance(longer, Status)
-    assert longer.revision == answer.revision
-    shorter = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=5))
-    assert not isinstance(shorter, Status)
-    assert meta.deletion_timestamp - shorter.object.metadata.deletion_timestamp == timedelta(seconds=25)
-    await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
-    assert (await client.list(v1.Pod)).items == []
-    wanted = pod(node_name="n")
-    wanted.metadata.finalizers = ["example.com/hold"]
-    await client.create(wanted)
-    held = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
-    assert not isinstance(held, Status)
-    assert held.object.metadata.deletion_grace_period_seconds == 0
-
-
-async def test_pod_status_keeps_spec(client: LocalClient) -> None:
-    created = await client.create(pod())
-    changed = codecs.copy(created)
-    changed.spec.containers[0].image = "other"
-    changed.status = v1.PodStatus(phase="Running", pod_ip="10.0.0.9")
-    changed.metadata.owner_references = []
-    updated = await client.update(changed, subresource="status")
-    assert updated.spec.containers[0].image == "busybox:1.36"
-    assert (updated.status.phase, updated.status.qos_class) == ("Running", "BestEffort")
-    assert [each.ip for each in updated.status.pod_ips] == ["10.0.0.9"]
-    assert updated.metadata.generation == 1
-
-
-async def test_ephemeral_containers(client: LocalClient) -> None:
-    created = await client.create(pod())
-    body = b'{"spec":{"ephemeralContainers":[{"name":"debug","image":"busybox"}]}}'
-    patch = Patch("application/strategic-merge-patch+json", body)
-    patched = await client.patch(v1.Pod, "p", patch, "default", subresource="ephemeralcontainers")
-    assert [each.name for each in patched.spec.ephemeral_containers] == ["debug"]
-    assert patched.metadata.generation == 2
-    assert created.spec.ephemeral_containers == []
-
-
-async def test_ephemeral_containers_are_containers_with_less(client: LocalClient) -> None:
-    debug = v1.EphemeralContainer(name="debug", image="busybox")
-    with pytest.raises(StatusError) as error:
-        await client.create(pod("early", ephemeral_containers=[debug]))
-    assert "spec.ephemeralContainers: Forbidden: cannot be set on create" in error.value.status.message
-    await client.create(pod())
-    for extra, place in (
-        ('"ports":[{"containerPort":80}]', "ports"),
-        ('"resources":{"limits":{"cpu":"1"}}', "resources"),
-        ('"targetContainerName":"nobody"', "targetContainerName"),
-        ('"env":[{"name":""}]', "env[0].name"),
-        ('"volumeMounts":[{"name":"nothing","mountPath":"/x"}]', "volumeMounts[0].name"),
-    ):
-        body = f'{{"spec":{{"ephemeralContainers":[{{"name":"debug","image":"busybox",{extra}}}]}}}}'
-        patch = Patch("application/strategic-merge-patch+json", body.encode())
-        with pytest.raises(StatusError) as error:
-            await client.patch(v1.Pod, "p", patch, "default", subresource="ephemeralcontainers")
-        assert f"spec.ephemeralContainers[0].{place}" in error.value.status.message
-
-
-async def test_tolerations_grow_and_change_their_time_alone(client: LocalClient) -> None:
-    mine = v1.Toleration(key="mine", operator="Exists", effect="NoExecute", toleration_seconds=5)
-    created = await client.create(pod(tolerations=[mine]))
-    longer = codecs.copy(created)
-    longer.spec.tolerations[0].toleration_seconds = 7
-    longer.spec.tolerations.append(v1.Toleration(key="more", operator="Exists"))
-    changed = await client.update(longer)
-    assert changed.spec.tolerations[0].toleration_seconds == 7
-    assert changed.spec.tolerations[-1].key == "more"
-    fewer = codecs.copy(changed)
-    del fewer.spec.tolerations[0]
-    with pytest.raises(StatusError) as error:
-        await client.update(fewer)
-    assert "spec.tolerations: Forbidden" in error.value.status.message
+# -- evictions -------------------------------------------------------------------------------------------------------
 
 
 async def test_eviction_respects_budgets(client: LocalClient) -> None:
@@ -249,58 +107,7 @@ async def test_an_eviction_on_trial_leaves_no_trace(client: LocalClient) -> None
     assert await client.get(v1.Pod, "p", "default") == created
 
 
-async def test_resizing_is_validated(client: LocalClient) -> None:
-    await client.create(pod())
-
-    async def resize(requests: str, limits: str) -> int:
-        body = b'{"spec":{"containers":[{"name":"c","resources":{"requests":{"cpu":"%b"},"limits":{"cpu":"%b"}}}]}}'
-        patch = Patch("application/strategic-merge-patch+json", body % (requests.encode(), limits.encode()))
-        with pytest.raises(StatusError) as error:
-            await client.patch(v1.Pod, "p", patch, "default", subresource="resize")
-        return error.value.code
-
-    assert await resize("2", "1") == 422
-    assert await resize("-1", "1") == 422
-    assert await resize("1", "1") == 422  # Burstable where there was BestEffort
-
-
-# -- namespaces ------------------------------------------------------------------------------------------------------
-
-
-async def test_namespaces_go_when_they_are_empty(client: LocalClient, registry: Registry) -> None:
-    await client.create(v1.Namespace(metadata=ObjectMeta(name="team")))
-    await client.delete(v1.Namespace, "team")
-    going = await client.get(v1.Namespace, "team")
-    assert going.status.phase == "Terminating"
-    assert going.metadata.deletion_timestamp is not None
-    wanted = config_map()
-    wanted.metadata.namespace = "team"
-    with pytest.raises(StatusError) as error:
-        await client.create(wanted)
-    assert error.value.code == 403
-    assert error.value.status.message == (
-        'configmaps "cm" is forbidden: unable to create new content in namespace team because it is being terminated'
-    )
-    assert error.value.status.details is not None
-    assert error.value.status.details.causes[0].reason == "NamespaceTerminating"
-    final = codecs.copy(going)
-    final.spec.finalizers = []
-    await client.update(final, subresource="finalize")
-    with pytest.raises(StatusError) as error:
-        await client.get(v1.Namespace, "team")
-    assert error.value.reason == "NotFound"
-    with pytest.raises(StatusError) as error:
-        await client.delete(v1.Namespace, "default")
-    assert error.value.status.message == 'namespaces "default" is forbidden: this namespace may not be deleted'
-
-
 # -- others ----------------------------------------------------------------------------------------------------------
-
-
-async def test_secrets(client: LocalClient) -> None:
-    secret = v1.Secret(metadata=ObjectMeta(name="s", namespace="default"), string_data={"a": "b"})
-    created = await client.create(secret)
-    assert (created.data, created.string_data, created.type) == ({"a": b"b"}, {}, "Opaque")
 
 
 async def test_signers_have_their_own_verbs(client: LocalClient, registry: Registry) -> None:
@@ -518,30 +325,6 @@ async def test_reviews(client: LocalClient, registry: Registry) -> None:
         assert (await client.create(token_review)).status.authenticated is good
 
 
-async def test_events_in_both_versions(client: LocalClient, registry: Registry) -> None:
-    event = events_v1.Event(
-        metadata=ObjectMeta(name="e", namespace="default"),
-        event_time=datetime(2026, 1, 1, 0, 0, 0, 5, tzinfo=UTC),
-        note="hello",
-        reason="Why",
-        action="Do",
-        type="Normal",
-        regarding=v1.ObjectReference(kind="Pod", name="p", namespace="default"),
-        reporting_controller="example.com/c",
-        reporting_instance="i",
-    )
-    created = await client.create(event)
-    assert created.note == "hello"
-    core = await client.get(v1.Event, "e", "default")
-    assert (core.message, core.involved_object.name, core.reporting_component) == ("hello", "p", "example.com/c")
-    back = await client.get(events_v1.Event, "e", "default")
-    assert (back.note, back.metadata.resource_version) == ("hello", core.metadata.resource_version)
-    patch = Patch("application/merge-patch+json", b'{"metadata":{"labels":{"a":"b"}}}')
-    assert (await client.patch(events_v1.Event, "e", patch, "default")).metadata.labels == {"a": "b"}
-    registry.clock = lambda: datetime.now(UTC) + timedelta(hours=2)
-    assert await registry.expire_events() == 1
-
-
 async def test_every_served_resource_has_a_handler(registry: Registry) -> None:
     for resource in registry.scheme:
         if resource.served:
@@ -549,32 +332,6 @@ async def test_every_served_resource_has_a_handler(registry: Registry) -> None:
             assert handler.resource is resource
             if "list" in resource.verbs:
                 await handler.list("", ListOptions())
-
-
-async def test_limit_ranges(client: LocalClient) -> None:
-    await client.create(
-        v1.LimitRange(
-            metadata=ObjectMeta(name="l", namespace="default"),
-            spec=v1.LimitRangeSpec(
-                limits=[
-                    v1.LimitRangeItem(
-                        type="Container",
-                        default={"memory": "64Mi"},
-                        default_request={"memory": "32Mi"},
-                        max={"memory": "128Mi"},
-                    )
-                ]
-            ),
-        )
-    )
-    created = await client.create(pod())
-    assert created.spec.containers[0].resources.requests == {"memory": "32Mi"}
-    assert created.status.qos_class == "Burstable"
-    big = pod("big")
-    big.spec.containers[0].resources.limits = {"memory": "1Gi"}
-    with pytest.raises(StatusError) as error:
-        await client.create(big)
-    assert "maximum memory usage per Container is 128Mi, but limit is 1Gi" in error.value.status.message
 
 
 async def test_nodes_touch_only_what_is_theirs(registry: Registry) -> None:
@@ -687,22 +444,6 @@ async def test_nobody_grants_what_they_do_not_have(registry: Registry) -> None:
         await user.create(binding)
     binding.role_ref.name = "reader"
     await user.create(binding)
-
-
-async def test_runtime_classes_add_to_pods(client: LocalClient) -> None:
-    await client.create(
-        node_v1.RuntimeClass(
-            metadata=ObjectMeta(name="sandboxed"),
-            handler="kata",
-            overhead=node_v1.Overhead(pod_fixed={"cpu": "100m"}),
-            scheduling=node_v1.Scheduling(node_selector={"kata": "yes"}),
-        )
-    )
-    created = await client.create(pod(runtime_class_name="sandboxed"))
-    assert (created.spec.overhead, created.spec.node_selector) == ({"cpu": "100m"}, {"kata": "yes"})
-    with pytest.raises(StatusError) as error:
-        await client.create(pod("q", runtime_class_name="none"))
-    assert error.value.status.message == 'pods "q" is forbidden: pod rejected: RuntimeClass "none" not found'
 
 
 async def test_two_servers_share_a_store(registry: Registry, client: LocalClient) -> None:

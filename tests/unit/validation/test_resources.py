@@ -179,3 +179,29 @@ def test_a_pod_needs_what_it_needs_at_its_peak() -> None:
 def test_quality_of_service(resources: str, quality: str) -> None:
     assert qos_class(pod(f"{{containers: [{{name: a, image: b, resources: {resources}}}]}}").spec) == quality
     assert qos_class(pod(f"{{resources: {resources}}}").spec) == quality
+
+
+@pytest.mark.parametrize(
+    ("spec", "expected"),
+    [
+        ("{resources: {limits: {cpu: 2}}}", {"cpu": "2"}),
+        (
+            "{resources: {limits: {cpu: 2}}, containers: [{name: a, image: b, resources: {requests: {cpu: 500m}}}]}",
+            {"cpu": "500m"},
+        ),
+        (
+            "{resources: {limits: {cpu: 2}}, initContainers: [{name: i, image: b, resources: {requests: {cpu: 1}}}], "
+            "containers: [{name: a, image: b, resources: {requests: {cpu: 500m}}}]}",
+            {"cpu": "1"},
+        ),
+        (
+            "{resources: {limits: {cpu: 2}}, initContainers: [{name: i, image: b, restartPolicy: Always, "
+            "resources: {requests: {cpu: 1}}}], containers: [{name: a, image: b, resources: {requests: {cpu: 500m}}}]}",
+            {"cpu": "1500m"},
+        ),
+    ],
+)
+def test_requests_of_whole_pods(spec: str, expected: dict[str, str]) -> None:
+    resources = pod(spec).spec.resources
+    assert resources is not None
+    assert resources.requests == expected

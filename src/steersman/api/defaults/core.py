@@ -8,6 +8,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Any
 
 from steersman.api import labels, quantity
+from steersman.api.pods import totals
 from steersman.api.types import core_v1 as v1
 
 from .visitor import Default
@@ -81,12 +82,8 @@ def _pod_level(spec: v1.PodSpec) -> None:
     if spec.resources is None or not spec.resources.limits:
         return
     requests = spec.resources.requests
-    for name in _POD_LEVEL:
-        amounts = [each.resources.requests[name] for each in spec.containers if name in each.resources.requests]
-        sidecars = [each for each in spec.init_containers if each.restart_policy == "Always"]
-        amounts += [each.resources.requests[name] for each in sidecars if name in each.resources.requests]
-        if amounts and name not in requests:
-            total = sum((quantity.parse(amount) for amount in amounts), quantity.ZERO)
+    for name, total in totals(spec, "requests").items():
+        if name in _POD_LEVEL and name not in requests:
             requests[name] = quantity.format_binary(total) if name == "memory" else quantity.format_decimal(total)
     for name, limit in spec.resources.limits.items():
         if name in _POD_LEVEL or name.startswith("hugepages-"):
