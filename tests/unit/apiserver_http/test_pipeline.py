@@ -207,3 +207,24 @@ async def test_parameters_without_number() -> None:
     assert answer.status == 400
     with pytest.raises(StatusError):
         _ = Request("GET", "/", "/", "a&" * 10_001, {}).query
+
+
+class Reached:
+    """Serves every subresource, and says that it has been reached."""
+
+    def serves(self, resource: Any, subresource: str) -> bool:
+        return True
+
+    async def connect(self, request: Request, info: Any) -> Answer:
+        raise AssertionError(f"{info.verb} on {info.resource}/{info.subresource} was served")
+
+
+@pytest.mark.parametrize("subresource", ["exec", "attach", "portforward", "log", "proxy/x", "status"])
+@pytest.mark.parametrize("prefix", ["watch", "proxy"])
+async def test_a_prefix_that_changes_the_verb_leads_to_no_subresource(prefix: str, subresource: str) -> None:
+    anybody: Any = Anybody()
+    handler: Any = object()
+    resources = Resources(builtin_scheme(), lambda resource: handler, connector=Reached())
+    served = Pipeline(anybody, anybody, resources, Metrics())
+    answer = await ask(served, f"/api/v1/{prefix}/namespaces/a/pods/b/{subresource}")
+    assert answer.status == 404

@@ -98,7 +98,8 @@ class Resources:
         resource = self._scheme.by_name(info.group, info.version, info.resource)
         if resource is None or not self._is_served(resource):
             raise no_route()
-        if info.verb == "proxy":
+        if info.verb == "proxy" or (info.verb == "watch" and info.subresource):
+            # A prefix of the path that says what is authorized: ``/watch/`` before ``exec`` MUST NOT run a command.
             raise no_route()
         if request.method == "HEAD" and not self._connects(resource, info):
             raise no_method()
