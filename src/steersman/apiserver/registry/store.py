@@ -1,7 +1,9 @@
 """The generic handler: every write of every stored resource goes through here; :mod:`.reading` is its other half.
 
 Writes read the object from the watch cache, decide, and commit with the revision they read; whoever lost a race decides
-again on what the store says is there now.  The JSON of an object is made once, here.
+again on what the store says is there now.  Where nothing is to be committed (it is refused, or changes nothing), what
+another server wrote may be missing from the cache: such a decision holds only once the cache is known to be current.
+The JSON of an object is made once, here.
 """
 
 from __future__ import annotations
@@ -181,6 +183,8 @@ class Handler(Reader):
         metadata.check_name(obj.metadata, name)
         # Without a resource version a lost race is tried again, and the body must be whole then.
         version = obj.metadata.resource_version
+        if version:
+            await self._catch_up(namespace, name, version)
 
         def transform(_: Entry[Any] | None) -> Any:
             if not version:
@@ -189,7 +193,7 @@ class Handler(Reader):
             return obj
 
         create = self.strategy.create_on_update and not subresource
-        return await self._write(context, namespace, name, transform, subresource, create=create)
+        return await self._write(context, namespace, name, transform, subresource, create=create, once=bool(version))
 
     async def patch(
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
@@ -259,14 +263,24 @@ class Handler(Reader):
     ) -> Entry[Any]:
         """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation."""
         entry = await self._present(namespace, name)
+        current = False
         for _ in range(_MAX_ATTEMPTS):
             if entry is None:
                 raise not_found(self.resource.name, name, self.resource.group)
             obj = codecs.copy(entry.object)
-            change(obj)
+            try:
+                change(obj)
+            except StatusError:
+                if current or (newer := await self._current(entry)) is entry:
+                    raise
+                entry, current = newer, True
+                continue
             obj.metadata.resource_version = ""
             value = codecs.encode(obj)
             raw = splice(value, entry.revision)
+            if not current and raw == entry.raw and (newer := await self._current(entry)) is not entry:
+                entry, current = newer, True
+                continue
             if dry_run or raw == entry.raw:
                 return Entry(entry.key, entry.revision, raw, self.decode)
             try:
@@ -286,9 +300,22 @@ class Handler(Reader):
             raise method_not_supported(f"{self.resource.name}/{subresource}", verb, self.resource.group)
 
     async def _write(
-        self, context: Context, namespace: str, name: str, transform: Transform, subresource: str, *, create: bool
+        self,
+        context: Context,
+        namespace: str,
+        name: str,
+        transform: Transform,
+        subresource: str,
+        *,
+        create: bool,
+        once: bool = False,
     ) -> tuple[Entry[Any], bool]:
+        """Write what is made of the present object.
+
+        ``once``: for one version of the object only, so that what is refused need not be tried on another.
+        """
         entry = await self._present(namespace, name)
+        current = False
         for _ in range(_MAX_ATTEMPTS):
             if entry is None:
                 if not create:
@@ -305,7 +332,13 @@ class Handler(Reader):
                         raise
                     entry = await self._present(namespace, name)
                     continue
-            new = await self._prepared(context, namespace, name, transform, subresource, entry)
+            try:
+                new = await self._prepared(context, namespace, name, transform, subresource, entry)
+            except StatusError:
+                if once or current or (newer := await self._current(entry)) is entry:
+                    raise
+                entry, current = newer, True
+                continue
             old = entry.object
             if self.strategy.released(new):
                 if context.dry_run or await self._remove(entry, new):
@@ -320,7 +353,10 @@ class Handler(Reader):
             value = codecs.encode(new)
             raw = splice(value, entry.revision)
             if raw == entry.raw and not (reservation is not None and reservation.operations):
-                return entry, False
+                if current or (newer := await self._current(entry)) is entry:
+                    return entry, False
+                entry, current = newer, True
+                continue
             if context.dry_run:
                 if await self._obtainable(reservation):
                     return Entry(entry.key, entry.revision, raw, self.decode), False
@@ -396,6 +432,18 @@ class Handler(Reader):
             await self.consistent()
             entry = self.cache.get(key)
         return entry
+
+    async def _current(self, entry: Entry[Any]) -> Entry[Any] | None:
+        """What an object is now that all acknowledged writes are known; the entry itself where it has not changed."""
+        await self.consistent()
+        found = self.cache.get(entry.key)
+        return entry if found is not None and found.revision == entry.revision else found
+
+    async def _catch_up(self, namespace: str, name: str, version: str) -> None:
+        """See to it that the cache knows of a version that another server may have handed out."""
+        entry = await self._present(namespace, name)
+        if entry is not None and version.isdecimal() and len(version) < 20 and int(version) > entry.revision:
+            await self.consistent()
 
     async def _reread(self, key: str) -> Entry[Any] | None:
         try:
