@@ -1,0 +1,1 @@
+"""Extending the API: definitions of custom resources and what validates and shows them."""

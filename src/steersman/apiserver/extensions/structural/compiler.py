@@ -1,0 +1,199 @@
+"""From an OpenAPI v3 schema to nodes: once for each schema, and once for all equal parts of all schemas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from weakref import WeakValueDictionary
+
+import msgspec
+
+from steersman.api import codecs
+from steersman.api.types.apiextensions_v1 import JSONSchemaProps
+
+from . import alternatives, defaulting, formats, values
+from .findings import Check, Found
+from .nodes import Node
+from .rules import RuleCompiler
+
+MOST_LEVELS = 200
+"""How deep a schema may be nested; far beyond any in use, and within what can be walked."""
+
+_SILENT = frozenset(("description", "title", "example", "externalDocs", "id", "$schema"))
+_NESTED = frozenset(("properties", "items", "additionalProperties", "allOf", "anyOf", "oneOf", "not"))
+_TEXT = ("maxLength", "minLength", "pattern")
+_NUMBER = ("multipleOf", "minimum", "maximum")
+_LIST = ("minItems", "maxItems", "uniqueItems")
+_OBJECT = ("minProperties", "maxProperties", "required")
+
+_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+class SchemaTooDeep(ValueError):
+    """A schema that is nested beyond what is walked."""
+
+
+class Compiler:
+    """Compiles schemas; nodes live as long as a schema that has them.
+
+    ``rules`` compiles the validation rules; without it they are not evaluated.
+    """
+
+    def __init__(self, rules: RuleCompiler | None = None) -> None:
+        self._rules = rules
+        self._nodes: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+
+    def compile(self, schema: JSONSchemaProps | Mapping[str, Any]) -> Node:
+        """The node of a whole schema, that of the root of a resource."""
+        tree = codecs.to_builtins(schema) if isinstance(schema, JSONSchemaProps) else schema
+        return self._node(tree, 0, resource=True)
+
+    def _node(self, tree: Mapping[str, Any], level: int, *, resource: bool = False) -> Node:
+        if level > MOST_LEVELS:
+            raise SchemaTooDeep(f"the schema has more than {MOST_LEVELS} levels")
+        properties = {name: self._node(each, level + 1) for name, each in (tree.get("properties") or {}).items()}
+        given = tree.get("additionalProperties")
+        additional = self._node(given, level + 1) if isinstance(given, Mapping) else None
+        items = self._node(tree["items"], level + 1) if isinstance(tree.get("items"), Mapping) else None
+        branches = {
+            name: [(self._node(each, level + 1).check, each) for each in tree[name]]
+            for name in ("allOf", "anyOf", "oneOf")
+            if tree.get(name)
+        }
+        negated = self._node(tree["not"], level + 1) if isinstance(tree.get("not"), Mapping) else None
+        key = self._key(tree, properties, additional, items, resource)
+        node = self._nodes.get(key)
+        if node is None:
+            node = self._build(tree, properties, additional, items, resource)
+            parts = _own_checks(tree, properties, additional, items)
+            at = 1 if parts and (tree.get("type") or tree.get("x-kubernetes-int-or-string")) else 0
+            parts[at:at] = _junctors(branches, negated)
+            node.check = _all(parts)
+            self._nodes[key] = node
+        return node
+
+    def _key(
+        self,
+        tree: Mapping[str, Any],
+        properties: Mapping[str, Node],
+        additional: Node | None,
+        items: Node | None,
+        resource: bool,
+    ) -> tuple[Any, ...]:
+        """What equal nodes have in common.  The parts are held by the node, so that their identities remain theirs."""
+        own = {name: value for name, value in tree.items() if name not in _SILENT and name not in _NESTED}
+        if isinstance(given := tree.get("additionalProperties"), bool):
+            own["additionalProperties"] = given
+        for name in ("allOf", "anyOf", "oneOf", "not"):
+            if tree.get(name):
+                own[name] = tree[name]
+        parts = tuple((name, id(node)) for name, node in properties.items())
+        return resource, _encoder.encode(own), parts, id(additional), id(items)
+
+    def _build(
+        self,
+        tree: Mapping[str, Any],
+        properties: dict[str, Node],
+        additional: Node | None,
+        items: Node | None,
+        resource: bool,
+    ) -> Node:
+        node = Node()
+        node.type = tree.get("type") or ""
+        node.properties, node.additional, node.items = properties, additional, items
+        node.open = additional is not None or bool(tree.get("additionalProperties"))
+        node.preserve = bool(tree.get("x-kubernetes-preserve-unknown-fields"))
+        node.embedded = bool(tree.get("x-kubernetes-embedded-resource"))
+        node.nullable = bool(tree.get("nullable"))
+        node.list_type = tree.get("x-kubernetes-list-type") or ""
+        node.map_type = tree.get("x-kubernetes-map-type") or ""
+        node.keys = tuple(tree.get("x-kubernetes-list-map-keys") or ())
+        if rules := tree.get("x-kubernetes-validations"):
+            node.owner = self._rules
+            if self._rules is not None:
+                node.rules = self._rules.compile(tree, rules, resource=resource or node.embedded)
+        below = [*properties.values(), *(each for each in (additional, items) if each is not None)]
+        node.has_embedded = node.embedded or any(each.has_embedded for each in below)
+        node.has_lists = node.list_type in ("set", "map") or any(each.has_lists for each in below)
+        node.has_rules = node.rules is not None or any(each.has_rules for each in below)
+        node.defaulted = tuple((name, each) for name, each in properties.items() if each.has_default)
+        if (default := tree.get("default")) is not None:
+            node.set_default(default)
+            complete = node.default()
+            defaulting.apply(complete, node)
+            node.set_default(complete)
+        return node
+
+
+def _own_checks(
+    tree: Mapping[str, Any], properties: Mapping[str, Node], additional: Node | None, items: Node | None
+) -> list[Check]:
+    """What a schema demands without its logical operators, in the order in which faults are told."""
+    type_ = tree.get("type") or ""
+    types: tuple[str, ...] = ("integer", "string") if tree.get("x-kubernetes-int-or-string") else (type_,)
+    format_ = tree.get("format") or ""
+    if not formats.known(format_, type_):
+        format_ = ""
+    members = {name: node.check for name, node in properties.items()}
+    other = additional.check if additional is not None else None
+    item = items.check if items is not None else None
+    parts: list[Check | None] = [
+        values.of_type(types if types != ("",) else (), format_, nullable=bool(tree.get("nullable")))
+    ]
+    if any(tree.get(name) is not None for name in _TEXT):
+        parts.append(values.of_text(tree.get("maxLength"), tree.get("minLength"), tree.get("pattern") or ""))
+    if format_:
+        parts.append(values.of_format(format_))
+    if any(tree.get(name) is not None for name in _NUMBER):
+        parts.append(values.of_number(tree))
+    if item is not None or any(tree.get(name) is not None for name in _LIST):
+        parts.append(values.of_list(item, tree))
+    if tree.get("enum"):
+        parts.append(values.of_enum(tree["enum"]))
+    closed = tree.get("additionalProperties") is False
+    inner = other is not None or any(check is not None for check in members.values())
+    if closed or inner or any(tree.get(name) is not None for name in _OBJECT):
+        parts.append(values.of_object(members, other, tree))
+    return [part for part in parts if part is not None]
+
+
+def _junctors(branches: Mapping[str, list[alternatives.Branch]], negated: Node | None) -> list[Check]:
+    parts: list[Check | None] = []
+    if "anyOf" in branches:
+        parts.append(alternatives.any_of(branches["anyOf"]))
+    if "oneOf" in branches:
+        parts.append(alternatives.one_of(branches["oneOf"]))
+    if "allOf" in branches and any(check is not None for check, _ in branches["allOf"]):
+        parts.append(alternatives.all_of(branches["allOf"]))
+    if negated is not None:
+        parts.append(alternatives.not_(negated.check))
+    return [part for part in parts if part is not None]
+
+
+def _all(parts: list[Check]) -> Check | None:
+    """All demands, made one; null is looked at by the first two that concern it."""
+    match parts:
+        case []:
+            return None
+        case [only]:
+            return only
+        case [first, second]:
+
+            def both(value: Any, old: Any) -> Found:
+                found = first(value, old)
+                other = second(value, old)
+                if other is None:
+                    return found
+                return other if found is None else found + other
+
+            return both
+
+    def every(value: Any, old: Any) -> Found:
+        found: Found = None
+        for part in parts:
+            inner = part(value, old)
+            if inner is not None:
+                found = inner if found is None else found + inner
+        return found
+
+    return every
