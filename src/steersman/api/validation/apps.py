@@ -18,19 +18,24 @@ _ROLLING = ("RollingUpdate", "OnDelete")
 
 def workload_selector(
     faults: Faults, selector: meta_v1.LabelSelector | None, pod: core_v1.PodTemplateSpec, kind: str
-) -> None:
-    """A selector must be there, and choose the pods of the template."""
-    if selector is None:
-        faults.append(errors.required("spec.selector"))
-        return
+) -> bool:
+    """A selector must be there, and choose the pods of the template; says whether it means anything."""
     before = len(faults)
-    meta.label_selector(faults, selector, "spec.selector")
-    if meta.empty_selector(selector):
-        faults.invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
-    elif len(faults) == before and not selectors.from_label_selector(selector).matches(pod.metadata.labels):
+    if selector is None:
+        if kind != "daemonset":
+            faults.append(errors.required("spec.selector"))
+    else:
+        meta.label_selector(faults, selector, "spec.selector")
+        if len(faults) > before:
+            return False
+        if meta.empty_selector(selector):
+            faults.invalid("spec.selector", selector, f"empty selector is invalid for {kind}")
+            return True
+    if selector is None or not selectors.from_label_selector(selector).matches(pod.metadata.labels):
         faults.invalid(
             "spec.template.metadata.labels", pod.metadata.labels, "`selector` does not match template `labels`"
         )
+    return True
 
 
 def workload_template(faults: Faults, pod: core_v1.PodTemplateSpec, kind: str = "ReplicaSet") -> None:
@@ -42,6 +47,14 @@ def workload_template(faults: Faults, pod: core_v1.PodTemplateSpec, kind: str = 
         faults.forbidden(
             "spec.template.spec.activeDeadlineSeconds", f"activeDeadlineSeconds in {kind} is not Supported"
         )
+
+
+def _replicated(faults: Faults, selector: meta_v1.LabelSelector | None, pod: core_v1.PodTemplateSpec) -> None:
+    """The template is looked at only if the selector means something."""
+    if workload_selector(faults, selector, pod, "deployment"):
+        workload_template(faults, pod)
+    else:
+        faults.invalid("spec.selector", selector, "invalid label selector")
 
 
 def _shares(faults: Faults, status: Any, members: dict[str, str], ready: str = "readyReplicas") -> None:
@@ -65,8 +78,7 @@ def _collisions(faults: Faults, new: Any, old: Any) -> None:
 def deployment(faults: Faults, obj: apps_v1.Deployment) -> None:
     spec = obj.spec
     faults.natural("spec.replicas", spec.replicas)
-    workload_selector(faults, spec.selector, spec.template, "deployment")
-    workload_template(faults, spec.template)
+    _replicated(faults, spec.selector, spec.template)
     rolling = spec.strategy.rolling_update
     if spec.strategy.type == "Recreate":
         if rolling is not None:
@@ -116,8 +128,7 @@ def selector_update(faults: Faults, new: Any, old: Any) -> None:
 def replica_set(faults: Faults, obj: apps_v1.ReplicaSet) -> None:
     faults.natural("spec.replicas", obj.spec.replicas)
     faults.natural("spec.minReadySeconds", obj.spec.min_ready_seconds)
-    workload_selector(faults, obj.spec.selector, obj.spec.template, "deployment")
-    workload_template(faults, obj.spec.template)
+    _replicated(faults, obj.spec.selector, obj.spec.template)
 
 
 def replica_set_status(faults: Faults, new: apps_v1.ReplicaSet, old: apps_v1.ReplicaSet) -> None:
@@ -154,7 +165,8 @@ def stateful_set(faults: Faults, obj: apps_v1.StatefulSet) -> None:
     faults.natural("spec.minReadySeconds", spec.min_ready_seconds)
     if spec.ordinals is not None:
         faults.natural("spec.ordinals.start", spec.ordinals.start)
-    workload_selector(faults, spec.selector, spec.template, "statefulset")
+    if not workload_selector(faults, spec.selector, spec.template, "statefulset"):
+        faults.invalid("spec.selector", spec.selector, "")
     _template_with_claims(faults, spec)
 
 

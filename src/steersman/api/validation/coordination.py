@@ -15,6 +15,7 @@ from .rules import Rules
 LeaseCandidate = coordination_v1alpha2.LeaseCandidate | coordination_v1beta1.LeaseCandidate
 
 OLDEST = "OldestEmulationVersion"
+_NO_VERSION = (0, 0, 0)
 
 
 def lease(faults: Faults, obj: coordination_v1.Lease) -> None:
@@ -31,32 +32,33 @@ def lease_candidate(faults: Faults, obj: LeaseCandidate) -> None:
     spec = obj.spec
     faults.required("spec.leaseName", spec.lease_name)
     emulation = _version(faults, spec.emulation_version, "spec.emulationVersion")
+    faults.required("spec.binaryVersion", spec.binary_version)
     binary = _version(faults, spec.binary_version, "spec.binaryVersion")
-    if emulation is not None and binary is not None and binary < emulation:
+    if spec.binary_version and spec.emulation_version and binary < emulation:
         faults.invalid("spec.binaryVersion", spec.binary_version, "must be greater than or equal to `emulationVersion`")
     if not spec.strategy:
         faults.append(errors.required("spec.strategy"))
         return
-    if spec.strategy == OLDEST:
-        detail = f"must be specified when `strategy` is '{OLDEST}'"
-        for name, version in (("binaryVersion", binary), ("emulationVersion", emulation)):
-            if version in (None, (0, 0, 0)):
-                faults.append(errors.required(f"spec.{name}", detail))
+    if spec.strategy == OLDEST and emulation == _NO_VERSION:
+        faults.append(errors.required("spec.emulationVersion", f"must be specified when `strategy` is '{OLDEST}'"))
     _strategy(faults, spec.strategy, "spec.strategy")
 
 
-def _version(faults: Faults, text: str, path: str) -> tuple[int, int, int] | None:
+def _version(faults: Faults, text: str, path: str) -> tuple[int, int, int]:
+    """What is absent or malformed counts as version 0."""
     if not text:
-        return None
+        return _NO_VERSION
     match = SEMANTIC_VERSION.fullmatch(text)
     if match is None:
         faults.invalid(path, text, "must be a valid semantic version")
-        return None
+        return _NO_VERSION
     major, minor, patch = (int(number) for number in match.group(1, 2, 3))
     return major, minor, patch
 
 
 def _strategy(faults: Faults, strategy: str, path: str) -> None:
+    """Upstream names the member twice."""
+    path = f"{path}.strategy"
     if "/" in strategy:
         faults.grammar(path, strategy, names.qualified_name)
     elif strategy != OLDEST:

@@ -148,7 +148,7 @@ class Faults(list[FieldError]):
 
     def positive_amount(self, path: str, value: str) -> None:
         """A quantity greater than zero."""
-        if quantity.parse(value) <= 0:
+        if not value or quantity.parse(value) <= 0:
             self.invalid(path, value, "must be greater than zero")
 
     def count_or_percentage(self, path: str, value: int | str | None) -> None:

@@ -76,6 +76,8 @@ def _subject(faults: Faults, subject: rbac_v1.Subject, path: str, *, namespaced:
         if not namespaced:
             faults.required(f"{path}.namespace", subject.namespace)
     elif subject.kind in ("User", "Group"):
+        if not subject.name:
+            faults.invalid(f"{path}.name", subject.name, f"{subject.kind.lower()} name cannot be empty")
         if subject.api_group != GROUP:
             faults.unsupported(f"{path}.apiGroup", subject.api_group, (GROUP,))
     else:

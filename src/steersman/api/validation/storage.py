@@ -101,12 +101,10 @@ def attributes_class_update(faults: Faults, new: AttributesClass, old: Attribute
 
 def driver_name(faults: Faults, path: str, name: str) -> None:
     """The name of a CSI driver."""
-    if faults.required(path, name):
-        if len(name) > 63:
-            faults.append(errors.too_long(path, 63))
-        lower = name.lower()
-        for fault in verdict(names.dns1123_subdomain, lower):
-            faults.invalid(path, lower, fault)
+    faults.required(path, name)
+    faults.shorter(path, name, 63)
+    for fault in verdict(names.dns1123_subdomain, name.lower()):
+        faults.invalid(path, name, fault)
 
 
 def csi_driver(faults: Faults, obj: storage_v1.CSIDriver) -> None:
@@ -179,11 +177,11 @@ def csi_node(faults: Faults, obj: storage_v1.CSINode) -> None:
 
 def csi_node_update(faults: Faults, new: storage_v1.CSINode, old: storage_v1.CSINode) -> None:
     """Drivers come and go; those that stay change how many volumes they can attach and nothing else (KEP-4876)."""
-    before = {driver.name: driver for driver in old.spec.drivers}
-    for driver in new.spec.drivers:
-        present = before.get(driver.name)
-        if present is not None and msgspec.structs.replace(driver, allocatable=present.allocatable) != present:
-            faults.invalid("spec.drivers", driver, "field is immutable")
+    after = {driver.name: driver for driver in new.spec.drivers}
+    for before in old.spec.drivers:
+        if before.name in after:
+            mine, theirs = (msgspec.structs.replace(each, allocatable=None) for each in (after[before.name], before))
+            faults.immutable("spec.drivers", mine, theirs)
 
 
 # -- capacities and attachments --------------------------------------------------------------------------------------
@@ -193,7 +191,6 @@ def storage_capacity(faults: Faults, obj: storage_v1.CSIStorageCapacity) -> None
     meta.label_selector(faults, obj.node_topology, "nodeTopology")
     faults.grammar("storageClassName", obj.storage_class_name or "", names.dns1123_subdomain)
     faults.amount("capacity", obj.capacity)
-    faults.amount("maximumVolumeSize", obj.maximum_volume_size)
 
 
 def storage_capacity_update(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from steersman.api.disabled import drop_from_lease
+from steersman.api.types.coordination_v1 import Lease
 from steersman.apiserver.registry import escalation
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Strategy
@@ -21,10 +23,22 @@ class UpsertStrategy(Strategy):
     create_on_update = True
 
 
-class LeaseStrategy(UpsertStrategy):
-    """Updates must say which version they replace: two holders are to notice each other."""
+class CandidateStrategy(UpsertStrategy):
+    """Updates must say which version they replace."""
 
     unconditional_update = False
+
+
+class LeaseStrategy(CandidateStrategy):
+    """Updates must say which version they replace: two holders are to notice each other."""
+
+    def prepare_create(self, context: Context, new: Lease) -> None:
+        super().prepare_create(context, new)
+        drop_from_lease(new.spec)
+
+    def prepare_update(self, context: Context, new: Lease, old: Lease) -> None:
+        drop_from_lease(new.spec, old.spec)
+        super().prepare_update(context, new, old)
 
 
 class ConditionalStrategy(Strategy):

@@ -23,7 +23,13 @@ from .core import (
     PodTemplateStrategy,
     SecretStrategy,
 )
-from .devices import DeviceTaintRuleStrategy, ResourceClaimStrategy, ResourceSliceStrategy
+from .devices import (
+    DeviceClassStrategy,
+    DeviceTaintRuleStrategy,
+    ResourceClaimStrategy,
+    ResourceClaimTemplateStrategy,
+    ResourceSliceStrategy,
+)
 from .extensions import APIServiceStrategy, CustomResourceDefinitionStrategy
 from .namespaces import NamespaceStrategy
 from .networking import EndpointSliceStrategy, IngressStrategy, NetworkPolicyStrategy
@@ -31,6 +37,7 @@ from .pods import PodStrategy
 from .service_accounts import ServiceAccountStrategy
 from .services import ServiceStrategy
 from .simple import (
+    CandidateStrategy,
     ConditionalCountingStrategy,
     ConditionalStrategy,
     CountingSeparateStatusStrategy,
@@ -76,7 +83,7 @@ TABLE: dict[str, type[Strategy]] = {
     "certificatesigningrequests.certificates.k8s.io": CertificateSigningRequestStrategy,
     "clustertrustbundles.certificates.k8s.io": ConditionalStrategy,
     "podcertificaterequests.certificates.k8s.io": SeparateStatusStrategy,
-    "leasecandidates.coordination.k8s.io": LeaseStrategy,
+    "leasecandidates.coordination.k8s.io": CandidateStrategy,
     "leases.coordination.k8s.io": LeaseStrategy,
     "endpointslices.discovery.k8s.io": EndpointSliceStrategy,
     "flowschemas.flowcontrol.apiserver.k8s.io": CountingSeparateStatusStrategy,
@@ -91,9 +98,10 @@ TABLE: dict[str, type[Strategy]] = {
     f"clusterroles.{_RBAC}": RoleStrategy,
     f"rolebindings.{_RBAC}": RoleStrategy,
     f"roles.{_RBAC}": RoleStrategy,
-    "deviceclasses.resource.k8s.io": CountingStrategy,
+    "deviceclasses.resource.k8s.io": DeviceClassStrategy,
     "devicetaintrules.resource.k8s.io": DeviceTaintRuleStrategy,
     "resourceclaims.resource.k8s.io": ResourceClaimStrategy,
+    "resourceclaimtemplates.resource.k8s.io": ResourceClaimTemplateStrategy,
     "resourceslices.resource.k8s.io": ResourceSliceStrategy,
     "priorityclasses.scheduling.k8s.io": FirstGenerationStrategy,
     "workloads.scheduling.k8s.io": CountingStrategy,
