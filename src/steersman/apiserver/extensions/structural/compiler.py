@@ -65,10 +65,16 @@ class Compiler:
         node = self._nodes.get(key)
         if node is None:
             node = self._build(tree, properties, additional, items, resource)
-            parts = _own_checks(tree, properties, additional, items)
-            at = 1 if parts and (tree.get("type") or tree.get("x-kubernetes-int-or-string")) else 0
-            parts[at:at] = _junctors(branches, negated)
-            node.check = _all(parts)
+            types, parts = _types(tree), _own_checks(tree, properties, additional, items)
+            typed = values.of_type(types, _format(tree), nullable=node.nullable)
+            rest = _all(_junctors(branches, negated) + parts)
+            class_ = values.class_of(types)
+            if typed is None:
+                node.check = rest
+            elif rest is None:
+                node.check, node.class_ = typed, class_
+            else:
+                node.check = _all([typed, rest]) if class_ is None else _typed(class_, typed, rest)
             self._nodes[key] = node
         return node
 
@@ -125,24 +131,28 @@ class Compiler:
         return node
 
 
+def _types(tree: Mapping[str, Any]) -> tuple[str, ...]:
+    if tree.get("x-kubernetes-int-or-string"):
+        return ("integer", "string")
+    return (tree["type"],) if tree.get("type") else ()
+
+
+def _format(tree: Mapping[str, Any]) -> str:
+    """The format, if it means something."""
+    name: str = tree.get("format") or ""
+    return name if formats.known(name, tree.get("type") or "") else ""
+
+
 def _own_checks(
     tree: Mapping[str, Any], properties: Mapping[str, Node], additional: Node | None, items: Node | None
 ) -> list[Check]:
-    """What a schema demands without its logical operators, in the order in which faults are told."""
-    type_ = tree.get("type") or ""
-    types: tuple[str, ...] = ("integer", "string") if tree.get("x-kubernetes-int-or-string") else (type_,)
-    format_ = tree.get("format") or ""
-    if not formats.known(format_, type_):
-        format_ = ""
-    members = {name: node.check for name, node in properties.items()}
+    """What a schema demands beside its type and its logical operators, in the order in which faults are told."""
     other = additional.check if additional is not None else None
     item = items.check if items is not None else None
-    parts: list[Check | None] = [
-        values.of_type(types if types != ("",) else (), format_, nullable=bool(tree.get("nullable")))
-    ]
+    parts: list[Check | None] = []
     if any(tree.get(name) is not None for name in _TEXT):
         parts.append(values.of_text(tree.get("maxLength"), tree.get("minLength"), tree.get("pattern") or ""))
-    if format_:
+    if format_ := _format(tree):
         parts.append(values.of_format(format_))
     if any(tree.get(name) is not None for name in _NUMBER):
         parts.append(values.of_number(tree))
@@ -151,9 +161,9 @@ def _own_checks(
     if tree.get("enum"):
         parts.append(values.of_enum(tree["enum"]))
     closed = tree.get("additionalProperties") is False
-    inner = other is not None or any(check is not None for check in members.values())
+    inner = other is not None or any(node.check is not None for node in properties.values())
     if closed or inner or any(tree.get(name) is not None for name in _OBJECT):
-        parts.append(values.of_object(members, other, tree))
+        parts.append(values.of_object(properties, other, tree))
     return [part for part in parts if part is not None]
 
 
@@ -171,22 +181,12 @@ def _junctors(branches: Mapping[str, list[alternatives.Branch]], negated: Node |
 
 
 def _all(parts: list[Check]) -> Check | None:
-    """All demands, made one; null is looked at by the first two that concern it."""
+    """All demands, made one."""
     match parts:
         case []:
             return None
         case [only]:
             return only
-        case [first, second]:
-
-            def both(value: Any, old: Any) -> Found:
-                found = first(value, old)
-                other = second(value, old)
-                if other is None:
-                    return found
-                return other if found is None else found + other
-
-            return both
 
     def every(value: Any, old: Any) -> Found:
         found: Found = None
@@ -197,3 +197,18 @@ def _all(parts: list[Check]) -> Check | None:
         return found
 
     return every
+
+
+def _typed(class_: type, typed: Check, rest: Check) -> Check:
+    """The demands on values that are of a class but for their faults."""
+
+    def check(value: Any, old: Any) -> Found:
+        if value.__class__ is class_:
+            return rest(value, old)
+        found = typed(value, old)
+        other = rest(value, old)
+        if other is None:
+            return found
+        return other if found is None else found + other
+
+    return check

@@ -56,8 +56,6 @@ def same(value: Any, other: Any) -> bool:
 
 def identity(value: Any) -> Any:
     """What stands for a value among others in a set."""
-    if isinstance(value, str):
+    if value.__class__ is str:
         return value
-    if is_number(value):
-        return (float(value),) if isinstance(value, float) else (value,)
-    return text_of(value)
+    return (value,) if is_number(value) else text_of(value)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .findings import Found, add, below, duplicated, invalid
-from .kinds import text_of
+from .kinds import identity, text_of
 from .nodes import Node
 
 
@@ -36,6 +36,8 @@ def check(value: Any, node: Node) -> Found:
 
 
 def _set(value: list[Any]) -> Found:
+    if len({identity(each) for each in value}) == len(value):
+        return None
     found: Found = None
     for index in _repeated(value):
         found = add(found, duplicated(value[index]), f"[{index}]")
@@ -46,6 +48,8 @@ def _map(value: list[Any], keys: tuple[str, ...]) -> Found:
     for index, each in enumerate(value):
         if each is not None and not isinstance(each, dict):
             return add(None, invalid(each, "must be an object for an array of list-type map"), f"[{index}]")
+    if len({tuple([identity(each.get(key, ())) for key in keys]) for each in value if each}) == len(value):
+        return None
     found: Found = None
     identities = [{key: each[key] for key in keys if key in each} if each else {} for each in value]
     for index in _repeated(identities):

@@ -24,6 +24,7 @@ class Node:
         "_default",
         "additional",
         "check",
+        "class_",
         "defaulted",
         "embedded",
         "has_embedded",
@@ -50,6 +51,8 @@ class Node:
     items: Node | None
     check: Check | None
     """What validates values; None where everything is allowed."""
+    class_: type | None
+    """A class whose values need no check."""
     rules: NodeRules | None
     owner: Any
     """Who compiled the rules."""
@@ -58,7 +61,7 @@ class Node:
 
     def __init__(self) -> None:
         self.properties = {}
-        self.additional = self.items = self.check = self.rules = self.owner = None
+        self.additional = self.items = self.check = self.class_ = self.rules = self.owner = None
         self.open = self.preserve = self.embedded = self.nullable = False
         self.has_embedded = self.has_lists = self.has_rules = False
         self.keys: tuple[str, ...] = ()

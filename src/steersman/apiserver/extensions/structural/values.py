@@ -9,14 +9,10 @@ from . import findings, formats, patterns
 from .correlation import by_keys
 from .findings import ABSENT, Check, Found, add, below, body
 from .kinds import identity, is_number, is_whole, kind, same
+from .nodes import Node
 
-_CLASSES: Mapping[str, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-    "number": (float, int),
-}
+_CLASSES: Mapping[str, type] = {"string": str, "boolean": bool, "object": dict, "array": list, "number": float}
+_NONE: dict[str, Any] = {}
 _GO_FORMATS = {"integer": "int64", "number": "float64"}
 
 
@@ -25,16 +21,19 @@ def of_type(types: tuple[str, ...], format_: str, *, nullable: bool) -> Check | 
     if not types and not format_:
         return None
     judge = _type_judge(types, format_, nullable)
-    if len(types) == 1 and types[0] in _CLASSES:
-        first, *rest = _CLASSES[types[0]]
-        second = rest[0] if rest else first
+    class_ = class_of(types)
+    if class_ is None:
+        return judge
 
-        def plain(value: Any, old: Any) -> Found:
-            class_ = value.__class__
-            return None if class_ is first or class_ is second else judge(value, old)
+    def plain(value: Any, old: Any) -> Found:
+        return None if value.__class__ is class_ else judge(value, old)
 
-        return plain
-    return judge
+    return plain
+
+
+def class_of(types: tuple[str, ...]) -> type | None:
+    """The class that all values of it are right for some types; others may be so, too."""
+    return _CLASSES.get(types[0]) if len(types) == 1 else None
 
 
 def _type_judge(types: tuple[str, ...], format_: str, nullable: bool) -> Check:
@@ -154,9 +153,10 @@ def of_list(item: Check | None, schema: Mapping[str, Any]) -> Check:
             return None
         found: Found = None
         if item is not None:
-            former = by_keys(old, keys)
+            former = by_keys(old, keys) if keys and old.__class__ is list else None
             for index, each in enumerate(value):
-                inner = item(each, was := former(each))
+                was = former(each) if former is not None else ABSENT
+                inner = item(each, was)
                 if inner is not None and (was is ABSENT or not same(each, was)):
                     found = below(found, f"[{index}]", inner)
         size = len(value)
@@ -171,12 +171,14 @@ def of_list(item: Check | None, schema: Mapping[str, Any]) -> Check:
     return check
 
 
-def of_object(members: Mapping[str, Check | None], additional: Check | None, schema: Mapping[str, Any]) -> Check:
+def of_object(members: Mapping[str, Node], additional: Check | None, schema: Mapping[str, Any]) -> Check:
     """The members of an object and their number; where that is wrong, nothing more is said."""
     least, most = schema.get("minProperties"), schema.get("maxProperties")
     required = tuple(schema.get("required") or ())
     closed = schema.get("additionalProperties") is False
-    checks = {name: check for name, check in members.items() if check is not None or additional is not None or closed}
+    checks = {name: member.check for name, member in members.items()}
+    # Most members are to be of a class and nothing else, which is seen without a call.
+    classes = {name: member.class_ for name, member in members.items() if member.class_ is not None}
 
     def check(value: Any, old: Any) -> Found:
         if value.__class__ is not dict:
@@ -187,15 +189,18 @@ def of_object(members: Mapping[str, Check | None], additional: Check | None, sch
         if most is not None and size > most:
             return add(None, findings.too_many(size, most))
         found: Found = None
-        former = old if old.__class__ is dict else {}
+        former = old if old.__class__ is dict else _NONE
         for name, each in value.items():
-            if closed and name not in checks:
-                found = add(found, _forbidden(name))
+            if each.__class__ is classes.get(name, _NONE):
+                continue
             inspect = checks.get(name, additional)
             if inspect is not None:
-                inner = inspect(each, was := former.get(name, ABSENT))
+                was = former.get(name, ABSENT) if former else ABSENT
+                inner = inspect(each, was)
                 if inner is not None and (was is ABSENT or not same(each, was)):
                     found = below(found, f".{name}", inner)
+            elif closed and name not in checks:
+                found = add(found, _forbidden(name))
         for name in required:
             if name not in value:
                 found = add(found, findings.missing, f".{name}")
