@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from steersman.api.json_text import load_json
 from steersman.api.types.apiextensions_v1 import JSONSchemaProps
 from steersman.apiserver.extensions.structural import compile_schema
 
@@ -212,3 +213,21 @@ def test_formats(name: str) -> None:
     schema = S | {"format": name}
     assert [text for text in good if faults(schema, text)] == []
     assert [text for text in bad if not faults(schema, text)] == []
+
+
+def test_numbers_that_keep_their_text_are_numbers() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "n": N | {"enum": [1.5], "minimum": 2},
+            "s": {"type": "array", "items": {}, "x-kubernetes-list-type": "set"},
+            "t": S | {"enum": ["x"]},
+        },
+    }
+    value = load_json(b'{"n": 1.50, "s": [{"a": 1.5}, {"a": 1.5}], "t": [1.5]}')
+    assert faults(schema, value) == [
+        "f.n: Invalid value: 1.5: f.n in body should be greater than or equal to 2",
+        'f.t: Invalid value: "array": f.t in body must be of type string: "array"',
+        'f.t: Unsupported value: [1.5]: supported values: "x"',
+        'f.s[1]: Duplicate value: {"a":1.5}',
+    ]

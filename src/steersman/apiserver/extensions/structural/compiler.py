@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
 
-import msgspec
-
 from steersman.api import codecs
 from steersman.api.types.apiextensions_v1 import JSONSchemaProps
 
 from . import alternatives, defaulting, formats, values
 from .findings import Check, Found
+from .kinds import text_of
 from .nodes import Node
 from .rules import RuleCompiler
 
@@ -25,8 +24,6 @@ _TEXT = ("maxLength", "minLength", "pattern")
 _NUMBER = ("multipleOf", "minimum", "maximum")
 _LIST = ("minItems", "maxItems", "uniqueItems")
 _OBJECT = ("minProperties", "maxProperties", "required")
-
-_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class SchemaTooDeep(ValueError):
@@ -65,16 +62,7 @@ class Compiler:
         node = self._nodes.get(key)
         if node is None:
             node = self._build(tree, properties, additional, items, resource)
-            types, parts = _types(tree), _own_checks(tree, properties, additional, items)
-            typed = values.of_type(types, _format(tree), nullable=node.nullable)
-            rest = _all(_junctors(branches, negated) + parts)
-            class_ = values.class_of(types)
-            if typed is None:
-                node.check = rest
-            elif rest is None:
-                node.check, node.class_ = typed, class_
-            else:
-                node.check = _all([typed, rest]) if class_ is None else _typed(class_, typed, rest)
+            node.check = _check(node, tree, _junctors(branches, negated))
             self._nodes[key] = node
         return node
 
@@ -94,7 +82,7 @@ class Compiler:
             if tree.get(name):
                 own[name] = tree[name]
         parts = tuple((name, id(node)) for name, node in properties.items())
-        return resource, _encoder.encode(own), parts, id(additional), id(items)
+        return resource, text_of(own), parts, id(additional), id(items)
 
     def _build(
         self,
@@ -122,7 +110,7 @@ class Compiler:
         node.has_embedded = node.embedded or any(each.has_embedded for each in below)
         node.has_lists = node.list_type in ("set", "map") or any(each.has_lists for each in below)
         node.has_rules = node.rules is not None or any(each.has_rules for each in below)
-        node.defaulted = tuple((name, each) for name, each in properties.items() if each.has_default)
+        node.seal()
         if (default := tree.get("default")) is not None:
             node.set_default(default)
             complete = node.default()
@@ -143,27 +131,49 @@ def _format(tree: Mapping[str, Any]) -> str:
     return name if formats.known(name, tree.get("type") or "") else ""
 
 
-def _own_checks(
-    tree: Mapping[str, Any], properties: Mapping[str, Node], additional: Node | None, items: Node | None
-) -> list[Check]:
-    """What a schema demands beside its type and its logical operators, in the order in which faults are told."""
-    other = additional.check if additional is not None else None
-    item = items.check if items is not None else None
+def _check(node: Node, tree: Mapping[str, Any], junctors: list[Check]) -> Check | None:
+    """All that a schema demands."""
+    types = _types(tree)
+    class_ = values.class_of(types)
+    typed = values.of_type(types, _format(tree), nullable=node.nullable)
+    rest = _all(junctors + _own_checks(tree, node))
+    if typed is None:
+        return rest
+    if rest is None:
+        node.class_ = class_
+        return typed
+    if class_ is None:
+        return _all([typed, rest])
+    if not junctors and not tree.get("enum") and not tree.get("format") and class_ in (str, list, dict):
+        # One closure then sees to the type as well.
+        alone = _own_checks(tree, node, typed)
+        if len(alone) == 1:
+            return alone[0]
+    return _typed(class_, typed, rest)
+
+
+def _own_checks(tree: Mapping[str, Any], node: Node, otherwise: Check | None = None) -> list[Check]:
+    """What a schema demands beside its type and its logical operators, in the order in which faults are told.
+
+    ``otherwise`` looks at values of another type than that of the demand.
+    """
+    additional = node.additional.check if node.additional is not None else None
+    item = node.items.check if node.items is not None else None
     parts: list[Check | None] = []
     if any(tree.get(name) is not None for name in _TEXT):
-        parts.append(values.of_text(tree.get("maxLength"), tree.get("minLength"), tree.get("pattern") or ""))
+        parts.append(values.of_text(tree, otherwise))
     if format_ := _format(tree):
         parts.append(values.of_format(format_))
     if any(tree.get(name) is not None for name in _NUMBER):
         parts.append(values.of_number(tree))
     if item is not None or any(tree.get(name) is not None for name in _LIST):
-        parts.append(values.of_list(item, tree))
+        parts.append(values.of_list(item, tree, otherwise))
     if tree.get("enum"):
         parts.append(values.of_enum(tree["enum"]))
     closed = tree.get("additionalProperties") is False
-    inner = other is not None or any(node.check is not None for node in properties.values())
+    inner = additional is not None or any(each.check is not None for each in node.properties.values())
     if closed or inner or any(tree.get(name) is not None for name in _OBJECT):
-        parts.append(values.of_object(properties, other, tree))
+        parts.append(values.of_object(node.properties, additional, tree, otherwise))
     return [part for part in parts if part is not None]
 
 

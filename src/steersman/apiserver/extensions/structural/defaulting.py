@@ -13,6 +13,12 @@ def apply(value: Any, node: Node) -> None:
         for name, member in node.defaulted:
             if name not in value:
                 value[name] = member.default()
+        if node.additional is None and None not in value.values():
+            for name, member in node.nested:
+                each = value.get(name)
+                if each.__class__ is dict or each.__class__ is list:
+                    apply(each, member)
+            return
         void: list[str] | None = None
         properties, additional = node.properties, node.additional
         for name, each in value.items():

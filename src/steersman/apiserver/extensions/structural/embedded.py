@@ -13,6 +13,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.validation import meta, names
 from steersman.api.validation.faults import Faults
 
+from .findings import invalid
 from .nodes import Node
 
 
@@ -58,7 +59,7 @@ def _identity(value: dict[str, Any], path: str, drop: bool) -> None:
         if name in value and not isinstance(value[name], str):
             if not drop:
                 place = f"{path}.{name}" if path else name
-                raise NotCoercible(errors.invalid_value(place, value[name], "must be a string"))
+                raise NotCoercible(invalid(value[name], "must be a string")(place))
             del value[name]
 
 
@@ -68,7 +69,7 @@ def _metadata(value: dict[str, Any], path: str, unknown: list[str], drop: bool) 
         read = read_tree(ObjectMeta, tree)
     except FieldProblem as problem:
         if not drop:
-            raise NotCoercible(errors.invalid_value(path, tree, str(problem))) from None
+            raise NotCoercible(invalid(tree, str(problem))(path)) from None
         if not isinstance(tree, dict):
             return
         read = read_tree(ObjectMeta, {name: each for name, each in tree.items() if _readable(name, each)})
@@ -114,7 +115,7 @@ def _resource(faults: Faults, value: dict[str, Any], prefix: str) -> None:
     for name in ("apiVersion", "kind"):
         given = value.get(name, "")
         if not isinstance(given, str):
-            faults.invalid(prefix + name, given, "must be a string")
+            faults.append(invalid(given, "must be a string")(prefix + name))
         elif not given:
             faults.append(errors.required(prefix + name))
         elif name == "apiVersion":
@@ -128,7 +129,7 @@ def _resource(faults: Faults, value: dict[str, Any], prefix: str) -> None:
         try:
             read = read_tree(ObjectMeta, value["metadata"])
         except FieldProblem as problem:
-            faults.invalid(f"{prefix}metadata", value["metadata"], str(problem))
+            faults.append(invalid(value["metadata"], str(problem))(f"{prefix}metadata"))
             return
         read.name = read.name or "fakename"  # embedded resources need none
         meta.object_meta(faults, read, bool(read.namespace), names.path_segment, f"{prefix}metadata")

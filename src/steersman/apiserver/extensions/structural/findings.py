@@ -8,6 +8,8 @@ from typing import Any
 from steersman.api import errors
 from steersman.api.errors import FieldError
 
+from .kinds import text_of
+
 Say = Callable[[str], FieldError]
 """The fault, given the name of the field that it is about (``spec.items[0].name``; empty for the whole)."""
 
@@ -75,7 +77,7 @@ def shown(value: Any) -> str:
         return '"null"'
     if isinstance(value, int | float) and not isinstance(value, bool):
         return number(value)
-    return errors.go_value(value)
+    return text_of(value).decode()
 
 
 def fault(name: str, type_: str, text: str) -> FieldError:
@@ -111,7 +113,7 @@ def missing(name: str) -> FieldError:
 
 def not_among(value: Any, allowed: Iterable[Any]) -> Say:
     """A value that an enumeration does not have."""
-    texts = [each if isinstance(each, str) else errors.go_value(each) for each in allowed]
+    texts = [each if isinstance(each, str) else text_of(each).decode() for each in allowed]
     values = ", ".join(errors.go_value(text) for text in texts)
     text = f"Unsupported value: {shown(value)}: supported values: {values}"
     return lambda name: fault(name, "FieldValueNotSupported", text)

@@ -16,7 +16,16 @@ _KINDS = {
     type(None): "null",
 }
 _LARGEST = 2.0**53 - 1
-_encoder = msgspec.json.Encoder(order="deterministic")
+
+
+def _plain(value: Any) -> float:
+    """Numbers that keep how they were written (:class:`steersman.api.json_text.Number`)."""
+    if isinstance(value, float):
+        return float(value)
+    raise NotImplementedError(f"objects of type {type(value)}")
+
+
+_encoder = msgspec.json.Encoder(order="deterministic", enc_hook=_plain)
 
 
 def kind(value: Any) -> str:

@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from .findings import Found, add, below, duplicated, invalid
-from .kinds import identity, text_of
+from .kinds import text_of
 from .nodes import Node
+
+_VOID = object()
 
 
 def check(value: Any, node: Node) -> Found:
@@ -36,7 +38,7 @@ def check(value: Any, node: Node) -> Found:
 
 
 def _set(value: list[Any]) -> Found:
-    if len({identity(each) for each in value}) == len(value):
+    if _distinct(value):
         return None
     found: Found = None
     for index in _repeated(value):
@@ -48,7 +50,7 @@ def _map(value: list[Any], keys: tuple[str, ...]) -> Found:
     for index, each in enumerate(value):
         if each is not None and not isinstance(each, dict):
             return add(None, invalid(each, "must be an object for an array of list-type map"), f"[{index}]")
-    if len({tuple([identity(each.get(key, ())) for key in keys]) for each in value if each}) == len(value):
+    if len(keys) == 1 and _distinct([each.get(keys[0], _VOID) if each else _VOID for each in value]):
         return None
     found: Found = None
     identities = [{key: each[key] for key in keys if key in each} if each else {} for each in value]
@@ -67,3 +69,11 @@ def _repeated(values: Iterable[Any]) -> list[int]:
         if count == 2:
             result.append(index)
     return result
+
+
+def _distinct(values: list[Any]) -> bool:
+    """Whether all values differ for certain; equal ones of other types are told apart by their texts."""
+    try:
+        return len(set(values)) == len(values)
+    except TypeError:
+        return False

@@ -7,12 +7,15 @@ from typing import Any
 import msgspec
 
 from .findings import ABSENT, Check
+from .kinds import text_of
 from .rules import NodeRules
 
 META = frozenset(("apiVersion", "kind", "metadata"))
 """The members of a resource that its schema does not govern."""
 
-_encoder = msgspec.json.Encoder()
+SCALARS = frozenset(("string", "integer", "number", "boolean"))
+"""The types of values without parts; what is found in their place is refused, and need not be looked into."""
+
 _decoder = msgspec.json.Decoder()
 
 
@@ -34,6 +37,7 @@ class Node:
         "keys",
         "list_type",
         "map_type",
+        "nested",
         "nullable",
         "open",
         "owner",
@@ -56,6 +60,8 @@ class Node:
     rules: NodeRules | None
     owner: Any
     """Who compiled the rules."""
+    nested: tuple[tuple[str, Node], ...]
+    """The properties that may be objects or lists."""
     defaulted: tuple[tuple[str, Node], ...]
     """The properties that have defaults."""
 
@@ -66,8 +72,13 @@ class Node:
         self.has_embedded = self.has_lists = self.has_rules = False
         self.keys: tuple[str, ...] = ()
         self.list_type = self.map_type = self.type = ""
-        self.defaulted = ()
+        self.defaulted = self.nested = ()
         self._default: Any = ABSENT
+
+    def seal(self) -> None:
+        """Note what walks need to know, once the members are there."""
+        self.defaulted = tuple((name, member) for name, member in self.properties.items() if member.has_default)
+        self.nested = tuple((name, member) for name, member in self.properties.items() if member.type not in SCALARS)
 
     @property
     def has_default(self) -> bool:
@@ -76,7 +87,7 @@ class Node:
 
     def set_default(self, value: Any) -> None:
         """Keep a default: compound ones as text, so that each use is a copy."""
-        self._default = msgspec.Raw(_encoder.encode(value)) if isinstance(value, dict | list) else value
+        self._default = msgspec.Raw(text_of(value)) if isinstance(value, dict | list) else value
 
     def default(self) -> Any:
         """A fresh default."""

@@ -21,12 +21,18 @@ def prune(value: Any, node: Node, *, root: bool = False) -> list[str]:
 def _prune(value: Any, node: Node, path: str, pruned: list[str], resource: bool) -> None:
     if value.__class__ is dict:
         properties, additional = node.properties, node.additional
+        if not resource and value.keys() <= properties.keys():
+            for name, member in node.nested:
+                each = value.get(name)
+                if each.__class__ is dict or each.__class__ is list:
+                    _prune(each, member, f"{path}.{name}" if path else name, pruned, member.embedded)
+            return
         unknown: list[str] | None = None
         for name, each in value.items():
-            member = properties.get(name)
             if resource and name in META:
                 continue
-            if member is None:
+            member = properties.get(name, NOTHING)
+            if member is NOTHING:
                 if node.preserve and not node.open:
                     continue
                 if not node.open:

@@ -1,4 +1,7 @@
-"""What a schema demands of a value itself: its type, format, bounds and members.  Each demand is a closure."""
+"""What a schema demands of a value itself: its type, format, bounds and members.  Each demand is a closure.
+
+``otherwise`` is what looks at values of a type that a demand does not concern.
+"""
 
 from __future__ import annotations
 
@@ -72,12 +75,13 @@ def of_enum(values: Sequence[Any]) -> Check:
     return check
 
 
-def of_text(longest: int | None, shortest: int | None, pattern: str) -> Check:
+def of_text(schema: Mapping[str, Any], otherwise: Check | None = None) -> Check:
     """Bounds of a text in code points, and what must occur in it; the first fault is told."""
+    longest, shortest, pattern = schema.get("maxLength"), schema.get("minLength"), schema.get("pattern")
 
     def check(value: Any, old: Any) -> Found:
-        if not isinstance(value, str):
-            return None
+        if value.__class__ is not str:
+            return otherwise(value, old) if otherwise is not None else None
         if longest is not None and len(value) > longest:
             return add(None, findings.too_long(longest))
         if shortest is not None and len(value) < shortest:
@@ -142,7 +146,7 @@ def _is_multiple(value: float, factor: float) -> bool:
     return is_whole(1 / factor * value if factor < 1 else value / factor)
 
 
-def of_list(item: Check | None, schema: Mapping[str, Any]) -> Check:
+def of_list(item: Check | None, schema: Mapping[str, Any], otherwise: Check | None = None) -> Check:
     """The elements of a list and their number; old elements correspond where the list is a map."""
     least, most, unique = schema.get("minItems"), schema.get("maxItems"), schema.get("uniqueItems")
     is_map = schema.get("x-kubernetes-list-type") == "map"
@@ -150,7 +154,7 @@ def of_list(item: Check | None, schema: Mapping[str, Any]) -> Check:
 
     def check(value: Any, old: Any) -> Found:
         if value.__class__ is not list:
-            return None
+            return otherwise(value, old) if otherwise is not None else None
         found: Found = None
         if item is not None:
             former = by_keys(old, keys) if keys and old.__class__ is list else None
@@ -171,7 +175,9 @@ def of_list(item: Check | None, schema: Mapping[str, Any]) -> Check:
     return check
 
 
-def of_object(members: Mapping[str, Node], additional: Check | None, schema: Mapping[str, Any]) -> Check:
+def of_object(
+    members: Mapping[str, Node], additional: Check | None, schema: Mapping[str, Any], otherwise: Check | None = None
+) -> Check:
     """The members of an object and their number; where that is wrong, nothing more is said."""
     least, most = schema.get("minProperties"), schema.get("maxProperties")
     required = tuple(schema.get("required") or ())
@@ -182,7 +188,7 @@ def of_object(members: Mapping[str, Node], additional: Check | None, schema: Map
 
     def check(value: Any, old: Any) -> Found:
         if value.__class__ is not dict:
-            return None
+            return otherwise(value, old) if otherwise is not None else None
         size = len(value)
         if least is not None and size < least:
             return add(None, body(size, f"should have at least {least} properties"))
