@@ -72,11 +72,18 @@ def _change(shape: Shape) -> Change | None:
             return _in_struct(shape.struct) if _concerned(shape.struct, set()) else None
         case "list" | "map":
             inner = _change(shape.item) if shape.item else None
+            if inner is quantity.canonical:
+                inner = _present
             if inner is None:
                 return None
             return _in_list(inner) if shape.kind == "list" else _in_map(inner)
         case _:
             return None
+
+
+def _present(text: str) -> str:
+    """A quantity among others cannot be absent: what is empty is malformed."""
+    return quantity.format_quantity(*quantity.parse_with_format(text))
 
 
 def _in_struct(type_: type[APIStruct]) -> Change:
