@@ -52,6 +52,7 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
         (N | {"maximum": 1, "exclusiveMaximum": True}, 1.0, "f: Invalid value: 1: f in body should be less than 1"),
         (INTEGER | {"multipleOf": 3}, 4, "f: Invalid value: 4: f in body should be a multiple of 3"),
         (N | {"multipleOf": 0.1}, 0.25, "f: Invalid value: 0.25: f in body should be a multiple of 0.1"),
+        (INTEGER | {"multipleOf": 2.5}, 4, "f: Invalid value: 4: f in body should be a multiple of 2.5"),
         (LIST | {"minItems": 1}, [], "f: Invalid value: 0: f in body should have at least 1 items"),
         (LIST | {"maxItems": 2}, ["a", "b", "c"], "f: Too many: 3: must have at most 2 items"),
         (LIST | {"uniqueItems": True}, ["a", "a"], 'f: Invalid value: "": f in body shouldn\'t contain duplicates'),
@@ -102,6 +103,7 @@ def test_keys_of_maps_stand_in_brackets_where_duplicates_are_told() -> None:
         (EITHER | {"anyOf": [INTEGER, S]}, 1),
         (EITHER | {"nullable": True, "anyOf": [INTEGER, S]}, None),
         (N | {"multipleOf": 0.1}, 0.3),
+        (INTEGER | {"multipleOf": 2.5}, 5),
         ({}, {"any": ["thing"]}),
     ],
 )

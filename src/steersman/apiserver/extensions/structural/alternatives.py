@@ -44,9 +44,10 @@ def any_of(branches: Sequence[Branch]) -> Check | None:
     """One must hold, at least."""
     if any(check is None for check, _ in branches):
         return None
+    texts = any(schema == {"type": "string"} for _, schema in branches)  # as nearly all have it
 
     def judge(value: Any, old: Any) -> Found:
-        if value is None:
+        if value is None or (texts and value.__class__ is str):
             return None
         failed: list[list[Finding]] = []
         for check, _ in branches:

@@ -19,7 +19,7 @@ def apply(value: Any, node: Node) -> None:
                 if each.__class__ is dict or each.__class__ is list:
                     apply(each, member)
             return
-        void: list[str] | None = None
+        void: list[str] = []
         properties, additional = node.properties, node.additional
         for name, each in value.items():
             member_or_none = properties.get(name, additional)
@@ -30,10 +30,10 @@ def apply(value: Any, node: Node) -> None:
                     if member_or_none.has_default:
                         value[name] = member_or_none.default()
                     else:
-                        void = [name] if void is None else [*void, name]
+                        void.append(name)
             elif each.__class__ is dict or each.__class__ is list:
                 apply(each, member_or_none)
-        for name in void or ():
+        for name in void:
             del value[name]
     elif value.__class__ is list:
         items = node.items

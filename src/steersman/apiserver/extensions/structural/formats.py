@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import partial
+from functools import lru_cache, partial
 from urllib.parse import urlsplit
 
 from steersman.api import quantity
@@ -13,6 +13,8 @@ from steersman.api.validation import addresses, names
 from steersman.api.validation.faults import Grammar
 
 Accepts = Callable[[str], bool]
+
+_SHORT = 128
 
 _CODE = r"(0|[1-9]\d?|1\d\d?|2[0-4]\d|25[0-5])"
 _GO_DURATION = re.compile(r"[-+]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)", re.ASCII)
@@ -187,6 +189,19 @@ _OF_NUMBERS = {"integer": ("int32", "int64"), "number": ("float", "double")}
 def text_format(name: str) -> Accepts | None:
     """What checks a format of texts, whose dashes do not count; None for those that are not known."""
     return _FORMATS.get(name.replace("-", ""))
+
+
+def accepts(name: str, text: str) -> bool:
+    """Whether a text is of a known format; remembered for short ones, because the same come again and again."""
+    return _remembered(name, text) if len(text) <= _SHORT else _judge(name, text)
+
+
+def _judge(name: str, text: str) -> bool:
+    accepted = text_format(name)
+    return accepted is None or accepted(text)
+
+
+_remembered = lru_cache(maxsize=8192)(_judge)
 
 
 def known(name: str, type_: str) -> bool:

@@ -27,7 +27,7 @@ def _prune(value: Any, node: Node, path: str, pruned: list[str], resource: bool)
                 if each.__class__ is dict or each.__class__ is list:
                     _prune(each, member, f"{path}.{name}" if path else name, pruned, member.embedded)
             return
-        unknown: list[str] | None = None
+        unknown: list[str] = []
         for name, each in value.items():
             if resource and name in META:
                 continue
@@ -36,12 +36,12 @@ def _prune(value: Any, node: Node, path: str, pruned: list[str], resource: bool)
                 if node.preserve and not node.open:
                     continue
                 if not node.open:
-                    unknown = [name] if unknown is None else [*unknown, name]
+                    unknown.append(name)
                     continue
                 member = additional or NOTHING
             if each.__class__ is dict or each.__class__ is list:
                 _prune(each, member, f"{path}.{name}" if path else name, pruned, member.embedded)
-        for name in unknown or ():
+        for name in unknown:
             del value[name]
             pruned.append(f"{path}.{name}" if path else name)
     elif value.__class__ is list:

@@ -17,6 +17,9 @@ from .kinds import same
 from .nodes import Node
 from .rules import Budget
 
+MOST_FAULTS = 1_000
+"""More are not told of one object: each costs many times what it takes to make it."""
+
 
 class StructuralSchema:
     """The schema of one version of a custom resource.
@@ -85,7 +88,7 @@ def compile_schema(schema: JSONSchemaProps | Mapping[str, Any], compiler: Compil
 
 
 def _told(found: Found) -> list[FieldError]:
-    return [finding.error() for finding in found or ()]
+    return [finding.error() for finding in (found or ())[:MOST_FAULTS]]
 
 
 @contextmanager
