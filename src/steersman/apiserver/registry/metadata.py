@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from steersman.api.errors import StatusError, bad_request
+from steersman.api.errors import StatusError, bad_request, conflict
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import ObjectMeta, Status, StatusDetails
 
@@ -61,6 +61,18 @@ def check_name(meta: ObjectMeta, name: str) -> None:
         meta.name = name
     elif meta.name != name:
         raise bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
+
+
+def check_uid(resource: Resource[Any], meta: ObjectMeta, present: str, namespace: str, name: str) -> None:
+    """Raise 409 where a write names the uid of another object; ``present`` is empty where there is none."""
+    if meta.uid and meta.uid != present:
+        raise conflict(
+            resource.name,
+            name,
+            f"StorageError: invalid object, Code: 4, Key: {resource.key(namespace, name)}, ResourceVersion: 0, "
+            f"AdditionalErrorMsg: Precondition failed: UID in precondition: {meta.uid}, UID in object meta: {present}",
+            resource.group,
+        )
 
 
 def fill_new(meta: ObjectMeta, now: datetime) -> None:

@@ -30,11 +30,10 @@ from steersman.api.errors import (
 )
 from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource
-from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status, StatusDetails
 from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
-from steersman.apiserver.patch.apply import FieldManager, View, scale, stored
+from steersman.apiserver.patch.apply import FieldManager, View, stored
 from steersman.apiserver.patch.apply.fields import Fields
 from steersman.client.client import Patch
 from steersman.storage.store import (
@@ -51,14 +50,12 @@ from steersman.storage.watch_cache import Entry, WatchCache, splice
 from . import metadata
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
-from .patching import patched, patched_object, read_configuration
+from .patching import patched, read_configuration
 from .reading import Reader, unavailable
 from .reset_fields import reset_fields
+from .scaling import Scaling
 from .seams import Clock
-from .strategy import Reservation, Strategy
-
-Transform = Callable[[Entry[Any] | None], Any]
-"""Makes the wanted object from the present one; called again after a lost race."""
+from .strategy import Reservation, Strategy, Transform
 
 _MAX_ATTEMPTS = 50
 
@@ -81,7 +78,7 @@ class Handler(Reader):
         self.strategy = strategy
         own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
-        self._scales = FieldManager((scale.VIEW,), clock)
+        self._scaling = Scaling(resource, strategy.scale, clock, self.transform) if strategy.scale else None
         self._fields = FieldManager((own, *views), clock)
         self._store = store
         self._admission = admission
@@ -321,7 +318,7 @@ class Handler(Reader):
                 if not create:
                     raise not_found(self.resource.name, name, self.resource.group)
                 obj = transform(None)
-                self._check_uid(obj.metadata.uid, "", name)
+                metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
                 obj.metadata.resource_version = ""
                 if context.may_create is not None:
                     await context.may_create()
@@ -379,7 +376,7 @@ class Handler(Reader):
         meta = new.metadata
         metadata.check_namespace(self.resource, meta, namespace)
         metadata.check_name(meta, name)
-        self._check_uid(meta.uid, old.metadata.uid, name)
+        metadata.check_uid(self.resource, meta, old.metadata.uid, namespace, name)
         apply_defaults(new)
         if not context.applies:
             version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
@@ -417,11 +414,6 @@ class Handler(Reader):
             raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new
-
-    def _check_uid(self, wanted: str, present: str, name: str) -> None:
-        if wanted and wanted != present:
-            detail = f"Precondition failed: UID in precondition: {wanted}, UID in object meta: {present}"
-            raise conflict(self.resource.name, name, detail, self.resource.group)
 
     async def _present(self, namespace: str, name: str) -> Entry[Any] | None:
         """The object as far as the cache knows; an absent one is looked for again in a consistent state."""
@@ -545,86 +537,25 @@ class Handler(Reader):
 
     async def get_subresource(self, namespace: str, name: str, subresource: str) -> Any:
         """``scale``."""
-        entry = await self.get(namespace, name)
-        if subresource == "scale" and self.strategy.scale is not None:
-            return self._scale(entry)
-        raise method_not_supported(f"{self.resource.name}/{subresource}", "get", self.resource.group)
+        scaling = self._scaling_of(subresource, "get")
+        return scaling.read(await self.get(namespace, name))
 
     async def update_subresource(
         self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
     ) -> Any:
         """Change ``scale``: ``transform`` gets the present one and returns the wanted one."""
-
-        def update(present: Scale) -> Scale:
-            wanted: Scale = codecs.copy(transform(codecs.copy(present)))
-            self._scales.updated(wanted, present, context.field_manager, scale.VIEW.version, "scale")
-            return wanted
-
-        return await self._rescale(context, namespace, name, subresource, update)
+        return await self._scaling_of(subresource, "update").update(context, namespace, name, transform)
 
     async def patch_subresource(
         self, context: Context, namespace: str, name: str, subresource: str, patch: Patch
     ) -> Any:
         """Patch ``scale``."""
-        if patch.type != patches.APPLY_PATCH:
-            return await self.update_subresource(
-                context, namespace, name, subresource, lambda present: patched_object(present, patch, context)
-            )
-        configuration = await read_configuration(patch)
-        manager = patch.field_manager or context.field_manager
+        return await self._scaling_of(subresource, "patch").patch(context, namespace, name, patch)
 
-        def apply(present: Scale) -> Scale:
-            wanted: Scale = self._scales.apply(
-                present, configuration, manager, scale.VIEW.version, "scale", force=patch.force
-            )
-            context.note(configuration.verdict(context.field_validation))
-            return wanted
-
-        return await self._rescale(context, namespace, name, subresource, apply)
-
-    async def _rescale(
-        self, context: Context, namespace: str, name: str, subresource: str, change: Callable[[Scale], Scale]
-    ) -> Scale:
-        access = self.strategy.scale
-        if subresource != "scale" or access is None:
-            raise method_not_supported(f"{self.resource.name}/{subresource}", "update", self.resource.group)
-
-        def rescale(entry: Entry[Any] | None) -> Any:
-            assert entry is not None
-            assert access is not None
-            obj = codecs.copy(entry.object)
-            entries, version = obj.metadata.managed_fields, self.resource.group_version
-            present = self._scale(entry)
-            present.metadata.managed_fields = scale.of_parent(entries, version)
-            wanted = change(present)
-            if wanted.metadata.name and wanted.metadata.name != name:
-                raise bad_request(
-                    f"the name of the object ({wanted.metadata.name}) does not match the name on the URL ({name})"
-                )
-            replicas = wanted.spec.replicas or 0
-            if replicas < 0:
-                fault = invalid_value("spec.replicas", replicas, "must be greater than or equal to 0")
-                raise invalid("Scale", name, [fault], "autoscaling")
-            self._check_uid(wanted.metadata.uid, obj.metadata.uid, name)
-            obj.metadata.resource_version = wanted.metadata.resource_version
-            access.write(obj, replicas)
-            obj.metadata.managed_fields = scale.to_parent(entries, wanted.metadata.managed_fields, version)
-            return obj
-
-        context = msgspec.structs.replace(context, applies=True)
-        entry, _ = await self._write(context, namespace, name, rescale, "", create=False)
-        return self._scale(entry)
-
-    def _scale(self, entry: Entry[Any]) -> Scale:
-        assert self.strategy.scale is not None
-        obj = entry.object
-        result = self.strategy.scale.read(obj)
-        result.metadata.name = obj.metadata.name
-        result.metadata.namespace = obj.metadata.namespace
-        result.metadata.uid = obj.metadata.uid
-        result.metadata.creation_timestamp = obj.metadata.creation_timestamp
-        result.metadata.resource_version = str(entry.revision) if entry.revision else obj.metadata.resource_version
-        return result
+    def _scaling_of(self, subresource: str, verb: str) -> Scaling:
+        if subresource != "scale" or self._scaling is None:
+            raise method_not_supported(f"{self.resource.name}/{subresource}", verb, self.resource.group)
+        return self._scaling
 
     async def create_subresource(self, context: Context, namespace: str, name: str, subresource: str, body: Any) -> Any:
         """Post to a subresource that the kind's strategy serves."""

@@ -17,7 +17,7 @@ from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation import validate, validate_update
 from steersman.apiserver.admission.plugin import Chain, Cluster
 from steersman.storage.store import Operation, Store
-from steersman.storage.watch_cache import Index
+from steersman.storage.watch_cache import Entry, Index
 
 from . import deletion
 from .config import RegistryConfig
@@ -60,6 +60,9 @@ class ScaleAccess(NamedTuple):
     read: Callable[[Any], Scale]
     write: Callable[[Any, int], None]
 
+
+Transform = Callable[[Entry[Any] | None], Any]
+"""Makes the wanted object from the present one; called again after a lost race."""
 
 Prepare = Callable[[Context, Any, Any], None]
 
