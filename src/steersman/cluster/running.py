@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -17,6 +18,12 @@ from . import preflight
 
 log = logging.getLogger(__name__)
 
+COLLECTOR_THRESHOLDS = (10_000, 20, 20)
+"""The collector is for rare cycles alone (tracebacks, tasks): what requests leave goes by reference counts."""
+
+SETTLED = 2.0
+"""Seconds after which modules, types and tables are there: what lives then is not looked at by the collector again."""
+
 
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
     """Run a process until it ends or SIGTERM or SIGINT cancels it; logs go to stderr."""
@@ -29,6 +36,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None
     for name in ("asyncio", "aiohttp", "grpc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     preflight.raise_file_limit()
+    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     uvloop.run(_until_signalled(main()))
 
 
@@ -37,6 +45,7 @@ async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, task.cancel)
+    loop.call_later(SETTLED, gc.freeze)
     log.info("starting, pid %d", os.getpid())
     with contextlib.suppress(asyncio.CancelledError):
         await task
