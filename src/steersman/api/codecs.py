@@ -229,9 +229,12 @@ def _from_json(type_: type[T], data: bytes, validation: str) -> tuple[T, list[st
         return read_tree(type_, strictness.struct(type_, load_members(data))), strictness.problems
     if validation == "Ignore":
         return obj, []
-    tree = msgspec.json.decode(data)
+    try:
+        tree = msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # in a member that the type does not have
+        tree = None
     # Compact JSON without members that occur twice is as long as what it means: no need to look for them then.
-    if len(_encoder.encode(tree)) != len(data.rstrip()) or validation == "Strict":
+    if tree is None or len(_encoder.encode(tree)) != len(data.rstrip()) or validation == "Strict":
         tree = load_members(data)
     return obj, _unknown(type_, tree)
 

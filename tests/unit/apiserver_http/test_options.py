@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from steersman.api.errors import StatusError
-from steersman.apiserver.endpoints.options import write_context
+from steersman.apiserver.endpoints.options import delete_options, list_options, write_context
 from steersman.apiserver.http.messages import Request
 
 
@@ -48,3 +48,17 @@ def test_what_is_understood() -> None:
     context = write_context(request("dryRun=All&fieldValidation=Strict&fieldManager=me"), "CreateOptions")
     assert (context.dry_run, context.field_validation, context.field_manager) == (True, "Strict", "me")
     assert write_context(request(""), "CreateOptions").field_manager == "kubectl"
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "-" + "9" * 5000, "9223372036854775808"])
+def test_numbers_that_no_machine_holds(text: str) -> None:
+    for read, name in (
+        (list_options, "limit"),
+        (list_options, "timeoutSeconds"),
+        (delete_options, "gracePeriodSeconds"),
+    ):
+        with pytest.raises(StatusError) as error:
+            read(request(f"{name}={text}"))
+        assert error.value.code == 400
+        assert error.value.status.message == f'strconv.ParseInt: parsing "{text}": value out of range'
+    assert list_options(request("limit=" + "0" * 5000 + "7")).limit == 7

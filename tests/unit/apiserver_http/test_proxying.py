@@ -220,6 +220,8 @@ async def test_methods(pki: Path, method: str) -> None:
         ("pods/p:x", 503, "error trying to reach service: dial tcp: lookup tcp/x: unknown port"),
         ("pods/p:80@192.0.2.1", 503, "lookup tcp/80@192.0.2.1: unknown port"),
         ("pods/p:80%2523", 503, "unknown port"),
+        ("pods/p:" + "9" * 5000, 503, "invalid port"),
+        ("services/web:" + "9" * 5000, 503, "no endpoints available for service"),
         ("pods/p:99999", 503, "error trying to reach service: dial tcp: address 99999: invalid port"),
     ],
 )

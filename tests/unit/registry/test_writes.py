@@ -362,3 +362,26 @@ async def test_raw_bytes_are_what_was_written(client: LocalClient, registry: Reg
     stored = await registry.store.get("/registry/pods/default/p")
     assert stored is not None
     assert b"resourceVersion" not in stored.value
+
+
+async def test_what_json_cannot_hold_is_mended_or_refused(client: LocalClient) -> None:
+    await client.create(config_map(a="1"))
+    half = await client.patch(v1.ConfigMap, "cm", Patch(MERGE, b'{"data":{"b":"\\ud800"}}'), "default")
+    assert half.data["b"] == "\ufffd"
+    with pytest.raises(StatusError) as error:
+        await client.patch(v1.ConfigMap, "cm", Patch(STRATEGIC, b'{"data":7,"x":"\\ud800"}'), "default")
+    assert error.value.code in (400, 422)
+    unknown = b'{"metadata":{"name":"x"},"spec":{"replicas":1e400}}'
+    with pytest.raises(StatusError) as error:
+        codecs.decode_body(v1.ConfigMap, unknown)
+    assert error.value.code == 400
+
+
+async def test_nobody_starves_who_writes_what_everybody_writes(client: LocalClient) -> None:
+    await client.create(config_map(a="1"))
+
+    async def write(number: int) -> None:
+        await client.patch(v1.ConfigMap, "cm", Patch(MERGE, b'{"data":{"k%d":"1"}}' % number), "default")
+
+    await asyncio.gather(*map(write, range(100)))
+    assert len((await client.get(v1.ConfigMap, "cm", "default")).data) == 101

@@ -24,6 +24,8 @@ GROUP = "meta.k8s.io"
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
 _LONGEST_MANAGER = 128
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_DIGITS = 19
+"""What 64 bits can hold; Python refuses, by ValueError, to read numbers of thousands."""
 
 
 def _boolean(text: str) -> bool:
@@ -37,7 +39,11 @@ def _integer(request: Request, name: str) -> int | None:
         return None
     if not _INTEGER.fullmatch(text):
         raise bad_request(f'strconv.ParseInt: parsing "{text}": invalid syntax')
-    return int(text)
+    digits = text.lstrip("+-0") or "0"
+    number = int(digits[: _DIGITS + 1]) * (-1 if text[0] == "-" else 1)
+    if len(digits) > _DIGITS or not -(1 << 63) <= number < 1 << 63:
+        raise bad_request(f'strconv.ParseInt: parsing "{text}": value out of range')
+    return number
 
 
 _NO_OPTIONS = ListOptions()

@@ -38,6 +38,7 @@ __all__ = [
     "STRATEGIC_MERGE_PATCH",
     "check_media_type",
     "go_text",
+    "parsed",
     "perform",
 ]
 
@@ -54,7 +55,7 @@ def check_media_type(media_type: str, *, schema: bool = True) -> None:
 def perform(media_type: str, target: dict[str, Any], body: bytes, type_: type[APIStruct] | None) -> Any:
     """The target with the patch applied; ``type_`` gives the merge keys, None (no schema) refuses strategic merge."""
     check_media_type(media_type, schema=type_ is not None)
-    patch = _parsed(media_type, body)
+    patch = parsed(media_type, body)
     if media_type == JSON_PATCH:
         return json_patch.apply(target, patch)
     if media_type == MERGE_PATCH:
@@ -63,7 +64,7 @@ def perform(media_type: str, target: dict[str, Any], body: bytes, type_: type[AP
     return strategic.apply(target, patch, type_)
 
 
-def _parsed(media_type: str, body: bytes) -> Any:
+def parsed(media_type: str, body: bytes) -> Any:
     """The data of a patch; raises 400 in the words of Go's decoder."""
     wanted, go_type = (list, "[]interface {}") if media_type == JSON_PATCH else (dict, "map[string]interface {}")
     prefix = "" if media_type == STRATEGIC_MERGE_PATCH else "error decoding patch: "

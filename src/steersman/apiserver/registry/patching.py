@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 from typing import Any
 
@@ -84,7 +85,7 @@ def _refused(patch: Patch, result: bytes, fault: str) -> StatusError:
     """422 about the patch as a whole, with what upstream shows of it."""
     shown = result.decode()
     if patch.type == patches.STRATEGIC_MERGE_PATCH:
-        shown = patches.go_text(msgspec.json.decode(patch.body))
+        shown = patches.go_text(patches.parsed(patch.type, patch.body))
         if mismatch := _MISMATCH.fullmatch(fault):
             fault = _unconverted(_KINDS[mismatch[1]], mismatch[2])
     return invalid("", "", [invalid_value("patch", shown, fault)])
@@ -102,8 +103,9 @@ def _unconverted(found: str, wanted: str) -> str:
 def _repeated(patch: Patch) -> list[str]:
     """The members that a patch has twice; compact JSON without any is as long as what it means."""
     found: list[str] = []
-    if len(msgspec.json.encode(msgspec.json.decode(patch.body))) == len(patch.body.rstrip()):
-        return found
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if len(msgspec.json.encode(msgspec.json.decode(patch.body))) == len(patch.body.rstrip()):
+            return found
     _note_repeated(load_members(patch.body), "", found)
     prefix = "json patch " if patch.type == patches.JSON_PATCH else ""
     return [f'{prefix}duplicate field "{path}"' for path in dict.fromkeys(found)]

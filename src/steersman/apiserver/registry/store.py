@@ -57,7 +57,8 @@ from .scaling import Scaling
 from .seams import Clock
 from .strategy import Reservation, Strategy, Transform
 
-_MAX_ATTEMPTS = 50
+_MAX_ATTEMPTS = 1000
+"""Upstream tries without end; of N who write one object all the time, each wins one race in N."""
 
 
 class Handler(Reader):

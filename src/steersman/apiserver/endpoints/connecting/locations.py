@@ -49,7 +49,7 @@ class Location(NamedTuple):
             return 443 if self.scheme == "https" else 80
         if not (self.port.isascii() and self.port.isdigit()):
             raise OSError(f"dial tcp: lookup tcp/{self.port}: unknown port")
-        if int(self.port) > 65535:
+        if len(self.port.lstrip("0")) > 5 or int(self.port) > 65535:
             raise OSError(f"dial tcp: address {self.port}: invalid port")
         return int(self.port)
 
@@ -117,7 +117,7 @@ class Locations:
     async def service(self, text: str, namespace: str) -> Location:
         """One of a service's endpoints, chosen by chance among those whose pods have the addresses they claim."""
         scheme, name, port = split_name(text, "service")
-        if port.isascii() and port.isdigit():
+        if port.isascii() and port.isdigit() and len(port) < 20:
             service = await self._find(Service, name, namespace)
             found = next((each for each in service.spec.ports if each.port == int(port)), None)
             if found is None:

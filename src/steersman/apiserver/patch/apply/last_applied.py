@@ -28,7 +28,7 @@ def allowed(live: dict[str, Any], schema: Schema) -> Fields:
     """What was applied last on the client's side and is still so."""
     try:
         last = msgspec.json.decode(_annotations(live).get(ANNOTATION, ""))
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, TypeError, RecursionError):
         return sets.LEAF
     if not isinstance(last, dict) or last.get("apiVersion") != live.get("apiVersion"):
         return sets.LEAF
