@@ -69,6 +69,7 @@ async def test_body_beyond_the_limit(chunked: bool) -> None:
 
 
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
+UPGRADE = HEAD + b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,8 @@ HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
         (HEAD + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n", 400),
         (HEAD + b"Content-Length: 99999999\r\n\r\n", 413),
         (HEAD + b"X Y: 1\r\n\r\n", 400),
+        (UPGRADE + b"Content-Length: 28\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (UPGRADE + b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"GET /" + b"a" * (1 << 20) + b" HTTP/1.1\r\nHost: x\r\n\r\n", 431),
         (HEAD + b"a: b\r\n" * 1001 + b"\r\n", 431),
     ],

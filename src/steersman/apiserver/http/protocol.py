@@ -217,6 +217,9 @@ class HTTPProtocol(asyncio.Protocol):
         passed_on = not self._parser.should_upgrade() and self._server.passes_on(self._url)
         if "host" in self._repeated or (modern and "host" not in headers):
             self._refuse(400)
+        elif self._parser.should_upgrade() and ((length or "0").strip("0") or "transfer-encoding" in headers):
+            # The parser takes such a body for what follows the request: it would be one of its own.
+            self._refuse(400)
         elif len(self._url.partition(b"?")[0]) > self._server.limits.path_bytes:
             self._refuse(414)
         elif not passed_on and length is not None and length.isdigit() and int(length) > self._server.limits.body_bytes:
