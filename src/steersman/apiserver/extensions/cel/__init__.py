@@ -1,0 +1,25 @@
+"""CEL as Kubernetes has it (v1.35), for rules of schemas, admission policies and match conditions.
+
+The official checker parses, expands macros and finds types (:mod:`.checking`); closures of our own evaluate the tree
+(:mod:`.evaluation`) and count cost as cel-go does.  Values are JSON data as they are; what JSON has none of is in
+:mod:`.values`.  Nothing here reads or writes anything else than its arguments.
+"""
+
+from .errors import CELError, CompileError, CostExceeded
+from .program import PER_CALL_LIMIT, RUNTIME_COST_BUDGET, Environment, Program, Result
+from .types import DYN, Decl, escape, from_schema
+
+__all__ = (
+    "DYN",
+    "PER_CALL_LIMIT",
+    "RUNTIME_COST_BUDGET",
+    "CELError",
+    "CompileError",
+    "CostExceeded",
+    "Decl",
+    "Environment",
+    "Program",
+    "Result",
+    "escape",
+    "from_schema",
+)

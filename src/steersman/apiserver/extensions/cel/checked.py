@@ -1,0 +1,118 @@
+"""Reads ``cel.expr.CheckedExpr``, which the checker serialises, by field numbers alone (cel-spec, checked.proto)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_KINDS = {"int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "double": 1}
+_MESSAGES = {
+    "Any": "type_url:1:string value:2:bytes",
+    "CheckedExpr": "reference_map:2:*ReferenceEntry type_map:3:*TypeEntry expr:4:Expr",
+    "ReferenceEntry": "key:1:int64 value:2:Reference",
+    "TypeEntry": "key:1:int64 value:2:Type",
+    "Reference": "name:1:string overload_id:3:*string value:4:Constant",
+    "Nothing": "",
+    "Type": "dyn:1:Nothing null:2:int32 primitive:3:int32 wrapper:4:int32 well_known:5:int32 list_type:6:ListType "
+    "map_type:7:MapType message_type:9:string type_param:10:string type:11:Type abstract_type:14:Abstract",
+    "ListType": "elem_type:1:Type",
+    "MapType": "key_type:1:Type value_type:2:Type",
+    "Abstract": "name:1:string parameter_types:2:*Type",
+    "Constant": "null_value:1:?int32 bool_value:2:?bool int64_value:3:?int64 uint64_value:4:?uint64 "
+    "double_value:5:?double string_value:6:?string bytes_value:7:?bytes",
+    "Expr": "id:2:int64 const_expr:3:Constant ident_expr:4:Ident select_expr:5:Select call_expr:6:Call "
+    "list_expr:7:CreateList struct_expr:8:CreateStruct comprehension_expr:9:Comprehension",
+    "Ident": "name:1:string",
+    "Select": "operand:1:Expr field:2:string test_only:3:bool",
+    "Call": "target:1:Expr function:2:string args:3:*Expr",
+    "CreateList": "elements:1:*Expr optional_indices:2:*int32",
+    "CreateStruct": "message_name:1:string entries:2:*Entry",
+    "Entry": "id:1:int64 field_key:2:string map_key:3:Expr value:4:Expr optional_entry:5:bool",
+    "Comprehension": "iter_var:1:string iter_range:2:Expr accu_var:3:string accu_init:4:Expr loop_condition:5:Expr "
+    "loop_step:6:Expr result:7:Expr iter_var2:8:string",
+}
+_FORMS = ("const_expr", "ident_expr", "select_expr", "call_expr", "list_expr", "struct_expr", "comprehension_expr")
+_PRIMITIVES = {1: "bool", 2: "int", 3: "uint", 4: "double", 5: "string", 6: "bytes"}
+_WELL_KNOWN = {2: "timestamp", 3: "duration"}
+
+
+def _messages() -> dict[str, Any]:
+    file = descriptor_pb2.FileDescriptorProto(name="checked.proto", package="checked", syntax="proto3")
+    for name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=name)
+        for declared in fields.split():
+            field, number, kind = declared.split(":")
+            entry = message.field.add(name=field, number=int(number), label=3 if kind[0] == "*" else 1)
+            plain = kind.lstrip("*?")
+            if plain in _KINDS:
+                entry.type = _KINDS[plain]  # type: ignore[assignment]
+            else:
+                entry.type = 11  # type: ignore[assignment]
+                entry.type_name = f".checked.{plain}"
+            if kind[0] == "?":
+                entry.proto3_optional = True
+                entry.oneof_index = len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{field}")
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"checked.{name}")) for name in _MESSAGES}
+
+
+_CLASSES = _messages()
+
+
+class CheckedExpression:
+    """The syntax tree, with the type and the overloads of each of its nodes."""
+
+    def __init__(self, serialized: bytes) -> None:
+        wrapped = _CLASSES["Any"].FromString(serialized)
+        checked = _CLASSES["CheckedExpr"].FromString(wrapped.value)
+        self.root = checked.expr
+        self._types = {entry.key: entry.value for entry in checked.type_map}
+        self._references = {entry.key: entry.value for entry in checked.reference_map}
+
+    def type_of(self, expression: Any) -> str:
+        """``int``, ``list``, ``map``, ``dyn``, …; an object's or an abstract type's own name."""
+        found = self._types.get(expression.id)
+        return _name(found) if found is not None else "dyn"
+
+    def overloads(self, expression: Any) -> tuple[str, ...]:
+        found = self._references.get(expression.id)
+        return tuple(found.overload_id) if found is not None else ()
+
+    def reference(self, expression: Any) -> str:
+        """The full name of what an identifier or selection means, ``""`` for none."""
+        found = self._references.get(expression.id)
+        return str(found.name) if found is not None else ""
+
+
+def form(expression: Any) -> str:
+    """Which of the syntax's forms a node has."""
+    return next((name for name in _FORMS if expression.HasField(name)), "const_expr")
+
+
+def constant(value: Any) -> Any:
+    """A literal's value; unsigned ones are told apart by the node's type."""
+    for name in ("bool", "int64", "uint64", "double", "string", "bytes"):
+        if value.HasField(f"{name}_value"):
+            return getattr(value, f"{name}_value")
+    return None
+
+
+def _name(kind: Any) -> str:
+    if kind.primitive:
+        return _PRIMITIVES.get(kind.primitive, "dyn")
+    if kind.wrapper:
+        return "dyn"
+    if kind.well_known:
+        return _WELL_KNOWN.get(kind.well_known, "dyn")
+    if kind.HasField("list_type"):
+        return "list"
+    if kind.HasField("map_type"):
+        return "map"
+    if kind.HasField("abstract_type"):
+        return str(kind.abstract_type.name)
+    if kind.HasField("type"):
+        return "type"
+    return str(kind.message_type) or "dyn"

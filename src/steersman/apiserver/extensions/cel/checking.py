@@ -1,0 +1,120 @@
+"""The seam to the checker, which parses, expands macros and finds types: declarations in, a checked tree out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cel_expr_python import cel
+from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, struct_pb2, timestamp_pb2
+
+from .checked import CheckedExpression
+from .errors import CompileError
+from .library import ABSTRACT, FUNCTIONS
+from .types import Decl
+
+_EXTENSIONS = "extensions:\n" + "".join(
+    f"- name: {name}\n" for name in ("two-var-comprehensions", "optional", "bindings", "math", "encoders")
+)
+_WIRE = {"bool": 8, "int": 3, "uint": 4, "double": 1, "string": 9, "bytes": 12}
+_KNOWN = {
+    "timestamp": ".google.protobuf.Timestamp",
+    "duration": ".google.protobuf.Duration",
+    "list": ".google.protobuf.ListValue",
+    "map": ".google.protobuf.Struct",
+}
+_STATUS = re.compile(r"\A[A-Z_]+: |( not found in struct '[^']*')| \[[A-Z_]+\]\Z")
+_RESERVED_NUMBERS = 19000
+
+
+def _type(text: str) -> Any:
+    if text in ABSTRACT:
+        return cel.Type.AbstractType(text)
+    return cel.Type({"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}.get(text, text))
+
+
+def _list_of(text: str) -> Any:
+    return cel.Type.List(_type(text[5:-1])) if text.startswith("list<") else _type(text)
+
+
+def _declarations() -> list[Any]:
+    overloads: dict[str, list[Any]] = {}
+    for function in FUNCTIONS:
+        known = overloads.setdefault(function.name, [])
+        for signature in function.signatures:
+            parameters, _, result = signature.partition("->")
+            name = f"{function.name}_{len(known)}"
+            types = [_list_of(parameter) for parameter in parameters.split()]
+            known.append(cel.Overload(name, _list_of(result.strip()), types, function.member))
+    return [cel.FunctionDecl(name, known) for name, known in overloads.items()]
+
+
+class Checker:
+    """Checks expressions over declared variables."""
+
+    def __init__(self, variables: Mapping[str, Decl]) -> None:
+        self._pool = descriptor_pool.DescriptorPool()
+        for module in (struct_pb2, timestamp_pb2, duration_pb2):
+            self._pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+        self._file = descriptor_pb2.FileDescriptorProto(name="declared.proto", package="declared", syntax="proto3")
+        self._file.dependency.extend(
+            ("google/protobuf/struct.proto", "google/protobuf/timestamp.proto", "google/protobuf/duration.proto")
+        )
+        self._messages: dict[int, str] = {}
+        named = {name: self._spelled(declared) for name, declared in variables.items()}
+        self._pool.Add(self._file)
+        types = {name: _type(spelled) for name, spelled in named.items()}
+        config = cel.NewEnvConfigFromYaml(_EXTENSIONS)
+        self._environment = cel.NewEnv(self._pool, config=config, variables=types, functions=_declarations())
+
+    def check(self, expression: str) -> CheckedExpression:
+        try:
+            return CheckedExpression(self._environment.compile(expression).serialize())
+        except RuntimeError as error:
+            raise CompileError("compilation failed: " + _STATUS.sub("", str(error)).strip()) from error
+
+    def _spelled(self, declared: Decl) -> str:
+        if declared.kind == "list" and declared.element is not None:
+            return f"list<{self._spelled(declared.element)}>"
+        if declared.kind == "map" and declared.element is not None:
+            return f"map<string,{self._spelled(declared.element)}>"
+        if declared.kind == "object":
+            return "declared." + self._message(declared)
+        known = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}
+        return known.get(declared.kind, declared.kind)
+
+    def _message(self, declared: Decl) -> str:
+        name = self._messages.get(id(declared))
+        if name is not None:
+            return name
+        name = self._messages[id(declared)] = f"Object{len(self._messages)}"
+        message = self._file.message_type.add(name=name)
+        for index, (field, (_, kind)) in enumerate(declared.fields.items(), 1):
+            number = index if index < _RESERVED_NUMBERS else index + 1000
+            entry = message.field.add(name=field, number=number, label=1, json_name=f"f{number}")
+            entries = "".join(part[:1].upper() + part[1:] for part in field.split("_")) + "Entry"
+            clash = kind.kind == "map" and any(nested.name == entries for nested in message.nested_type)
+            repeated = kind.kind in ("list", "map") and kind.element is not None and not clash
+            if repeated:
+                entry.label = 3  # type: ignore[assignment]
+            if kind.kind == "map" and kind.element is not None and repeated:
+                nested = message.nested_type.add(name=entries)
+                nested.options.map_entry = True
+                nested.field.add(name="key", number=1, type=9, label=1)
+                self._typed(nested.field.add(name="value", number=2, label=1), kind.element)
+                entry.type = 11  # type: ignore[assignment]
+                entry.type_name = f".declared.{name}.{nested.name}"
+            else:
+                self._typed(entry, kind.element if repeated and kind.element is not None else kind)
+        return name
+
+    def _typed(self, entry: Any, declared: Decl) -> None:
+        if declared.kind in _WIRE:
+            entry.type = _WIRE[declared.kind]
+            return
+        entry.type = 11
+        if declared.kind == "object":
+            entry.type_name = ".declared." + self._message(declared)
+        else:
+            entry.type_name = _KNOWN.get(declared.kind, ".google.protobuf.Value")

@@ -1,0 +1,429 @@
+"""Makes a checked tree closures, once: each takes the frame, ``[cost, limit, variable …]``, and gives a value.
+
+What a tree costs whatever the data is added up when it is compiled and charged where branches begin; only what depends
+on sizes is counted as it runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from . import checked
+from .checked import CheckedExpression
+from .errors import CELError, CompileError, CostExceeded, no_such_key, no_such_overload
+from .listtypes import concatenate, same
+from .operators import IMPLEMENTATIONS
+from .types import Decl
+from .values import INT_MAX, INT_MIN, NONE, Optional, TypeValue, UInt, timestamp, to_bytes, to_duration
+
+Frame = list[Any]
+Evaluate = Callable[[Frame], Any]
+UNSET: Any = object()
+_LIST_COST, _MAP_COST = 10, 30
+_OBSERVED: dict[str, Callable[[Any], Any]] = {
+    "double": float,
+    "timestamp": lambda text: timestamp(text if "T" in text else text + "T00:00:00Z"),
+    "duration": to_duration,
+    "bytes": to_bytes,
+}
+_RAW = {"double": int, "timestamp": str, "duration": str, "bytes": str}
+_CONSTANT_SIZED = frozenset(("bool", "int", "uint", "double", "timestamp", "duration"))
+
+
+class Compiled(NamedTuple):
+    run: Evaluate
+    cost: int
+    """Whatever the data, beside what ``run`` itself counts."""
+    declared: Decl | None = None
+
+
+class Evaluator:
+    """Compiles one tree; ``slots`` tells where in the frame each variable has its place."""
+
+    def __init__(self, tree: CheckedExpression, variables: Mapping[str, Decl]) -> None:
+        self._tree = tree
+        self.slots = {name: index for index, name in enumerate(variables, 2)}
+        self.width = 2 + len(self.slots)
+        self._scope: dict[str, tuple[int, Decl | None]] = {
+            name: (self.slots[name], declared) for name, declared in variables.items()
+        }
+        self.compiled = self._expression(tree.root)
+
+    def _expression(self, node: Any) -> Compiled:
+        return {
+            "const_expr": self._constant,
+            "ident_expr": self._identifier,
+            "select_expr": self._select,
+            "call_expr": self._call,
+            "list_expr": self._list,
+            "struct_expr": self._map,
+            "comprehension_expr": self._comprehension,
+        }[checked.form(node)](node)
+
+    def _constant(self, node: Any) -> Compiled:
+        value = checked.constant(node.const_expr)
+        if node.const_expr.HasField("uint64_value"):
+            value = UInt(value)
+        return Compiled(lambda _: value, 0)
+
+    def _identifier(self, node: Any) -> Compiled:
+        name = node.ident_expr.name
+        if name not in self._scope:
+            name = self._tree.reference(node) or name
+        if name not in self._scope:
+            named = TypeValue(name)
+            return Compiled(lambda _: named, 1)
+        slot, declared = self._scope[name]
+
+        def identifier(frame: Frame) -> Any:
+            value = frame[slot]
+            if value is UNSET:
+                raise CELError(f"no such attribute(s): {name}")
+            if value.__class__ is CELError:
+                raise value
+            return value
+
+        return Compiled(self._observed(node, identifier), 1, declared)
+
+    def _observed(self, node: Any, run: Evaluate) -> Evaluate:
+        """Reads JSON's text or number as what the schema says it is."""
+        kind = self._tree.type_of(node)
+        if kind not in _OBSERVED:
+            return run
+        convert, raw = _OBSERVED[kind], _RAW[kind]
+
+        def observed(frame: Frame) -> Any:
+            value = run(frame)
+            return convert(value) if value.__class__ is raw else value
+
+        return observed
+
+    def _select(self, node: Any) -> Compiled:
+        select = node.select_expr
+        if (name := self._tree.reference(node)) and name in self._scope:
+            slot, declared = self._scope[name]
+            return Compiled(lambda frame: frame[slot], 1, declared)
+        operand = self._expression(select.operand)
+        key, declared = _field(operand.declared, select.field)
+        run, cost = operand.run, operand.cost + 1
+        if select.test_only:
+
+            def present(frame: Frame) -> Any:
+                value = run(frame)
+                if value.__class__ is dict:
+                    return key in value
+                if value.__class__ is Optional:
+                    return value.present and key in value.value
+                if isinstance(value, Mapping):
+                    return key in value
+                raise no_such_overload()
+
+            return Compiled(present, cost)
+
+        def chosen(frame: Frame) -> Any:
+            value = run(frame)
+            try:
+                return value[key]
+            except KeyError:
+                raise no_such_key(key) from None
+            except TypeError:
+                if value.__class__ is Optional:
+                    return _through(value, key)
+                raise no_such_overload() from None
+
+        return Compiled(self._observed(node, chosen), cost, declared)
+
+    def _list(self, node: Any) -> Compiled:
+        items = [self._expression(item) for item in node.list_expr.elements]
+        optional = frozenset(node.list_expr.optional_indices)
+        runs = [item.run for item in items]
+        cost = _LIST_COST + sum(item.cost for item in items)
+        if not optional:
+            return Compiled(lambda frame: [run(frame) for run in runs], cost)
+
+        def build(frame: Frame) -> list[Any]:
+            built: list[Any] = []
+            for position, run in enumerate(runs):
+                value = run(frame)
+                if position not in optional:
+                    built.append(value)
+                elif value.present:
+                    built.append(value.value)
+            return built
+
+        return Compiled(build, cost)
+
+    def _map(self, node: Any) -> Compiled:
+        if node.struct_expr.message_name:
+            raise CompileError(f"objects of type {node.struct_expr.message_name} cannot be built")
+        entries = [
+            (self._expression(entry.map_key), self._expression(entry.value), entry.optional_entry)
+            for entry in node.struct_expr.entries
+        ]
+        parts = [(key.run, value.run, optional) for key, value, optional in entries]
+
+        def build(frame: Frame) -> dict[Any, Any]:
+            built: dict[Any, Any] = {}
+            for key, run, optional in parts:
+                name, value = key(frame), run(frame)
+                if optional:
+                    if not value.present:
+                        continue
+                    value = value.value
+                if name in built:
+                    raise CELError(f"Failed with repeated key: {name}")
+                built[name] = value
+            return built
+
+        return Compiled(build, _MAP_COST + sum(key.cost + value.cost for key, value, _ in entries))
+
+    def _call(self, node: Any) -> Compiled:
+        call = node.call_expr
+        special = _SPECIAL.get(call.function)
+        if special is not None:
+            return special(self, call.args)
+        name = call.function
+        arguments = list(call.args)
+        if call.HasField("target"):
+            qualified = _qualified(call.target)
+            if qualified and f"{qualified}.{name}" in IMPLEMENTATIONS and qualified not in self._scope:
+                name = f"{qualified}.{name}"
+            else:
+                arguments.insert(0, call.target)
+        if name in ("or", "orValue"):
+            return self._alternative(arguments, name == "orValue")
+        if name == "_?._":
+            name = "_[?_]"
+        if name not in IMPLEMENTATIONS:
+            raise CompileError(f"compilation failed: undeclared reference to '{name}'")
+        compute, cost = IMPLEMENTATIONS[name]
+        items = [self._expression(item) for item in arguments]
+        fixed = sum(item.cost for item in items)
+        declared = next((item.declared for item in items if item.declared), None)
+        if name == "_[_]":
+            return Compiled(self._observed(node, _two(compute, items)), fixed + 1, declared and declared.element)
+        if declared is not None and declared.list_type in ("set", "map"):
+            if name in ("_==_", "_!=_"):
+                compute = same(name == "_==_")
+            elif name == "_+_":
+                compute = concatenate(declared)
+        kinds = {self._tree.type_of(item) for item in arguments}
+        if kinds == {"int"} and name in _INT:
+            return Compiled(_INT[name](items[0].run, items[1].run), fixed + 1)
+        if callable(cost) and len(items) == 2 and name[0] == "_" and kinds <= _CONSTANT_SIZED:
+            cost = 1
+        if callable(cost):
+            return Compiled(_counted(compute, cost, items), fixed, declared if name == "_+_" else None)
+        run = _two(compute, items) if len(items) == 2 else _many(compute, items)
+        return Compiled(run, fixed + cost)
+
+    def _alternative(self, arguments: list[Any], unwrapped: bool) -> Compiled:
+        first, second = map(self._expression, arguments)
+        run, other, later = first.run, second.run, second.cost
+
+        def alternative(frame: Frame) -> Any:
+            value = run(frame)
+            if value.present:
+                return value.value if unwrapped else value
+            frame[0] += later
+            return other(frame)
+
+        return Compiled(alternative, first.cost + 1)
+
+    def _and(self, arguments: Any) -> Compiled:
+        return self._logical(arguments, False)
+
+    def _or(self, arguments: Any) -> Compiled:
+        return self._logical(arguments, True)
+
+    def _logical(self, arguments: Any, decisive: bool) -> Compiled:
+        first, second = map(self._expression, arguments)
+        run, other, later = first.run, second.run, second.cost
+
+        def logical(frame: Frame) -> Any:
+            try:
+                left = run(frame)
+            except CELError as error:
+                frame[0] += later
+                if other(frame) is decisive:
+                    return decisive
+                raise error from None
+            if left is decisive:
+                return decisive
+            frame[0] += later
+            right = other(frame)
+            if left.__class__ is bool and right.__class__ is bool:
+                return right
+            if right is decisive:
+                return decisive
+            raise no_such_overload()
+
+        return Compiled(logical, first.cost)
+
+    def _conditional(self, arguments: Any) -> Compiled:
+        condition, yes, no = map(self._expression, arguments)
+        run, first, second, cost_first, cost_second = condition.run, yes.run, no.run, yes.cost, no.cost
+
+        def conditional(frame: Frame) -> Any:
+            decided = run(frame)
+            if decided is True:
+                frame[0] += cost_first
+                return first(frame)
+            if decided is False:
+                frame[0] += cost_second
+                return second(frame)
+            raise no_such_overload()
+
+        return Compiled(conditional, condition.cost, yes.declared)
+
+    def _not_strictly_false(self, arguments: Any) -> Compiled:
+        inner = self._expression(arguments[0])
+        run = inner.run
+
+        def lenient(frame: Frame) -> bool:
+            try:
+                value = run(frame)
+            except CELError:
+                return True
+            return value is not False
+
+        return Compiled(lenient, inner.cost + 1)
+
+    def _comprehension(self, node: Any) -> Compiled:
+        fold = node.comprehension_expr
+        source = self._expression(fold.iter_range)
+        start = self._expression(fold.accu_init)
+        slot, second, accu = self.width, self.width + 1, self.width + 2
+        self.width += 3
+        outer = dict(self._scope)
+        element = source.declared.element if source.declared else None
+        keyed = self._tree.type_of(fold.iter_range) == "map"
+        self._scope[fold.iter_var] = (slot, None if fold.iter_var2 or keyed else element)
+        if fold.iter_var2:
+            self._scope[fold.iter_var2] = (second, element)
+        self._scope[fold.accu_var] = (accu, start.declared)
+        condition, step = self._expression(fold.loop_condition), self._expression(fold.loop_step)
+        self._scope = dict(outer)
+        self._scope[fold.accu_var] = (accu, start.declared)
+        result = self._expression(fold.result)
+        self._scope = outer
+        over, begin, proceed, advance, finish = source.run, start.run, condition.run, step.run, result.run
+        before, after, pairs = condition.cost, step.cost, bool(fold.iter_var2)
+
+        def loop(frame: Frame) -> Any:
+            items: Any = over(frame)
+            if items.__class__ is not list and not isinstance(items, Mapping):
+                raise no_such_overload()
+            numbered: Iterable[Any] = items
+            if pairs:
+                numbered = items.items() if isinstance(items, Mapping) else enumerate(items)
+            value: Any = _start(begin, frame)
+            limit = frame[1]
+            for item in numbered:
+                frame[accu] = value
+                if pairs:
+                    frame[slot], frame[second] = item
+                else:
+                    frame[slot] = item
+                cost = frame[0] = frame[0] + before
+                if cost > limit:
+                    raise CostExceeded
+                if not proceed(frame):
+                    break
+                frame[0] += after
+                try:
+                    value = advance(frame)
+                except CELError as error:
+                    value = error
+            frame[accu] = value
+            if value.__class__ is CELError:
+                raise value
+            return finish(frame)
+
+        return Compiled(loop, source.cost + start.cost + result.cost)
+
+
+def _start(begin: Evaluate, frame: Frame) -> Any:
+    try:
+        return begin(frame)
+    except CELError as error:
+        return error
+
+
+def _through(value: Optional, key: str) -> Optional:
+    if not value.present or key not in value.value:
+        return NONE
+    return Optional(True, value.value[key])
+
+
+def _field(declared: Decl | None, name: str) -> tuple[str, Decl | None]:
+    if declared is None:
+        return name, None
+    if declared.kind == "object":
+        return declared.fields.get(name, (name, None))
+    return name, declared.element
+
+
+def _qualified(node: Any) -> str:
+    form = checked.form(node)
+    if form == "ident_expr":
+        return str(node.ident_expr.name)
+    if form == "select_expr":
+        inner = _qualified(node.select_expr.operand)
+        return f"{inner}.{node.select_expr.field}" if inner else ""
+    return ""
+
+
+def _two(compute: Callable[..., Any], items: list[Compiled]) -> Evaluate:
+    first, second = items[0].run, items[1].run
+    return lambda frame: compute(first(frame), second(frame))
+
+
+def _many(compute: Callable[..., Any], items: list[Compiled]) -> Evaluate:
+    if len(items) == 1:
+        first = items[0].run
+        return lambda frame: compute(first(frame))
+    runs = [item.run for item in items]
+    return lambda frame: compute(*[run(frame) for run in runs])
+
+
+def _counted(compute: Callable[..., Any], cost: Callable[..., int], items: list[Compiled]) -> Evaluate:
+    runs = [item.run for item in items]
+
+    def counted(frame: Frame) -> Any:
+        arguments = [run(frame) for run in runs]
+        result = compute(*arguments)
+        frame[0] += cost(arguments, result)
+        if frame[0] > frame[1]:
+            raise CostExceeded
+        return result
+
+    return counted
+
+
+def _added(first: Evaluate, second: Evaluate) -> Evaluate:
+    def added(frame: Frame) -> int:
+        result = first(frame) + second(frame)
+        if INT_MIN <= result <= INT_MAX:
+            return int(result)
+        raise CELError("integer overflow")
+
+    return added
+
+
+_INT: dict[str, Callable[[Evaluate, Evaluate], Evaluate]] = {
+    "_+_": _added,
+    "_<_": lambda a, b: lambda frame: a(frame) < b(frame),
+    "_<=_": lambda a, b: lambda frame: a(frame) <= b(frame),
+    "_>_": lambda a, b: lambda frame: a(frame) > b(frame),
+    "_>=_": lambda a, b: lambda frame: a(frame) >= b(frame),
+    "_==_": lambda a, b: lambda frame: a(frame) == b(frame),
+    "_!=_": lambda a, b: lambda frame: a(frame) != b(frame),
+}
+_SPECIAL: dict[str, Callable[[Evaluator, Any], Compiled]] = {
+    "_&&_": Evaluator._and,
+    "_||_": Evaluator._or,
+    "_?_:_": Evaluator._conditional,
+    "@not_strictly_false": Evaluator._not_strictly_false,
+}

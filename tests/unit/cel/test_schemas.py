@@ -1,0 +1,122 @@
+"""Rules over data of a schema: types, names, kinds of lists, cost and its limits."""
+
+import pytest
+
+from steersman.apiserver.extensions.cel import CompileError, CostExceeded, Environment, escape, from_schema
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "minReplicas": {"type": "integer"},
+        "replicas": {"type": "integer"},
+        "items": {"type": "array", "items": {"type": "string"}},
+        "when": {"type": "string", "format": "date-time"},
+        "day": {"type": "string", "format": "date"},
+        "a-b": {"type": "string"},
+        "in": {"type": "string"},
+        "port": {"x-kubernetes-int-or-string": True},
+        "set": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "string"}},
+        "map": {
+            "type": "array",
+            "x-kubernetes-list-type": "map",
+            "x-kubernetes-list-map-keys": ["k"],
+            "items": {"type": "object", "properties": {"k": {"type": "string"}, "v": {"type": "integer"}}},
+        },
+        "share": {"type": "number"},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}},
+        "matrix": {"type": "array", "items": {"type": "array", "items": {"type": "integer"}}},
+    },
+}
+OBJECT = {
+    "minReplicas": 1,
+    "replicas": 2,
+    "items": ["a", "b"],
+    "when": "2024-01-01T00:00:00Z",
+    "day": "2024-01-02",
+    "a-b": "dash",
+    "in": "word",
+    "port": "80%",
+    "set": ["a", "b"],
+    "map": [{"k": "a", "v": 1}, {"k": "b", "v": 2}],
+    "share": 1,
+    "labels": {"k": "v"},
+    "matrix": [[1], [2]],
+    "metadata": {"name": "n"},
+}
+ENVIRONMENT = Environment({"self": from_schema(SCHEMA, resource=True)})
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        "self.minReplicas <= self.replicas && self.items.all(i, i.size() < 10)",
+        "self.when.getFullYear() == 2024 && self.day > self.when",
+        "self.a__dash__b == 'dash' && self.__in__ == 'word'",
+        "self.port == '80%' && type(self.port) == string",
+        "self.set == ['b', 'a'] && self.set + ['c', 'b'] == ['c', 'a', 'b']",
+        "self.map + self.map == self.map",
+        "self.share == 1.0 && self.share / 2.0 == 0.5",
+        "self.labels.k == 'v' && has(self.labels.k) && !has(self.labels.z) && 'k' in self.labels",
+        "self.?labels[?'z'].orValue('none') == 'none'",
+        "self.matrix.all(row, row.size() == 1)",
+        "self.labels.exists(k, v, v == 'v')",
+        "self.metadata.name == 'n'",
+    ],
+)
+def test_rule_holds(rule):
+    assert ENVIRONMENT.compile(rule).evaluate({"self": OBJECT})[::2] == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("self.nope", "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope\n | ....^"),
+        ("self.replicas", "must evaluate to bool"),
+        ("nope", "undeclared reference to 'nope' (in container '')"),
+        ("self.replicas == 'a'", "found no matching overload for '_==_' applied to '(int, string)'"),
+    ],
+)
+def test_rule_is_refused(rule, message):
+    with pytest.raises(CompileError) as refused:
+        ENVIRONMENT.compile(rule)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("rule", "cost"),
+    [
+        ("self.replicas == 2", 3),
+        ("self.minReplicas < self.replicas", 5),
+        ("[1, 2, 3].all(x, true)", 20),
+        ("true || self.replicas / 0 == 1", 0),
+        ("self.items[0] == 'a'", 4),
+    ],
+)
+def test_cost_is_what_cel_go_counts(rule, cost):
+    assert ENVIRONMENT.compile(rule).evaluate({"self": OBJECT}).cost == cost
+
+
+def test_no_evaluation_costs_more_than_its_limit():
+    rule = "self.items.all(a, self.items.all(b, self.items.all(c, a + b + c != '')))"
+    result = ENVIRONMENT.compile(rule).evaluate({"self": {"items": ["x"] * 200}})
+    assert isinstance(result.error, CostExceeded)
+    assert str(result.error) == "operation cancelled: actual cost limit exceeded"
+    assert 1_000_000 < result.cost < 1_000_100
+    small = ENVIRONMENT.compile("self.items.all(a, a != '')")
+    assert isinstance(small.evaluate({"self": OBJECT}, 5).error, CostExceeded)
+
+
+@pytest.mark.parametrize(
+    ("name", "escaped"),
+    [
+        ("a", "a"),
+        ("a.b", "a__dot__b"),
+        ("a/b-c", "a__slash__b__dash__c"),
+        ("a__b", "a__underscores__b"),
+        ("namespace", "__namespace__"),
+        ("1a", None),
+        ("a b", None),
+    ],
+)
+def test_escape(name, escaped):
+    assert escape(name) == escaped
