@@ -6,6 +6,7 @@ The official checker parses, expands macros and finds types (:mod:`.checking`); 
 """
 
 from .errors import CELError, CompileError, CostExceeded
+from .estimate import STATIC_LIMIT, STATIC_TOTAL_LIMIT, exceeds
 from .program import PER_CALL_LIMIT, RUNTIME_COST_BUDGET, Environment, Program, Result
 from .types import DYN, Decl, escape, from_schema
 
@@ -13,6 +14,8 @@ __all__ = (
     "DYN",
     "PER_CALL_LIMIT",
     "RUNTIME_COST_BUDGET",
+    "STATIC_LIMIT",
+    "STATIC_TOTAL_LIMIT",
     "CELError",
     "CompileError",
     "CostExceeded",
@@ -21,5 +24,6 @@ __all__ = (
     "Program",
     "Result",
     "escape",
+    "exceeds",
     "from_schema",
 )

@@ -6,8 +6,10 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from .checked import CheckedExpression
 from .checking import Checker
 from .errors import CELError, CompileError, CostExceeded
+from .estimate import estimate
 from .evaluation import UNSET, Evaluator
 from .types import Decl
 
@@ -41,7 +43,7 @@ class Environment:
             found = tree.type_of(tree.root)
             if result not in ("dyn", found) and found != "dyn":
                 raise CompileError(f"must evaluate to {_TYPES.get(result, result)}")
-            program = Program(Evaluator(tree, self.variables))
+            program = Program(Evaluator(tree, self.variables), tree, self.variables)
             self._programs[expression, result] = program
             if len(self._programs) > CACHED:
                 self._programs.popitem(last=False)
@@ -51,12 +53,17 @@ class Environment:
 class Program:
     """One expression's closures; evaluation changes nothing but its own frame."""
 
-    __slots__ = ("_compiled", "_extra", "_slots")
+    __slots__ = ("_compiled", "_extra", "_slots", "_tree", "_variables")
 
-    def __init__(self, evaluator: Evaluator) -> None:
+    def __init__(self, evaluator: Evaluator, tree: CheckedExpression, variables: Mapping[str, Decl]) -> None:
+        self._tree, self._variables = tree, variables
         self._compiled = evaluator.compiled
         self._slots = tuple(evaluator.slots)
         self._extra = [UNSET] * (evaluator.width - 2 - len(self._slots))
+
+    def estimate(self) -> int:
+        """What it costs at most, by the sizes that the schema allows."""
+        return estimate(self._tree, self._variables)
 
     def evaluate(self, variables: Mapping[str, Any], budget: int = PER_CALL_LIMIT) -> Result:
         """``budget``: what remains to the object; the call's own limit holds beside it."""

@@ -170,9 +170,18 @@ def size(value: Any) -> int:
     raise no_such_overload()
 
 
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """Stands for any value of this size where costs are estimated."""
+
+    size: int
+
+
 def cost_size(value: Any) -> int:
     """How large a value counts: its elements, characters or bytes, one for anything else."""
-    return len(value) if value.__class__ in (str, bytes, list, dict) else 1
+    if value.__class__ in (str, bytes, list, dict):
+        return len(value)
+    return int(value.size) if value.__class__ is Sized else 1
 
 
 def double_text(number: float) -> str:
