@@ -18,9 +18,6 @@ from . import preflight
 
 log = logging.getLogger(__name__)
 
-COLLECTOR_THRESHOLDS = (10_000, 20, 20)
-"""The collector is for rare cycles alone (tracebacks, tasks): what requests leave goes by reference counts."""
-
 SETTLED = 2.0
 """Seconds after which modules, types and tables are there: what lives then is not looked at by the collector again."""
 
@@ -36,7 +33,6 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None
     for name in ("asyncio", "aiohttp", "grpc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     preflight.raise_file_limit()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
     uvloop.run(_until_signalled(main()))
 
 
