@@ -18,7 +18,7 @@ MOST_VALUES = 100_000
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
-_NO_BRACKETS = re.compile(rb"[^][{}]+")
+_NO_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
 _DEEP = re.compile(rb"[\[{]{2000}")
 
 
@@ -28,7 +28,7 @@ def check_json(data: bytes) -> None:
         return
     structure = _TEXT.sub(b"", data)
     # What is too deep is left to the parser, which says so at once.
-    if _is_much(structure) and not _DEEP.search(_NO_BRACKETS.sub(b"", structure)):
+    if _is_much(structure) and not _DEEP.search(structure.translate(None, _NO_BRACKETS)):
         raise too_much()
 
 
