@@ -115,7 +115,8 @@ class Conversation:
             passing = key == "" and (tree.get("kind", "").endswith(("List", "Table")) or tree.get("type") == "BOOKMARK")
             return {name: self._masked(_current(value) if passing else value, name) for name, value in tree.items()}
         if key == "managedFields":
-            return [f"{each.get('manager')} by {each.get('operation')}" for each in tree]
+            # Their order is that of seconds: two that wrote within one are in the order of their names.
+            return sorted(f"{each.get('manager')} by {each.get('operation')}" for each in tree)
         if isinstance(tree, list):
             return [self._masked(value, key) for value in tree]
         if key == "cells" and isinstance(tree, str) and _AGE.fullmatch(tree):
