@@ -6,6 +6,8 @@ import json
 import ssl
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -47,17 +49,33 @@ class Api:
             self.context.load_cert_chain(pair)
 
     def request(
-        self, method: str, path: str, body: Any = None, kind: str = "application/json", timeout: float = 10.0
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        kind: str = "application/json",
+        timeout: float = 10.0,
+        accept: str = "application/json",
     ) -> Answer:
         """Send one request; raises OSError where the server is not there."""
         connection = http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)
         try:
             data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-            connection.request(method, path, data, {"Content-Type": kind, "Accept": "application/json"})
+            connection.request(method, path, data, {"Content-Type": kind, "Accept": accept})
             response = connection.getresponse()
             return Answer(response.status, response.read().decode(), response.headers.get_all("Warning") or [])
         except http.client.HTTPException as error:
             raise ConnectionError(str(error)) from error
+        finally:
+            connection.close()
+
+    @contextmanager
+    def stream(self, path: str, timeout: float = 10.0) -> Iterator[http.client.HTTPResponse]:
+        """An answer to be read bit by bit, such as a watch."""
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self.context, timeout=timeout)
+        try:
+            connection.request("GET", path)
+            yield connection.getresponse()
         finally:
             connection.close()
 

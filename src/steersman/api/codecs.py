@@ -12,14 +12,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from . import bounds, quantity, wire
+from . import bounds, quantity, unstructured, wire
 from .errors import bad_request, unsupported_media_type
-from .json_text import TOO_DEEP, FieldProblem, load_json, load_members
+from .json_text import TOO_DEEP, FieldProblem, load_json, load_members, plain
 from .lenient import json_kind, read_tree
 from .normalize import normalize
 from .scheme import Resource
-from .strict import MOST, Strictness
+from .strict import MOST, Strictness, repeated_members
 from .types import meta_v1
+from .unstructured import Unstructured, is_unstructured
 from .yaml import YAMLError, load_documents, load_yaml
 
 __all__ = [
@@ -41,7 +42,7 @@ T = TypeVar("T")
 ACCEPTED = ("application/json", "application/yaml", wire.MEDIA_TYPE)
 """The media types in which bodies are read."""
 
-_encoder = msgspec.json.Encoder()
+_encoder = msgspec.json.Encoder(enc_hook=unstructured.encode_hook)
 
 
 def encode(obj: Any) -> bytes:
@@ -57,6 +58,8 @@ _decoder: Callable[[Any], msgspec.json.Decoder[Any]] = cache(msgspec.json.Decode
 
 def decode(type_: type[T], data: bytes) -> T:
     """Read an object from JSON, with Go's leniency; raises a 400 in upstream's words."""
+    if is_unstructured(type_):
+        return from_builtins(type_, _loaded(data))
     try:
         result: T = _decoder(type_).decode(data)
         return result
@@ -70,6 +73,8 @@ def decode(type_: type[T], data: bytes) -> T:
 
 def copy(obj: T) -> T:
     """A deep copy."""
+    if isinstance(obj, Unstructured):
+        return unstructured.from_tree(type(obj), msgspec.json.decode(_encoder.encode(obj)))  # type: ignore[return-value]
     result: T = _decoder(type(obj)).decode(_encoder.encode(obj))
     return result
 
@@ -80,7 +85,9 @@ def to_builtins(obj: Any) -> Any:
 
 
 def _parsed(raw: Any) -> Any:
-    """The data of JSON that an object keeps as it is."""
+    """The data of JSON that an object keeps as it is, and of objects without a type."""
+    if isinstance(raw, Unstructured):
+        return unstructured.to_tree(raw)
     if not isinstance(raw, msgspec.Raw):
         raise NotImplementedError(f"objects of type {type(raw)}")
     return msgspec.json.decode(raw)
@@ -88,6 +95,11 @@ def _parsed(raw: Any) -> Any:
 
 def from_builtins(type_: type[T], tree: Any) -> T:
     """An object from JSON data, with Go's leniency; raises a 400 in upstream's words."""
+    if is_unstructured(type_):
+        try:
+            return unstructured.from_tree(type_, tree)  # type: ignore[arg-type,return-value]
+        except FieldProblem as error:
+            raise bad_request(str(error)) from None
     try:
         return msgspec.convert(tree, type_)
     except (msgspec.ValidationError, RecursionError):
@@ -127,9 +139,13 @@ def decode_body(
             repeated: list[str] = []
             tree = load_yaml(data, repeated)
             header = _identified(_header(tree), target, expected)
-            obj = read_tree(type_, tree)
+            if is_unstructured(type_):
+                obj, unknown = _read_unstructured(type_, tree)
+            else:
+                obj = read_tree(type_, tree)
+                unknown = _unknown(type_, tree) if field_validation != "Ignore" else []
             if field_validation != "Ignore":
-                problems = _yaml_problems(repeated, field_validation) + _unknown(type_, tree)
+                problems = _yaml_problems(repeated, field_validation) + unknown
         else:
             bounds.check_json(data)
             header = _identified(_read_header(data), target, expected)
@@ -219,7 +235,55 @@ def _summary(data: bytes) -> str:
     return (data[:30].decode("utf-8", "replace") if data.startswith(b"{") else data[:30].hex()) + more
 
 
+def _loaded(data: bytes) -> Any:
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass
+    try:
+        return plain(load_json(data))
+    except FieldProblem as error:
+        raise bad_request(str(error)) from None
+
+
+def _read_unstructured(type_: type[Any], tree: Any) -> tuple[Any, list[str]]:
+    """An object of a kind without a type, and which of its members are unknown and were left out."""
+    obj = unstructured.from_tree(type_, tree)
+    return obj, prune(obj, tree)
+
+
+def prune(obj: Any, tree: Any) -> list[str]:
+    """What is unknown in the data that an object was read from, as upstream tells it.
+
+    Types drop what they do not know; where there is a schema instead, this does.
+    """
+    strictness = Strictness()
+    if not isinstance(obj, Unstructured):
+        strictness.struct(type(obj), tree)
+        return strictness.problems
+    strictness.struct(meta_v1.ObjectMeta, tree.get("metadata") or {}, "metadata")
+    pruned = obj.MODEL.prune(obj.content) if obj.MODEL is not None else []
+    return (strictness.problems + [f'unknown field "{path}"' for path in pruned])[:MOST]
+
+
+def _unstructured_from_json(type_: type[Any], data: bytes, validation: str) -> tuple[Any, list[str]]:
+    repeated: list[str] = []
+    try:
+        tree = msgspec.json.decode(data)
+        suspicious = validation != "Ignore" and len(_encoder.encode(tree)) != len(data.rstrip())
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        tree, suspicious = None, True
+    if suspicious:
+        members = load_members(data)
+        repeated = [f'duplicate field "{path}"' for path in repeated_members(members)][:MOST]
+        tree = plain(members)
+    obj, unknown = _read_unstructured(type_, tree)
+    return obj, [] if validation == "Ignore" else repeated + unknown
+
+
 def _from_json(type_: type[T], data: bytes, validation: str) -> tuple[T, list[str]]:
+    if is_unstructured(type_):
+        return _unstructured_from_json(type_, data, validation)
     try:
         obj = _decoder(type_).decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -105,6 +105,11 @@ def _qualified(resource: str, group: str) -> str:
     return f"{resource}.{group}" if group else resource
 
 
+def no_route() -> StatusError:
+    """404: no such path."""
+    return _error(404, "NotFound", "the server could not find the requested resource", StatusDetails())
+
+
 def not_found(resource: str, name: str, group: str = "") -> StatusError:
     """404: ``pods "x" not found``."""
     details = StatusDetails(group=group, kind=resource, name=name)
@@ -157,6 +162,11 @@ def forbidden(resource: str, name: str, detail: str, group: str = "") -> StatusE
     else:
         message = f"{_qualified(resource, group)} is forbidden: {detail}"
     return _error(403, "Forbidden", message, details)
+
+
+def method_not_allowed(message: str) -> StatusError:
+    """405: not now, or not in this way."""
+    return _error(405, "MethodNotAllowed", message, StatusDetails())
 
 
 def method_not_supported(resource: str, verb: str, group: str = "") -> StatusError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -90,19 +90,23 @@ _FIELDS: dict[tuple[str, str], dict[str, Extractor]] = {
 }
 
 
+def _extractors(resource: Resource[Any]) -> Mapping[str, Extractor]:
+    return resource.selectable or _FIELDS.get((resource.group, resource.kind), {})
+
+
 def selectable_fields(resource: Resource[Any], obj: Any) -> dict[str, str]:
     """The fields of an object that selectors see."""
     fields = {"metadata.name": obj.metadata.name}
     if resource.namespaced:
         fields["metadata.namespace"] = obj.metadata.namespace
-    for name, extract in _FIELDS.get((resource.group, resource.kind), {}).items():
+    for name, extract in _extractors(resource).items():
         fields[name] = extract(obj)
     return fields
 
 
 def matches_fields(selector: FieldSelector, resource: Resource[Any], obj: Any) -> bool:
     """Whether an object satisfies a selector; looks only at the fields that are asked for."""
-    extractors = _FIELDS.get((resource.group, resource.kind), {})
+    extractors = _extractors(resource)
     for requirement in selector.requirements:
         if requirement.field == "metadata.name":
             value = obj.metadata.name
@@ -139,14 +143,18 @@ _STORED = {
 def parse_selector(resource: Resource[Any], text: str) -> FieldSelector:
     """Read a field selector for a resource; raises a 400 for a field that it does not offer."""
     kind = (resource.group, resource.kind)
-    extra = _FIELDS.get(kind)
+    extra = _extractors(resource)
 
     def transform(field: str, value: str) -> tuple[str, str]:
         if field == "spec.host" and kind == ("", "Pod"):
             return "spec.nodeName", value
+        if resource.custom:
+            if field == "metadata.name" or field in extra or (resource.namespaced and field == "metadata.namespace"):
+                return field, value
+            raise bad_request(f"field label not supported: {field}")
         if field == "metadata.name" or (field == "metadata.namespace" and kind not in _WITHOUT_NAMESPACE):
             return field, value
-        if extra is None:
+        if not extra:
             raise bad_request(f'"{field}" is not a known field selector: only "metadata.name", "metadata.namespace"')
         if field in extra:
             return field, value

@@ -13,13 +13,16 @@ from typing import Any
 from . import quantity
 from .shapes import Shape, struct_shape
 from .types.scalars import APIStruct
+from .unstructured import Unstructured
 
 Visitor = Callable[[Any], None]
 Change = Callable[[Any], Any]
 
 
-def normalize(obj: APIStruct) -> None:
+def normalize(obj: APIStruct | Unstructured) -> None:
     """Bring an object into the stored form, in place; raises QuantityError for a malformed quantity."""
+    if isinstance(obj, Unstructured):
+        obj = obj.metadata
     for visit in visitors(type(obj)):
         visit(obj)
 

@@ -6,7 +6,7 @@ A :class:`Resource` is one row of the REST table in one version.  The table of t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
 from typing import Any, Generic, Protocol, TypeVar
@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar
 import msgspec
 
 from .types.meta_v1 import ObjectMeta
+from .unstructured import decode_hook
 
 
 class Object(Protocol):
@@ -25,6 +26,8 @@ class Object(Protocol):
 
 
 T = TypeVar("T", bound=Object)
+
+_GROWING = ("create", "patch", "update")
 
 STANDARD_VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -50,6 +53,9 @@ class Resource(Generic[T]):
     ``storage_version`` names the ``group/version`` under which objects are stored, where another version
     of the same kind is; ``storage_prefix`` is the part of the store's key after ``/registry/``.  ``aliases`` are
     further versions that bodies may name.
+
+    Custom resources have no module: ``type_`` is their type, ``printer`` makes the rows of their tables, ``selectable``
+    are their fields beside the metadata that selectors see, and ``deprecation`` is what users of the version are told.
     """
 
     def __init__(
@@ -70,6 +76,11 @@ class Resource(Generic[T]):
         storage_version: str = "",
         served: bool = True,
         aliases: tuple[str, ...] = (),
+        list_kind: str = "",
+        type_: type[T] | None = None,
+        printer: Any = None,
+        selectable: Mapping[str, Callable[[Any], str]] | None = None,
+        deprecation: str = "",
     ) -> None:
         self.group = group
         self.version = version
@@ -87,11 +98,23 @@ class Resource(Generic[T]):
         self.storage_version = storage_version or self.group_version
         self.served = served
         self.aliases = aliases
+        self.list_kind = list_kind or f"{kind}List"
+        self.printer = printer
+        self.selectable = selectable or {}
+        self.deprecation = deprecation
+        self.terminating = False
+        """Whether its definition is being deleted: nothing more is created."""
+        self._type = type_
 
     @property
-    def list_kind(self) -> str:
-        """The kind of a collection."""
-        return f"{self.kind}List"
+    def offered_verbs(self) -> tuple[str, ...]:
+        """The verbs that discovery tells of."""
+        return tuple(each for each in self.verbs if each not in _GROWING) if self.terminating else self.verbs
+
+    @property
+    def custom(self) -> bool:
+        """Whether a CustomResourceDefinition made it."""
+        return self._type is not None
 
     @property
     def qualified_name(self) -> str:
@@ -100,14 +123,16 @@ class Resource(Generic[T]):
 
     @cached_property
     def type(self) -> type[T]:
-        """The struct that holds an object, imported when first asked for."""
+        """The type that holds an object, imported when first asked for."""
+        if self._type is not None:
+            return self._type
         result: type[T] = getattr(import_module(f"steersman.api.types.{self.module}"), self.kind)
         return result
 
     @cached_property
     def decoder(self) -> msgspec.json.Decoder[T]:
         """Reads an object from JSON; unknown fields are dropped."""
-        return msgspec.json.Decoder(self.type)
+        return msgspec.json.Decoder(self.type, dec_hook=decode_hook)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
         """The REST path of the collection or, with a name, of the object."""
@@ -145,6 +170,18 @@ class Scheme:
         """Register a resource."""
         self._by_name[resource.group, resource.version, resource.name] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
+        self.generation += 1
+
+    def changed(self) -> None:
+        """A resource is no longer what it was: what is derived from the scheme is to be derived again."""
+        self.generation += 1
+
+    def remove(self, resource: Resource[Any]) -> None:
+        """Forget a resource; what was registered in its place since stays."""
+        if self._by_name.get((resource.group, resource.version, resource.name)) is resource:
+            del self._by_name[resource.group, resource.version, resource.name]
+        if self._by_kind.get((resource.group, resource.version, resource.kind)) is resource:
+            del self._by_kind[resource.group, resource.version, resource.kind]
         self.generation += 1
 
     def __iter__(self) -> Iterator[Resource[Any]]:

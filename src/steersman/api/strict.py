@@ -80,3 +80,24 @@ def plain_members(tree: Any) -> Any:
     if isinstance(tree, list):
         return [plain_members(value) for value in tree]
     return tree
+
+
+def repeated_members(tree: Any) -> list[str]:
+    """The paths of the members that occur twice, each once, in the order of the text."""
+    found: dict[str, None] = {}
+    _note_repeated(tree, "", found)
+    return list(found)
+
+
+def _note_repeated(tree: Any, path: str, found: dict[str, None]) -> None:
+    if isinstance(tree, Members):
+        seen = set()
+        for name, value in tree:
+            place = f"{path}.{name}" if path else name
+            if name in seen:
+                found[place] = None
+            seen.add(name)
+            _note_repeated(value, place, found)
+    elif isinstance(tree, list):
+        for index, value in enumerate(tree):
+            _note_repeated(value, f"{path}[{index}]", found)

@@ -43,6 +43,7 @@ from .endpoints.openid import OpenID
 from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_answer, too_large_answer
 from .endpoints.resources import Resources
 from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
+from .extensions.definitions.definitions import Definitions
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
@@ -79,6 +80,7 @@ _HOOKS = (
     "poststarthook/rbac/bootstrap-roles",
     "poststarthook/scheduling/bootstrap-system-priority-classes",
     "poststarthook/bootstrap-controller",
+    "poststarthook/crd-informer-synced",
 )
 """What must have been done once before a server is ready, under upstream's names."""
 
@@ -123,6 +125,7 @@ class ApiServer:
         self.registry.admission.observe = self.metrics.admitted
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
+        self._definitions = Definitions(self.registry)
         self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
@@ -133,7 +136,7 @@ class ApiServer:
 
     def is_served(self, resource: Resource[Any]) -> bool:
         """Whether clients may see a resource."""
-        return resource in self._served
+        return resource.custom or resource in self._served
 
     def local_client(self, user: User) -> Client:
         """A client in this process, on behalf of a user, past authorization."""
@@ -188,6 +191,8 @@ class ApiServer:
         await self.registry.ready.wait()
         tasks.create_task(self.authorizer.run(), name="rbac")
         await self.authorizer.ready.wait()
+        tasks.create_task(self._definitions.run(), name="definitions")
+        await self._definitions.ready.wait()
         self.ready.set()
         logger.info("API server is ready on port %d", self.port)
         await asyncio.Event().wait()

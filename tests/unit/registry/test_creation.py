@@ -13,7 +13,7 @@ from steersman.api.resources import builtin_scheme
 from steersman.api.types.meta_v1 import OwnerReference
 from steersman.apiserver.patch.apply import fields, reduced
 from steersman.apiserver.patch.apply.builtin import schema_of
-from steersman.apiserver.patch.apply.creation import MOST_KEPT, Creations
+from steersman.apiserver.patch.apply.creation import MOST_KEPT, creations
 from steersman.apiserver.patch.apply.managers import updater
 from steersman.apiserver.patch.apply.ownership import Changes, updated
 from steersman.apiserver.patch.apply.values import compare
@@ -39,7 +39,7 @@ def test_what_is_kept_is_what_is_walked(name: str) -> None:
     group, _, version = version.rpartition("/")
     resource = builtin_scheme().by_name(group, version, plural)
     assert resource is not None
-    creations = Creations(resource.type)
+    made = creations(resource.type)
     obj = build(resource, TABLE[name], TABLE[name].text)
     apply_defaults(obj)
     for labels, generated in (({}, ""), ({"a": "b"}, "x-"), ({"a": "c"}, "y-"), ({"a": "b", "c": "d"}, "")):
@@ -49,12 +49,12 @@ def test_what_is_kept_is_what_is_walked(name: str) -> None:
         if generated:
             other.metadata.finalizers = [f"example.com/{generated}"]
             other.metadata.owner_references = [OwnerReference(kind="A", api_version="v1", name="n", uid=generated)]
-        assert creations.fields(other, IGNORED) == walked(other)
+        assert made.fields(other, IGNORED) == walked(other)
 
 
 def test_little_is_kept() -> None:
-    creations = Creations(type(config_map()))
+    made = creations(type(config_map()))
     for number in range(3 * MOST_KEPT):
         obj = config_map(**{f"k{number}": "v"})
-        assert creations.fields(obj, fields.LEAF) == b'{"f:data":{".":{},"f:k%d":{}}}' % number
-    assert len(creations._kept) <= MOST_KEPT
+        assert made.fields(obj, fields.LEAF) == b'{"f:data":{".":{},"f:k%d":{}}}' % number
+    assert len(made._kept) <= MOST_KEPT

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from steersman.api.unstructured import Unstructured
+
 from . import cluster, core, workloads
 from .visitor import Default, Defaulter
 
@@ -18,4 +20,8 @@ _defaulter = Defaulter(TABLE)
 
 def apply_defaults(obj: Any) -> None:
     """Set the defaults of an object of any kind, in place; applying them twice changes nothing."""
+    if isinstance(obj, Unstructured):
+        if obj.MODEL is not None:
+            obj.MODEL.default(obj.content)
+        return
     _defaulter.apply(obj)

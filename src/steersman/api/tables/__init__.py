@@ -36,6 +36,9 @@ TABLE: dict[tuple[str, str], Printer] = {
 
 def printer(resource: Resource[Any]) -> Printer:
     """The printer of a resource; kinds without one show name and creation."""
+    if resource.printer is not None:
+        own: Printer = resource.printer
+        return own
     return TABLE.get((resource.group, resource.kind), DEFAULT)
 
 

@@ -28,13 +28,13 @@ class Printer:
 
     def __init__(
         self,
-        columns: Sequence[str],
+        columns: Sequence[str | TableColumnDefinition],
         row: Row,
         *,
         conditions: Callable[[Any], list[TableRowCondition]] | None = None,
         order: Callable[[Any], Any] | None = None,
     ) -> None:
-        self.columns = tuple(_column(text) for text in columns)
+        self.columns = tuple(_column(each) if isinstance(each, str) else each for each in columns)
         self.row = row
         self.conditions = conditions
         self.order = order

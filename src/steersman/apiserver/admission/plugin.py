@@ -104,6 +104,12 @@ class Chain:
         self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
 
+    def forget(self, resource: Resource[Any]) -> None:
+        """A resource is no longer served."""
+        for decided in (self._mutating, self._validating):
+            for form in [form for form in decided if form[1] is resource]:
+                del decided[form]
+
     async def mutate(self, request: Request) -> None:
         """Let every plugin change the object."""
         form = (request.verb, request.resource, request.subresource)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Any
@@ -19,6 +18,7 @@ from msgspec import field
 
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types import meta_v1
+from steersman.api.versions import version_rank
 from steersman.apiserver.http.messages import Request, Response
 
 from .answers import NO_CACHE
@@ -49,7 +49,6 @@ _GROUP_ORDER = (
     "flowcontrol.apiserver.k8s.io",
     "internal.apiserver.k8s.io",
 )
-_VERSION = re.compile(r"v([0-9]+)(?:(alpha|beta)([0-9]+))?")
 _GROUP = "apidiscovery.k8s.io"
 
 
@@ -96,15 +95,6 @@ class Document:
         self.body = msgspec.json.encode(value)
         self.content_type = content_type
         self.etag = f'"{hashlib.sha512(self.body).hexdigest().upper()}"'
-
-
-def version_rank(version: str) -> tuple[int, int, int, str]:
-    """Sorts versions as upstream prefers them: ``v2``, ``v1``, ``v1beta1``, ``v1alpha1``, then others by name."""
-    match = _VERSION.fullmatch(version)
-    if match is None:
-        return 3, 0, 0, version
-    stability = {None: 0, "beta": 1, "alpha": 2}[match[2]]
-    return stability, -int(match[1]), -int(match[3] or 0), version
 
 
 def group_rank(group: str) -> tuple[int, str]:
@@ -297,7 +287,7 @@ def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> me
                 singular_name=resource.singular,
                 namespaced=resource.namespaced,
                 kind=resource.kind,
-                verbs=list(resource.verbs),
+                verbs=list(resource.offered_verbs),
                 short_names=list(resource.short_names),
                 categories=list(resource.categories),
                 storage_version_hash=storage_version_hash(resource),
@@ -332,7 +322,7 @@ def _aggregated(resource: Resource[Any]) -> _Resource:
         response_kind=_Kind("", "", resource.kind),
         scope="Namespaced" if resource.namespaced else "Cluster",
         singular_resource=resource.singular,
-        verbs=resource.verbs,
+        verbs=resource.offered_verbs,
         short_names=resource.short_names,
         categories=resource.categories,
         subresources=[

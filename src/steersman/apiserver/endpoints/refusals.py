@@ -33,19 +33,6 @@ def shutting_down() -> Response:
     return _plain(429, "The apiserver is shutting down, please try again later.", {"Retry-After": "5"})
 
 
-def no_route() -> StatusError:
-    """404: no such path."""
-    return StatusError(
-        Status(
-            status="Failure",
-            code=404,
-            reason="NotFound",
-            message="the server could not find the requested resource",
-            details=StatusDetails(),
-        )
-    )
-
-
 def no_method() -> StatusError:
     """405: the path exists, the method does not."""
     return StatusError(

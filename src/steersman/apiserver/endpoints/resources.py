@@ -7,11 +7,12 @@ from typing import Any, Protocol
 
 import msgspec
 
-from steersman.api.errors import bad_request, go_value, unsupported_media_type
+from steersman.api.errors import bad_request, go_value, method_not_allowed, no_route, unsupported_media_type
 from steersman.api.fields import parse_selector
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
+from steersman.apiserver.patch import STRATEGIC_MERGE_PATCH
 from steersman.apiserver.registry.contract import Context, ResourceHandler
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
@@ -20,7 +21,7 @@ from .answers import entry_response, object_response, shaped_response, status_re
 from .bodies import Bodies
 from .lists import list_response
 from .options import delete_options, list_options, wants_watch, write_context
-from .refusals import no_method, no_route
+from .refusals import no_method
 from .representation import Form, check_stream, negotiate
 from .request_info import RequestInfo, has_gap
 from .watching import Frames, open_watch
@@ -121,7 +122,7 @@ class Resources:
         if name and resource.namespaced and not namespace:
             raise no_route()
         _check_segment(name)
-        if (warning := DEPRECATED.get((info.group, info.version, info.resource))) is not None:
+        if warning := resource.deprecation or DEPRECATED.get((info.group, info.version, info.resource), ""):
             request.warnings.append(warning)
         if not name:
             return await self._collection(request, info, resource, handler, namespace)
@@ -150,6 +151,8 @@ class Resources:
             raise no_method()
         if method == "POST":
             _check_verb(resource, "create")
+            if resource.terminating:
+                raise method_not_allowed("create not allowed while custom resource definition is terminating")
             context = write_context(request, "CreateOptions")
             obj = await self._bodies.read(request, resource, context)
             _match_namespace(obj, namespace, resource)
@@ -215,7 +218,7 @@ class Resources:
         if method == "PATCH":
             if not subresource:
                 _check_verb(resource, "patch")
-            patch, context = _patch(request)
+            patch, context = _patch(request, resource)
             context.may_create = may_create
             entry, created = await handler.patch(context, namespace, name, patch, subresource=subresource)
             return entry_response(resource, entry, request, form, 201 if created else 200)
@@ -317,7 +320,7 @@ class Resources:
 
             result = await handler.update_subresource(context, namespace, name, subresource.name, lambda _: wanted)
         else:
-            patch, context = _patch(request)
+            patch, context = _patch(request, kind)
             result = await handler.patch_subresource(context, namespace, name, subresource.name, patch)
         return shaped_response(kind, result, request, form)
 
@@ -352,11 +355,12 @@ def _match_name(obj: Any, name: str) -> None:
         raise bad_request(f"the name of the object ({found}) does not match the name on the URL ({name})")
 
 
-def _patch(request: Request) -> tuple[Patch, Context]:
+def _patch(request: Request, resource: Resource[Any]) -> tuple[Patch, Context]:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in PATCH_TYPES:
+    accepted = [each for each in PATCH_TYPES if not resource.custom or each != STRATEGIC_MERGE_PATCH]
+    if media_type not in accepted:
         raise unsupported_media_type(
-            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(PATCH_TYPES)
+            "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
         )
     apply = media_type == "application/apply-patch+yaml"
     context = write_context(request, "PatchOptions", apply=apply)

@@ -15,7 +15,7 @@ from steersman.api.json_text import FieldProblem, Members, load_members
 from steersman.api.lenient import json_kind
 from steersman.api.normalize import normalize
 from steersman.api.quantity import QuantityError
-from steersman.api.strict import Strictness
+from steersman.api.unstructured import is_unstructured
 from steersman.apiserver import patch as patches
 from steersman.apiserver.patch.apply import Configuration
 from steersman.apiserver.patch.apply.managers import names_none
@@ -45,7 +45,7 @@ def patched(tree: dict[str, Any], patch: Patch, type_: type[Any], context: Conte
 
     Raises 422 for a result that is no such object, and for one with unknown or repeated fields where that is strict.
     """
-    result = patches.perform(patch.type, tree, patch.body, type_)
+    result = patches.perform(patch.type, tree, patch.body, None if is_unstructured(type_) else type_)
     if names_none(result):
         result = {**result, "metadata": {**result["metadata"], "managedFields": [{}]}}
     text = msgspec.json.encode(result)
@@ -53,14 +53,12 @@ def patched(tree: dict[str, Any], patch: Patch, type_: type[Any], context: Conte
         obj = _read(type_, result, text)
     except (FieldProblem, QuantityError) as error:
         raise _refused(patch, text, str(error)) from None
+    unknown = codecs.prune(obj, result)
     validation = context.field_validation or "Warn"
-    if validation != "Ignore":
-        strictness = Strictness()
-        strictness.struct(type_, result)
-        if problems := [*_repeated(patch), *strictness.problems]:
-            if validation == "Strict":
-                raise _refused(patch, text, "strict decoding error: " + ", ".join(problems))
-            context.note(problems)
+    if validation != "Ignore" and (problems := [*_repeated(patch), *unknown]):
+        if validation == "Strict":
+            raise _refused(patch, text, "strict decoding error: " + ", ".join(problems))
+        context.note(problems)
     return obj
 
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from steersman.api import time
-from steersman.api.errors import StatusError
+from steersman.api.errors import StatusError, no_route
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types import core_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
@@ -79,7 +79,7 @@ class Registry:
         self._by_type: dict[type[Any], Handler] = {}
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
-        self._started: set[Resource[Any]] = set()
+        self._started: dict[Resource[Any], asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         """Keep the caches filled, see to it that what every cluster has is there, expire events; until cancelled."""
@@ -132,7 +132,7 @@ class Registry:
                 and each.storage_version == resource.group_version
                 and (each.group_version, each.kind) in CONVERSIONS
             ]
-            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self._start, views)
+            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self.start, views)
             self._stored[resource] = handler
         return handler
 
@@ -146,12 +146,31 @@ class Registry:
             handler = self._by_type[type_] = self._store_handler(self.scheme.for_type(type_))
         return handler
 
-    async def _start(self, handler: Reader) -> None:
-        """Start a handler's cache where nobody has yet, and wait for it."""
+    def add(self, resource: Resource[Any], handler: Handler, *, visible: bool = True) -> None:
+        """Serve a resource that is not built in; one that is not visible to the server itself alone."""
+        self._handlers[resource] = self._stored[resource] = handler
+        if visible:
+            self.scheme.add(resource)
+
+    def remove(self, resource: Resource[Any]) -> None:
+        """Serve it no longer: its watches end, and requests that are late find nothing."""
+        self.scheme.remove(resource)
+        self.admission.forget(resource)
+        self._handlers.pop(resource, None)
+        if (handler := self._stored.pop(resource, None)) is not None:
+            handler.cache.ready.clear()
+        if (task := self._started.pop(resource, None)) is not None:
+            task.cancel()
+
+    async def start(self, handler: Reader) -> None:
+        """Start a handler's cache where nobody has yet, and wait for it; raises 404 for one that has been removed."""
         await self._running.wait()
-        if handler.resource not in self._started and self._tasks is not None:
-            self._started.add(handler.resource)
-            self._tasks.create_task(handler.cache.run(), name=f"watch cache {handler.resource.qualified_name}")
+        resource = handler.resource
+        if resource.custom and self._stored.get(resource) is not handler:
+            raise no_route()
+        if resource not in self._started and self._tasks is not None:
+            name = f"watch cache {resource.qualified_name}"
+            self._started[resource] = self._tasks.create_task(handler.cache.run(), name=name)
         await handler.cache.ready.wait()
 
     # -- for the local client ----------------------------------------------------------------------------------------
@@ -170,7 +189,7 @@ class Registry:
         """An object from the cache, shared; None where there is none."""
         handler = self.handler_of(type_)
         if not handler.cache.ready.is_set():
-            await self._start(handler)
+            await self.start(handler)
         key = handler.resource.key(namespace, name)
         entry = handler.cache.get(key)
         if entry is None:
@@ -186,7 +205,7 @@ class Registry:
         """All objects of a type from the cache, or those of a namespace; shared."""
         handler = self.handler_of(type_)
         if not handler.cache.ready.is_set():
-            await self._start(handler)
+            await self.start(handler)
         return [entry.object for entry in handler.cache.list(handler.resource.key(namespace)).entries]
 
     # -- upkeep ------------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ def reset_fields(strategy: Strategy, subresource: str = "") -> Fields:
     key = (strategy.resource.qualified_name, subresource)
     if key in _INSTEAD:
         return sets.of(*_INSTEAD[key])
+    if strategy.resource.custom and subresource == "status":
+        return sets.of(("f:spec",))
     if subresource == "status":
         members = struct_shape(strategy.resource.type).members.values()
         content = [(f"f:{member.name}",) for member in members if member.attribute in strategy.content]

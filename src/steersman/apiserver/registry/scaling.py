@@ -83,7 +83,7 @@ class Scaling:
             obj = codecs.copy(entry.object)
             entries, version = obj.metadata.managed_fields, self._resource.group_version
             present = self.read(entry)
-            present.metadata.managed_fields = scale.of_parent(entries, version)
+            present.metadata.managed_fields = scale.of_parent(entries, version, self._access.path)
             wanted = change(present)
             if wanted.metadata.name and wanted.metadata.name != name:
                 raise bad_request(
@@ -96,7 +96,9 @@ class Scaling:
             metadata.check_uid(self._resource, wanted.metadata, obj.metadata.uid, namespace, name)
             obj.metadata.resource_version = wanted.metadata.resource_version
             self._access.write(obj, replicas)
-            obj.metadata.managed_fields = scale.to_parent(entries, wanted.metadata.managed_fields, version)
+            obj.metadata.managed_fields = scale.to_parent(
+                entries, wanted.metadata.managed_fields, version, self._access.path
+            )
             return obj
 
         entry, _ = await self._write(msgspec.structs.replace(context, applies=True), namespace, name, rescale)

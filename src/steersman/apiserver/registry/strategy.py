@@ -55,10 +55,11 @@ class Handlers(Cluster, Protocol):
 
 
 class ScaleAccess(NamedTuple):
-    """How a kind answers at ``/scale``."""
+    """How a kind answers at ``/scale``; ``path`` is where its replicas are, in the words of managed fields."""
 
     read: Callable[[Any], Scale]
     write: Callable[[Any, int], None]
+    path: tuple[str, ...] = ("f:spec", "f:replicas")
 
 
 Transform = Callable[[Entry[Any] | None], Any]

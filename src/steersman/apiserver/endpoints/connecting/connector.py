@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from steersman.api.errors import bad_request
+from steersman.api.errors import bad_request, no_route
 from steersman.api.scheme import Resource
 from steersman.api.types.core_v1 import Node, Pod
-from steersman.apiserver.endpoints.refusals import no_method, no_route
+from steersman.apiserver.endpoints.refusals import no_method
 from steersman.apiserver.endpoints.request_info import RequestInfo
 from steersman.apiserver.http.messages import Answer, Request, Response
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,22 +47,32 @@ class StructuralSchema:
         with _bounded():
             defaulting.apply(obj, self.node)
 
-    def validate(self, obj: dict[str, Any], *, budget: Budget | None = None) -> list[FieldError]:
-        """Everything that is wrong with an object that is created."""
+    def validate(
+        self, obj: dict[str, Any], *, also: Sequence[FieldError] = (), budget: Budget | None = None
+    ) -> list[FieldError]:
+        """Everything that is wrong with an object that is created, and what was found otherwise.
+
+        Rules are not evaluated where the rest is not of the form that they expect.
+        """
         with _bounded():
-            errors = self._errors(self._check(obj, ABSENT), obj)
+            errors = self._errors(self._check(obj, ABSENT), obj, also)
             errors += _told(lists.check(obj, self.node))
             return self._rules(errors, obj, ABSENT, budget)
 
     def validate_update(
-        self, obj: dict[str, Any], old: dict[str, Any], *, budget: Budget | None = None
+        self,
+        obj: dict[str, Any],
+        old: dict[str, Any],
+        *,
+        also: Sequence[FieldError] = (),
+        budget: Budget | None = None,
     ) -> list[FieldError]:
         """Everything that is wrong with an object that is updated, but for what was so before (KEP-4008)."""
         with _bounded():
             found = self._check(obj, ABSENT)
             if found is not None:
                 found = None if same(obj, old) else self._check(obj, old)
-            errors = self._errors(found, obj)
+            errors = self._errors(found, obj, also)
             repeated = lists.check(obj, self.node)
             if repeated is not None and lists.check(old, self.node) is None:
                 errors += _told(repeated)
@@ -71,8 +81,8 @@ class StructuralSchema:
     def _check(self, obj: Any, old: Any) -> Found:
         return self.node.check(obj, old) if self.node.check is not None else None
 
-    def _errors(self, found: Found, obj: Any) -> list[FieldError]:
-        return [*_told(found), *embedded.validate(obj, self.node)]
+    def _errors(self, found: Found, obj: Any, also: Sequence[FieldError]) -> list[FieldError]:
+        return [*_told(found), *also, *embedded.validate(obj, self.node)]
 
     def _rules(self, errors: list[FieldError], obj: Any, old: Any, budget: Budget | None) -> list[FieldError]:
         if not self.node.has_rules:

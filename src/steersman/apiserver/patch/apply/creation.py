@@ -7,16 +7,17 @@ again instead of being walked again.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.unstructured import is_unstructured
 
 from . import fields as sets
 from . import reduced
-from .builtin import schema_of
 from .fields import Fields
+from .schemas import schema_of
 from .values import compare
 
 MOST_KEPT = 128
@@ -25,9 +26,32 @@ LARGEST_KEPT = 4096
 _encode = msgspec.json.Encoder().encode
 
 
-class Creations:
+class Creations(Protocol):
     """New objects of one type."""
 
+    def fields(self, new: Any, ignored: Fields) -> bytes:
+        """What the author of a new object owns; ``ignored`` holds whole members.  Empty where that is nothing."""
+        ...
+
+
+def creations(type_: type[Any]) -> Creations:
+    """The new objects of a type."""
+    return _Walked(type_) if is_unstructured(type_) else _Templated(type_)
+
+
+class _Walked:
+    """Objects without a type of their own."""
+
+    def __init__(self, type_: type[Any]) -> None:
+        self._type = type_
+
+    def fields(self, new: Any, ignored: Fields) -> bytes:
+        changed = compare(*reduced.pair(self._type, None, new, ignored), schema_of(self._type))
+        found = sets.union(changed.added, changed.modified)
+        return sets.render(found) if found else b""
+
+
+class _Templated:
     def __init__(self, type_: type[Any]) -> None:
         self._type = type_
         self._blank = type_()
@@ -36,7 +60,6 @@ class Creations:
         self._kept: dict[tuple[str, bytes], str] = {}
 
     def fields(self, new: Any, ignored: Fields) -> bytes:
-        """What the author of a new object owns; ``ignored`` holds whole members.  Empty where that is nothing."""
         found = []
         for name, attribute in self._parts:
             if not attribute:

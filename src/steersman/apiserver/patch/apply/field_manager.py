@@ -15,13 +15,13 @@ from steersman.api.types.scalars import FieldsV1
 from steersman.apiserver.patch.faults import unexpected
 
 from . import last_applied, managers, reduced
-from .builtin import schema_of
 from .configuration import Configuration
 from .conflicts import Conflicts
-from .creation import Creations
+from .creation import creations
 from .fields import LEAF, Fields
 from .managers import Managed, Owned
 from .ownership import Applied, Changes, Target, applied, updated
+from .schemas import schema_of
 from .values import Comparison, compare, faults
 
 
@@ -53,7 +53,7 @@ class FieldManager:
 
     def __init__(self, views: Iterable[View], clock: Callable[[], datetime]) -> None:
         self._views = {view.version: view for view in views}
-        self._creations = {version: Creations(view.type) for version, view in self._views.items()}
+        self._creations = {version: creations(view.type) for version, view in self._views.items()}
         self._clock = clock
 
     # -- updating ------------------------------------------------------------------------------------------------

@@ -12,7 +12,9 @@ from typing import Any
 
 import msgspec
 
+from steersman.api import codecs
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.unstructured import Unstructured, is_unstructured
 
 from .fields import Fields
 
@@ -42,6 +44,8 @@ def names(type_: type[Any]) -> Mapping[str, str]:
 
 def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[Tree, Tree]:
     """Both states of an object of a type, without what is equal; ``old`` is None for an object that was not there."""
+    if is_unstructured(type_):
+        return _unstructured_pair(old if old is not None else type_(), new, ignored)
     members = _members(type_)
     before, after = {}, {}
     blank = members.blank
@@ -56,6 +60,17 @@ def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[
         msgspec.to_builtins(type_(metadata=own(old_meta), **before)),
         msgspec.to_builtins(type_(metadata=own(new.metadata), **after)),
     )
+
+
+def _unstructured_pair(old: Unstructured, new: Unstructured, ignored: Fields) -> tuple[Tree, Tree]:
+    before: Tree = {"metadata": codecs.to_builtins(own(old.metadata))}
+    after: Tree = {"metadata": codecs.to_builtins(own(new.metadata))}
+    for tree, content, other in ((before, old.content, new.content), (after, new.content, old.content)):
+        for name, value in content.items():
+            if (ignored and ignored.get("f:" + name) == {}) or (name in other and other[name] == value):
+                continue
+            tree[name] = value
+    return before, after
 
 
 def own(meta: ObjectMeta) -> ObjectMeta:
@@ -73,6 +88,9 @@ def whole(obj: Any) -> Tree:
     """An object as JSON data, without its managers."""
     if obj.metadata.managed_fields:
         metadata = msgspec.structs.replace(obj.metadata, managed_fields=[])
-        obj = msgspec.structs.replace(obj, metadata=metadata)
-    result: Tree = msgspec.to_builtins(obj)
+        if isinstance(obj, Unstructured):
+            obj = type(obj)(metadata, obj.content)
+        else:
+            obj = msgspec.structs.replace(obj, metadata=metadata)
+    result: Tree = codecs.to_builtins(obj)
     return result

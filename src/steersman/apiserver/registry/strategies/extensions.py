@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.types.apiregistration_v1 import APIService, APIServiceCondition
+from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.apiserver.registry.contract import Context
+from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMINATING, set_condition
+from steersman.apiserver.registry.deletion import Outcome
 from steersman.apiserver.registry.strategy import Strategy
 
 
@@ -29,6 +34,14 @@ class CustomResourceDefinitionStrategy(Strategy):
                 observed_generation=old.status.observed_generation,
                 stored_versions=[*old.status.stored_versions, stored],
             )
+
+    def begin_delete(self, obj: CustomResourceDefinition, options: DeleteOptions, now: datetime) -> Outcome:
+        """The first request has the objects deleted; what is defined goes when they have gone."""
+        if obj.metadata.deletion_timestamp is None and FINALIZER not in obj.metadata.finalizers:
+            obj.metadata.finalizers = [*obj.metadata.finalizers, FINALIZER]
+            message = "CustomResourceDefinition marked for deletion; CustomResource deletion will begin soon"
+            set_condition(obj, TERMINATING, "True", "InstanceDeletionPending", message, now)
+        return super().begin_delete(obj, options, now)
 
 
 def _storage_version(definition: CustomResourceDefinition) -> str:

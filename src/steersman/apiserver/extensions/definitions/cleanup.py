@@ -1,0 +1,75 @@
+"""What becomes of the objects of a definition that is being deleted: they go first."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from steersman.api.errors import StatusError
+from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.api.types.meta_v1 import DeleteOptions
+from steersman.apiserver.registry.contract import ListOptions
+from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMINATING, set_condition
+from steersman.apiserver.registry.registry import SYSTEM, Registry
+from steersman.apiserver.registry.store import Handler
+
+log = logging.getLogger(__name__)
+
+_LOOK_AGAIN = (0.01, 0.05, 0.2, 1.0, 5.0)
+"""Seconds between looks at whether everything has gone; the last one for ever."""
+
+
+class Cleanup:
+    """``instances`` finds who has the objects of a definition, None where it was never established."""
+
+    def __init__(self, registry: Registry, definitions: Handler, instances: Callable[[str], Handler | None]) -> None:
+        self._registry = registry
+        self._definitions = definitions
+        self._instances = instances
+
+    async def run(self, name: str) -> None:
+        """Delete the objects, wait until they have gone, and let go of the definition."""
+        delays = iter(_LOOK_AGAIN)
+        while True:
+            try:
+                if await self._step(name):
+                    return
+            except StatusError as error:
+                log.warning("the objects of %s could not be deleted: %s", name, error)
+            await asyncio.sleep(next(delays, _LOOK_AGAIN[-1]))
+
+    async def _step(self, name: str) -> bool:
+        """Do what can be done now; True when nothing is left to do."""
+        entry = self._definitions.cache.get(self._definitions.resource.key("", name))
+        if entry is None or FINALIZER not in entry.object.metadata.finalizers:
+            return True
+        handler = self._instances(name)
+        if handler is None:
+            await self._release(name, "NeverEstablished", "resource was never established")
+            return True
+        if not (await handler.list("", ListOptions(limit=1))).entries:
+            await self._release(name, "InstanceDeletionCompleted", "removed all instances")
+            return True
+        await self._tell(name, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
+        try:
+            context = self._registry.context(SYSTEM)
+            await handler.delete_collection(context, "", ListOptions(), DeleteOptions())
+        except StatusError as error:
+            await self._tell(name, "True", "InstanceDeletionFailed", f"could not issue all deletes: {error}")
+            raise
+        return False
+
+    async def _tell(self, name: str, status: str, reason: str, message: str) -> None:
+        def change(definition: CustomResourceDefinition) -> None:
+            set_condition(definition, TERMINATING, status, reason, message, self._registry.clock())
+
+        await self._definitions.amend("", name, change)
+
+    async def _release(self, name: str, reason: str, message: str) -> None:
+        def change(definition: CustomResourceDefinition) -> None:
+            kept = [each for each in definition.metadata.finalizers if each != FINALIZER]
+            definition.metadata.finalizers = kept
+
+        await self._tell(name, "False", reason, message)
+        await self._definitions.modify(self._registry.context(SYSTEM), "", name, change)

@@ -1,0 +1,182 @@
+"""Follows the definitions and serves what they define."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from steersman.api.errors import StatusError
+from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.apiserver.extensions.structural import Compiler
+from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
+from steersman.apiserver.registry.registry import Registry
+from steersman.apiserver.registry.store import Handler
+from steersman.storage.watch_cache import CacheEvent, Entry
+
+from . import approval, naming
+from .cleanup import Cleanup
+from .serving import Served, serve, signature
+
+log = logging.getLogger(__name__)
+
+_RETRY = 1.0
+"""Seconds until a decision that could not be written is tried again."""
+
+
+class Definitions:
+    """``ready`` is set when everything that was defined before is served."""
+
+    def __init__(self, registry: Registry, compiler: Compiler | None = None) -> None:
+        self.ready = asyncio.Event()
+        self._registry = registry
+        self._compiler = compiler or Compiler()
+        self._served: dict[str, Served] = {}
+        self._pending: dict[str, None] = {}
+        self._wake = asyncio.Event()
+        self._cleanups: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def _handler(self) -> Handler:
+        return self._registry.handler_of(CustomResourceDefinition)
+
+    async def run(self) -> None:
+        """Follow until cancelled."""
+        handler = self._handler
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                subscription = await self._subscribe(handler, ended)
+                try:
+                    deciding = tasks.create_task(self._decide(tasks), name="custom resource definitions")
+                    await ended
+                finally:
+                    subscription.cancel()
+                    deciding.cancel()
+
+    async def _subscribe(self, handler: Handler, ended: asyncio.Future[None]) -> Any:
+        await handler.ready()
+        listing = handler.cache.list()
+        present = {entry.object.metadata.name for entry in listing.entries}
+        for name in [name for name in self._served if name not in present]:
+            self._withdraw(name)
+        for entry in listing.entries:
+            self._observe(entry)
+        subscription = handler.cache.subscribe(
+            handler.resource.key(), listing.revision, self._event, on_end=_resolver(ended)
+        )
+        self.ready.set()
+        return subscription
+
+    def _event(self, event: CacheEvent) -> None:
+        definition: CustomResourceDefinition = event.entry.object
+        if event.type == "DELETED":
+            self._withdraw(definition.metadata.name)
+            self._look_at_group(definition)
+        else:
+            self._observe(event.entry)
+
+    def _observe(self, entry: Entry[Any]) -> None:
+        """Serve what is established at once, so that whoever sees that finds its resources."""
+        definition: CustomResourceDefinition = entry.object
+        name = definition.metadata.name
+        if is_true(definition, ESTABLISHED):
+            served = self._served.get(name)
+            if served is None or served.signature != signature(definition):
+                self._withdraw(name)
+                try:
+                    self._served[name] = made = serve(definition, entry.raw, self._registry, self._compiler)
+                except Exception:
+                    log.exception("%s cannot be served", name)
+                else:
+                    for resource, handler in made.handlers.items():
+                        self._registry.add(resource, handler)
+                    self._registry.add(made.stored.resource, made.stored, visible=False)
+            self._note_end(definition)
+        self._look_at(name)
+
+    def _note_end(self, definition: CustomResourceDefinition) -> None:
+        """While a definition is being deleted, its objects are served, and no new ones are made."""
+        served = self._served.get(definition.metadata.name)
+        if served is not None and definition.metadata.deletion_timestamp is not None:
+            for resource in served.handlers:
+                resource.terminating = True
+            self._registry.scheme.changed()
+
+    def _withdraw(self, name: str) -> None:
+        if (served := self._served.pop(name, None)) is not None:
+            for resource in (*served.handlers, served.stored.resource):
+                self._registry.remove(resource)
+
+    def _look_at(self, name: str) -> None:
+        self._pending[name] = None
+        self._wake.set()
+
+    def _look_at_group(self, definition: CustomResourceDefinition) -> None:
+        """Names that one has given up may be had by others."""
+        for other in self._others(definition):
+            self._look_at(other.metadata.name)
+
+    def _others(self, definition: CustomResourceDefinition) -> list[CustomResourceDefinition]:
+        group, name = definition.spec.group, definition.metadata.name
+        known = (entry.object for entry in self._handler.cache.list().entries)
+        return [other for other in known if other.spec.group == group and other.metadata.name != name]
+
+    # -- deciding ------------------------------------------------------------------------------------------------
+
+    async def _decide(self, tasks: asyncio.TaskGroup) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._pending:
+                name = next(iter(self._pending))
+                del self._pending[name]
+                try:
+                    await self._settle(name, tasks)
+                except StatusError as error:
+                    if error.status.code == 404:
+                        continue
+                    log.warning("the status of %s could not be written: %s", name, error)
+                    loop.call_later(_RETRY, self._look_at, name)
+                except Exception:
+                    log.exception("%s could not be settled", name)
+                    loop.call_later(_RETRY, self._look_at, name)
+
+    async def _settle(self, name: str, tasks: asyncio.TaskGroup) -> None:
+        """Write into the status of a definition what its names come to; begin to clean up after one that goes."""
+        entry = self._handler.cache.get(self._handler.resource.key("", name))
+        if entry is None:
+            return
+        definition: CustomResourceDefinition = entry.object
+        released = False
+
+        def change(present: CustomResourceDefinition) -> None:
+            nonlocal released
+            before = present.status.accepted_names
+            naming.accept(present, self._others(present), self._registry.clock())
+            approval.judge(present, self._registry.clock())
+            released = before is not None and before != present.status.accepted_names
+
+        await self._handler.amend("", name, change)
+        if released:
+            self._look_at_group(definition)
+        if definition.metadata.deletion_timestamp is not None and name not in self._cleanups:
+            cleanup = Cleanup(self._registry, self._handler, self._instances)
+            task = tasks.create_task(cleanup.run(name), name=f"cleaning up {name}")
+            self._cleanups[name] = task
+            task.add_done_callback(lambda _: self._cleanups.pop(name, None))
+
+    def _instances(self, name: str) -> Handler | None:
+        """Who has the objects of a definition; None where it has never been established."""
+        served = self._served.get(name)
+        return served.stored if served is not None else None
+
+
+def _resolver(future: asyncio.Future[None]) -> Callable[[Exception | None], None]:
+    def resolve(_: Exception | None) -> None:
+        if not future.done():
+            future.set_result(None)
+
+    return resolve
