@@ -23,7 +23,7 @@ SLICE = 256
 class Subscription:
     """One subscriber; :meth:`cancel` it when done."""
 
-    __slots__ = ("_callback", "_on_end", "_owner", "active", "index", "on_progress", "prefix", "since")
+    __slots__ = ("_on_end", "_owner", "active", "callback", "index", "on_progress", "prefix", "since")
 
     def __init__(
         self,
@@ -41,26 +41,17 @@ class Subscription:
         self.index = index
         self.on_progress = on_progress
         self.active = True
-        self._callback = callback
+        self.callback = callback
         self._on_end = on_end
 
     def covers(self, key: str) -> bool:
         """Whether a key lies below the prefix, or is the one key."""
         return key.startswith(self.prefix) if self.prefix[-1] == "/" else key == self.prefix
 
-    def deliver(self, event: CacheEvent | int) -> None:
-        """Hand over a change, or progress to a revision."""
-        if not self.active:
-            return
-        try:
-            if not isinstance(event, int):
-                if event.revision > self.since:
-                    self._callback(event)
-            elif self.on_progress is not None and event >= self.since:
-                self.on_progress(event)
-        except Exception as error:
-            log.exception("a subscriber of %s failed and is dropped", self.prefix)
-            self.end(error)
+    def fail(self, error: Exception) -> None:
+        """End one whose callback raised."""
+        log.error("a subscriber of %s failed and is dropped", self.prefix, exc_info=error)
+        self.end(error)
 
     def cancel(self) -> None:
         """Deliver nothing more; ``on_end`` is not called."""
@@ -82,6 +73,32 @@ class Subscription:
                     self._on_end(error)
                 except Exception:
                     log.exception("a subscriber of %s failed to end", self.prefix)
+
+
+def deliver(event: CacheEvent, subscriptions: Iterable[Subscription]) -> None:
+    """Hand a change over to those who have not seen it."""
+    # A thousand may hear of one change: no call is made for each but the subscriber's own.
+    revision = event.revision
+    for subscription in subscriptions:
+        if subscription.active and revision > subscription.since:
+            try:
+                subscription.callback(event)
+            except Exception as error:
+                subscription.fail(error)
+
+
+def _hand_over(event: CacheEvent | int, subscriptions: Iterable[Subscription]) -> None:
+    """A change, or progress to a revision."""
+    if not isinstance(event, int):
+        deliver(event, subscriptions)
+        return
+    for subscription in subscriptions:
+        report = subscription.on_progress
+        if subscription.active and report is not None and event >= subscription.since:
+            try:
+                report(event)
+            except Exception as error:
+                subscription.fail(error)
 
 
 class Subscriptions:
@@ -160,8 +177,7 @@ class Subscriptions:
 
     def _enqueue(self, event: CacheEvent | int, targets: list[Subscription]) -> None:
         if not self._queue and len(targets) <= SLICE:
-            for subscription in targets:
-                subscription.deliver(event)
+            _hand_over(event, targets)
             return
         self._queue.append((event, targets))
         if not self._scheduled:
@@ -173,8 +189,7 @@ class Subscriptions:
         while self._queue and budget > 0:
             event, targets = self._queue[0]
             part = targets[self._position : self._position + budget]
-            for subscription in part:
-                subscription.deliver(event)
+            _hand_over(event, part)
             budget -= len(part)
             self._position += len(part)
             if self._position >= len(targets):

@@ -21,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
 from .followers import prefix_end
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError
-from .subscriptions import SLICE, Subscription, Subscriptions
+from .subscriptions import SLICE, Subscription, Subscriptions, deliver
 from .window import Window
 
 __all__ = ["CacheEvent", "Entry", "Index", "Listing", "RevisionTimeout", "WatchCache", "respliced", "splice"]
@@ -401,7 +401,7 @@ class WatchCache(Generic[T]):
         if subscription.covers(event.entry.key):
             index = subscription.index
             if index is None or index in self._places(event.entry) | self._places(event.previous):
-                subscription.deliver(event)
+                deliver(event, (subscription,))
 
 
 def _key(entry: Entry[Any]) -> str:

@@ -53,16 +53,16 @@ class Frames:
         self._recent: dict[tuple[int, str, str], tuple[Entry[Any], bytes]] = {}
         self.sent = 0
         """Events that all watchers together were sent."""
-        self._last: CacheEvent | None = None
-        self._last_frame = b""
+        self.last: CacheEvent | None = None
+        self.last_frame = b""
+        """The frame of ``last``, which goes to one watcher after the other."""
         self._size = 0
 
     def frame(self, event: CacheEvent) -> bytes:
         """An event as one chunk."""
-        if event is not self._last:  # it goes to one watcher after the other
-            self._last_frame = self._find(event)
-            self._last = event
-        return self._last_frame
+        self.last_frame = self._find(event)
+        self.last = event
+        return self.last_frame
 
     def _find(self, event: CacheEvent) -> bytes:
         entry = event.entry
@@ -105,9 +105,10 @@ class Sink:
     def event(self, event: CacheEvent) -> None:
         if self._ended:
             return
-        self._frames.sent += 1
+        frames = self._frames
+        frames.sent += 1
         if self._encode is None:
-            data = self._frames.frame(event)
+            data = frames.last_frame if event is frames.last else frames.frame(event)
             self._writer.write_framed(data)
         else:
             data = self._encode(event)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -37,14 +37,20 @@ class ChunkedWriter:
         self._transport = protocol.transport
         self._chunked = chunked
         self.closed = asyncio.Event()
+        # A thousand watchers hear of one change: nothing stands between them and their transports.
+        self.write_framed: Callable[[bytes], None] = self._transport.write if chunked else self._write_unframed
 
     def write(self, data: bytes) -> None:
         if data and not self.closed.is_set():
             self._transport.write(chunk(data) if self._chunked else data)
 
-    def write_framed(self, chunk: bytes) -> None:
-        if not self.closed.is_set():
-            self._transport.write(chunk if self._chunked else chunk[chunk.index(b"\r\n") + 2 : -2])
+    def _write_unframed(self, chunk: bytes) -> None:
+        self._transport.write(chunk[chunk.index(b"\r\n") + 2 : -2])
+
+    def end(self) -> None:
+        """Let nothing more be written."""
+        self.write_framed = _discard
+        self.closed.set()
 
     @property
     def buffered(self) -> int:
@@ -52,6 +58,10 @@ class ChunkedWriter:
 
     async def drain(self) -> None:
         await self._protocol.drain()
+
+
+def _discard(data: bytes) -> None:
+    pass
 
 
 class HTTPProtocol(asyncio.Protocol):
@@ -115,7 +125,7 @@ class HTTPProtocol(asyncio.Protocol):
         if self._incoming is not None:
             self._incoming.lose()
         if self._writer is not None:
-            self._writer.closed.set()
+            self._writer.end()
         if self._current is not None and (self._writer is not None or self._passing_on):
             self._current.cancel()
 
@@ -442,7 +452,7 @@ class HTTPProtocol(asyncio.Protocol):
                 await stream.run(self._writer)
         finally:
             self.streaming = False
-            self._writer.closed.set()
+            self._writer.end()
             self._writer = None
         if chunked and not self.transport.is_closing():
             self.transport.write(b"0\r\n\r\n")
@@ -526,7 +536,7 @@ class HTTPProtocol(asyncio.Protocol):
     def stop(self) -> None:
         """End soon: at once where nothing, or a stream, is under way."""
         if self._writer is not None:
-            self._writer.closed.set()
+            self._writer.end()
         if self.streaming and self._current is not None:
             self._current.cancel()
         elif self._current is None and self.reading_since is None:
