@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .api import MERGE, STRATEGIC, Api
+from .api import MERGE, STRATEGIC, Api, new_namespace
 from .processes import Server
 from .waiting import until
 
@@ -346,3 +346,69 @@ def test_definitions_are_served_again_after_a_restart(make_server: Callable[...,
     server.kill()
     server.start()
     assert server.api.request("GET", path(group, "default", "a")).body["spec"]["size"] == 3
+
+
+def test_custom_resources_own_and_are_owned(api: Api, group: str, namespace: str) -> None:
+    install(api, definition(group))
+    owner = api.request("POST", path(group, namespace), widget(group)).body
+    reference = {"apiVersion": f"{group}/v1", "kind": "Widget", "name": "a", "uid": owner["metadata"]["uid"]}
+    below = widget(group, "below")
+    below["metadata"]["ownerReferences"] = [reference]
+    dependent = {"metadata": {"name": "dependent", "ownerReferences": [reference]}}
+    place = f"/api/v1/namespaces/{namespace}/configmaps"
+    assert api.request("POST", place, dependent).code == 201
+    assert api.request("POST", path(group, namespace), below).code == 201
+    # A definition that changes is served anew; nobody may take its objects for absent meanwhile.
+    change = {"spec": {"names": {"categories": ["all"]}}}
+    assert api.request("PATCH", f"{CRDS}/widgets.{group}", change, MERGE).code == 200
+    probe = {"metadata": {"name": "probe", "ownerReferences": [{**reference, "name": "b", "uid": "1"}]}}
+    api.request("POST", place, probe)
+    until(lambda: not api.exists(f"{place}/probe"), "what has no owner is collected")
+    assert api.exists(f"{place}/dependent")
+    api.request("DELETE", path(group, namespace, "a"))
+    until(lambda: not api.exists(f"{place}/dependent"), "the dependent goes with its owner")
+    until(lambda: not api.exists(path(group, namespace, "below")), "the other one, too")
+
+
+def test_a_namespace_takes_its_custom_resources_with_it(api: Api, group: str) -> None:
+    install(api, definition(group))
+    namespace = new_namespace(api, "crs")
+    api.request("POST", path(group, namespace), widget(group))
+    api.request("DELETE", f"/api/v1/namespaces/{namespace}")
+    until(lambda: not api.exists(f"/api/v1/namespaces/{namespace}"), "the namespace goes")
+    assert api.request("GET", f"/apis/{group}/v1/widgets").body["items"] == []
+    refused = api.request("POST", path(group, namespace), widget(group))
+    assert (refused.code, refused.body["reason"]) == (404, "NotFound")
+
+
+def test_schemas_are_published(api: Api, group: str) -> None:
+    schema = json.loads(json.dumps(SCHEMA))
+    schema["properties"]["spec"]["properties"]["size"] |= {"description": "How large it is.", "nullable": True}
+    install(api, definition(group, version(schema={"openAPIV3Schema": schema})))
+    name = f"com.example.{group.partition('.')[0]}.v1.Widget"
+    index = api.request("GET", "/openapi/v3").body["paths"][f"apis/{group}/v1"]["serverRelativeURL"]
+    document = api.request("GET", index).body
+    published = document["components"]["schemas"][name]
+    assert published["properties"]["spec"]["properties"]["size"] == {
+        "type": "integer",
+        "minimum": 0,
+        "maximum": 10,
+        "nullable": True,
+        "description": "How large it is.",
+    }
+    assert published["x-kubernetes-group-version-kind"] == [{"group": group, "kind": "Widget", "version": "v1"}]
+    assert sorted(document["paths"]) == [
+        f"/apis/{group}/v1/",
+        f"/apis/{group}/v1/namespaces/{{namespace}}/widgets",
+        f"/apis/{group}/v1/namespaces/{{namespace}}/widgets/{{name}}",
+        f"/apis/{group}/v1/widgets",
+    ]
+    patched = document["paths"][f"/apis/{group}/v1/namespaces/{{namespace}}/widgets/{{name}}"]["patch"]
+    assert "application/strategic-merge-patch+json" not in patched["requestBody"]["content"]
+    old = api.request("GET", "/openapi/v2").body["definitions"][name]["properties"]["spec"]
+    assert (old["properties"]["size"].get("type"), old.get("required")) == (None, None)
+    # A definition that changes has another document.
+    change = {"spec": {"names": {"categories": ["all"]}}}
+    api.request("PATCH", f"{CRDS}/widgets.{group}", change, MERGE)
+    paths = api.request("GET", "/openapi/v3").body["paths"]
+    assert paths[f"apis/{group}/v1"]["serverRelativeURL"] != index

@@ -55,7 +55,8 @@ class Resource(Generic[T]):
     further versions that bodies may name.
 
     Custom resources have no module: ``type_`` is their type, ``printer`` makes the rows of their tables, ``selectable``
-    are their fields beside the metadata that selectors see, and ``deprecation`` is what users of the version are told.
+    are their fields beside the metadata that selectors see, ``deprecation`` is what users of the version are told, and
+    ``revision`` stands for the definition that made them.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Resource(Generic[T]):
         printer: Any = None,
         selectable: Mapping[str, Callable[[Any], str]] | None = None,
         deprecation: str = "",
+        revision: str = "",
     ) -> None:
         self.group = group
         self.version = version
@@ -102,6 +104,7 @@ class Resource(Generic[T]):
         self.printer = printer
         self.selectable = selectable or {}
         self.deprecation = deprecation
+        self.revision = revision
         self.terminating = False
         """Whether its definition is being deleted: nothing more is created."""
         self._type = type_

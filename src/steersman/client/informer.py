@@ -306,7 +306,7 @@ class InformerFactory:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._informers: dict[tuple[Resource[Any], str, Selectors, bool], Informer[Any]] = {}
-        self._started: set[Informer[Any]] = set()
+        self._started: dict[Informer[Any], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
 
     def informer(self, which: Which[T], namespace: str = "", selectors: Selectors = ALL) -> Informer[T]:
@@ -325,6 +325,12 @@ class InformerFactory:
             self._informers[key] = MetadataInformer(self._client, resource, namespace)
             self._start(self._informers[key])
         return self._informers[key]
+
+    def forget(self, resource: Resource[Any]) -> None:
+        """End the informers of a resource that is no longer served."""
+        for key in [key for key in self._informers if key[0] is resource]:
+            if (task := self._started.pop(self._informers.pop(key), None)) is not None:
+                task.cancel()
 
     async def synced(self) -> None:
         """Wait for every informer asked for so far."""
@@ -345,5 +351,5 @@ class InformerFactory:
 
     def _start(self, informer: Informer[Any]) -> None:
         if self._group is not None and informer not in self._started:
-            self._started.add(informer)
-            self._group.create_task(informer.run(), name=f"informer {informer.resource.qualified_name}")
+            name = f"informer {informer.resource.qualified_name}"
+            self._started[informer] = self._group.create_task(informer.run(), name=name)

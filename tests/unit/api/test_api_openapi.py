@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
+from steersman.api.unstructured import unstructured_type
 from steersman.apiserver.endpoints.openapi import OpenAPI
 from steersman.apiserver.endpoints.openapi.enums import ENUMS
 from steersman.apiserver.endpoints.openapi.schemas import Descriptions
@@ -140,13 +142,15 @@ def test_v2_protobuf_says_the_same() -> None:
     assert len(list(_fields(paths))) == len(document["paths"])
 
 
-def test_documents_are_kept_until_the_scheme_changes() -> None:
+def test_documents_are_kept_until_what_they_describe_changes() -> None:
     scheme = builtin_scheme()
     openapi = OpenAPI(scheme)
     first = data(get(openapi, "/openapi/v3/apis/apps/v1"))
     assert data(get(openapi, "/openapi/v3/apis/apps/v1")) is first
-    scheme.add(next(iter(scheme)))
-    assert data(get(openapi, "/openapi/v3/apis/apps/v1")) is not first
+    scheme.changed()
+    assert data(get(openapi, "/openapi/v3/apis/apps/v1")) is first
+    scheme.add(Resource("apps", "v1", "others", "Other", module="apps_v1", type_=unstructured_type("Other", "apps/v1")))
+    assert data(get(openapi, "/openapi/v3/apis/apps/v1")) != first
 
 
 async def test_others_have_their_turn_while_a_document_is_built() -> None:

@@ -109,6 +109,8 @@ class Registry:
         return handler
 
     def _make(self, resource: Resource[Any]) -> ResourceHandler:
+        if resource.custom:
+            raise no_route()  # one that has been removed
         if resource.qualified_name == "componentstatuses":
             return ComponentStatuses(resource, self.surroundings)
         if resource.verbs == ("create",):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from steersman.api.meta import PartialObjectMetadata
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, OwnerReference, Preconditions
 from steersman.client.client import Patch
+from steersman.client.informer import Registration
 from steersman.controllers.kit import Controller, ControllerContext
 
 from .graph import Graph, Vertex
@@ -21,6 +23,9 @@ from .graph import Graph, Vertex
 log = logging.getLogger(__name__)
 
 UNKNOWN_KIND_DELAY = 60.0
+
+SCHEME_INTERVAL = 1.0
+"""Seconds between looks at which resources there are."""
 
 
 class Owners(msgspec.Struct):
@@ -60,8 +65,34 @@ class GarbageCollector(Controller):
             look=lambda uid: self.queue.add(f"delete/{uid}"),
             orphan=lambda uid: self.queue.add(f"orphan/{uid}"),
         )
-        for resource in collectable(context):
-            self._monitor(resource)
+        self._monitored: dict[Resource[Any], Registration] = {}
+        self._generation = -1
+        self._follow_scheme()
+
+    async def background(self) -> None:
+        while True:
+            await asyncio.sleep(SCHEME_INTERVAL)
+            self._follow_scheme()
+
+    def _follow_scheme(self) -> None:
+        """Watch the resources that there are now; definitions of custom ones come, change and go."""
+        scheme = self.client.scheme
+        if scheme.generation == self._generation:
+            return
+        self._generation = scheme.generation
+        present = collectable(self.context)
+        for resource in [each for each in self._monitored if each not in present]:
+            registration = self._monitored.pop(resource)
+            registration.remove()
+            self._registrations.remove(registration)
+            self.context.informers.forget(resource)
+            if not any(each.storage_prefix == resource.storage_prefix for each in present):
+                # A definition goes after its objects have gone.
+                for uid in [uid for uid, vertex in self.graph.vertices.items() if vertex.resource is resource]:
+                    self.graph.forget(uid)
+        for resource in present:
+            if resource not in self._monitored:
+                self._monitor(resource)
 
     def _monitor(self, resource: Resource[Any]) -> None:
         def observe(obj: PartialObjectMetadata) -> None:
@@ -75,7 +106,13 @@ class GarbageCollector(Controller):
         def gone(obj: PartialObjectMetadata) -> None:
             self.graph.forget(obj.metadata.uid)
 
-        self.listen(self.context.informers.metadata(resource), observe, updated, gone)
+        informer = self.context.informers.metadata(resource)
+        if resource.custom:
+            # Nobody waits for these: what is not known yet is asked for.
+            self._registrations.append(informer.add_handler(observe, updated, gone))
+        else:
+            self.listen(informer, observe, updated, gone)
+        self._monitored[resource] = self._registrations[-1]
 
     async def reconcile(self, key: str) -> float | None:
         action, _, uid = key.partition("/")
@@ -91,7 +128,8 @@ class GarbageCollector(Controller):
         try:
             obj = await self.client.get(resource, name, namespace)
         except StatusError as error:
-            if is_not_found(error):
+            # A resource that is not served now is another matter: its objects may be there again soon.
+            if is_not_found(error) and error.status.details is not None and error.status.details.name:
                 return None
             raise
         metadata: ObjectMeta = obj.metadata
@@ -100,6 +138,10 @@ class GarbageCollector(Controller):
     async def _consider(self, vertex: Vertex) -> float | None:
         if vertex.resource is None:
             return UNKNOWN_KIND_DELAY if vertex.dependents else None
+        if vertex.resource.custom:
+            # Its definition may have changed since: then it is served anew.
+            resource = self.client.scheme.by_kind(vertex.resource.group_version, vertex.resource.kind)
+            vertex.resource = resource or vertex.resource
         if vertex.deleting and not vertex.deleting_dependents:
             return None
         if vertex.virtual and vertex.resource.namespaced and not vertex.namespace:
@@ -109,7 +151,8 @@ class GarbageCollector(Controller):
             self.graph.forget(vertex.uid)
             return None
         if vertex.virtual:
-            return 30.0 if vertex.dependents else None  # it exists; its informer will tell
+            # It exists, and its informer will tell, once there is one.
+            return (30.0 if self._listens(vertex.resource) else SCHEME_INTERVAL) if vertex.dependents else None
         if vertex.deleting_dependents:
             await self._finish_foreground(vertex)
             return None
@@ -143,6 +186,9 @@ class GarbageCollector(Controller):
             policy = "Background"
         await self._delete(vertex, latest, policy)
         return None
+
+    def _listens(self, resource: Resource[Any]) -> bool:
+        return resource in self._monitored and self.context.informers.metadata(resource).has_synced
 
     async def _classify(self, vertex: Vertex, latest: ObjectMeta) -> Owners:
         owners = Owners(solid=[], dangling=[], waiting=[])

@@ -84,7 +84,8 @@ class Graph:
                 # Somebody referred to this uid under wrong coordinates: their owner is absent, let them be looked at.
                 for dependent in vertex.dependents:
                     self._look(dependent.uid)
-            vertex.resource, vertex.namespace, vertex.name = resource, metadata.namespace, metadata.name
+            vertex.namespace, vertex.name = metadata.namespace, metadata.name
+        vertex.resource = resource
         before = vertex.owners
         if before != metadata.owner_references:
             vertex.owners = metadata.owner_references

@@ -114,7 +114,7 @@ class OpenAPI:
         resources: dict[str, list[Resource[Any]]] = {}
         versions: dict[tuple[str, str], None] = {}
         for resource in self._scheme:
-            if resource.module and self._is_served(resource):
+            if (resource.module or resource.custom) and self._is_served(resource):
                 prefix = "apis" if resource.group else "api"
                 resources.setdefault(f"{prefix}/{resource.group_version}", []).append(resource)
                 versions[resource.group, resource.version] = None
@@ -128,7 +128,7 @@ class OpenAPI:
         digest = hashlib.sha512(f"{__version__} {self._version} {self._described_by} {_ENUMERATED}".encode())
         for resource in resources:
             digest.update(repr((resource.group_version, resource.name, resource.kind, resource.verbs)).encode())
-            digest.update(msgspec.json.encode(sorted(resource.subresources)))
+            digest.update(msgspec.json.encode((sorted(resource.subresources), resource.revision)))
         return digest.hexdigest().upper()
 
     def _index(self) -> dict[str, Any]:
@@ -147,12 +147,21 @@ class OpenAPI:
             return None
         return Response(b"", 301, headers={"Location": f"{path}?hash={current}"})
 
+    def _forget(self) -> None:
+        """The scheme is another one: documents that say something else than before go."""
+        before, self._described = self._described, self._describe()
+        kept = {
+            f"/openapi/v3/{name}"
+            for name, (resources, _) in self._described.items()
+            if name in before and self._hash(before[name][0]) == self._hash(resources)
+        }
+        self._documents = {key: document for key, document in self._documents.items() if key in kept}
+        self._generation = self._scheme.generation
+
     def _steps(self, request: Request) -> Iterator[None]:
         """Build what a request asks for, where that is not at hand."""
         if self._generation != self._scheme.generation:
-            self._documents.clear()
-            self._described = self._describe()
-            self._generation = self._scheme.generation
+            self._forget()
         generation = self._generation
         key = self._key(request.path.rstrip("/"), request)
         path, _, media_type = key.partition(" ")

@@ -7,6 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource, Subresource
+from steersman.apiserver.patch import STRATEGIC_MERGE_PATCH
 
 PATCHES = (
     "application/json-patch+json",
@@ -124,7 +125,7 @@ def camel(text: str) -> str:
 
 def group_name(group: str) -> str:
     """What tags call a group: ``core``, ``apps``, ``rbacAuthorization``."""
-    first, *rest = (group.removesuffix(".k8s.io") or "core").split(".")
+    first, *rest = (group.removesuffix(".k8s.io") or "core").replace("-", ".").split(".")
     return first + "".join(part.capitalize() for part in rest)
 
 
@@ -150,7 +151,7 @@ def paths(resource: Resource[Any]) -> Iterator[PathItem]:
         yield PathItem(f"{collection}/{{name}}", (*inside, "name"), operations)
     for subresource in resource.subresources.values():
         yield from _subresource(resource, subresource, f"{collection}/{{name}}/{subresource.name}", (*inside, "name"))
-    if "watch" in resource.verbs:
+    if "watch" in resource.verbs and not resource.custom:
         watched = f"{base}/watch{scope}/{resource.name}"
         yield PathItem(watched, inside, (_operation(resource, "watchlist"),))
         yield PathItem(f"{watched}/{{name}}", (*inside, "name"), (_operation(resource, "watch"),))
@@ -208,9 +209,15 @@ def _operation(
         form.body,
         answer,
         form.codes,
-        PATCHES if form.body == "patch" else _ANYTHING,
+        _consumed(resource, form.body),
         produces,
     )
+
+
+def _consumed(resource: Resource[Any], body: Body) -> tuple[str, ...]:
+    if body != "patch":
+        return ("application/json", "application/yaml") if resource.custom else _ANYTHING
+    return tuple(each for each in PATCHES if not resource.custom or each != STRATEGIC_MERGE_PATCH)
 
 
 def _connect(resource: Resource[Any], subresource: Subresource, method: str, suffix: str = "") -> Operation:

@@ -14,8 +14,12 @@ from typing import Any, Literal
 
 import msgspec
 
+from steersman.api.scheme import Resource
 from steersman.api.shapes import Member, Shape, struct_shape
+from steersman.api.types.meta_v1 import ListMeta, ObjectMeta
+from steersman.api.unstructured import is_unstructured
 
+from .custom import list_schema, object_schema, package_name
 from .defaults import item_default, member_default
 from .enums import ENUMS
 
@@ -107,6 +111,8 @@ _FREE = {
 
 def definition_name(type_: type[Any]) -> str:
     """The name of a type's definition: ``io.k8s.api.apps.v1.Deployment``."""
+    if is_unstructured(type_):
+        return f"{package_name(type_)}.{type_.KIND}"
     package: str = sys.modules[type_.__module__].PACKAGE
     return f"{package}.{type_.__name__}"
 
@@ -182,6 +188,7 @@ class Schemas:
         self._asked: set[str] = set()
         self._pending: list[type[Any]] = []
         self._scalars: list[str] = []
+        self._lists: list[tuple[str, Resource[Any]]] = []
 
     def add(self, type_: type[Any]) -> str:
         """Ask for the definition of a type, and of everything it is made of; its name."""
@@ -191,8 +198,22 @@ class Schemas:
             self._pending.append(type_)
         return name
 
+    def add_list(self, resource: Resource[Any]) -> str:
+        """Ask for the definition of a custom resource's lists; its name."""
+        name = f"{package_name(resource.type)}.{resource.list_kind}"
+        if name not in self._asked:
+            self._asked.add(name)
+            self._lists.append((name, resource))
+        return name
+
     def take(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """The definitions that have been asked for since, each once, in no order."""
+        for name, resource in self._lists:
+            yield (
+                name,
+                list_schema(resource, self._header("PodList", ListMeta), self.reference(self.add(resource.type))),
+            )
+        self._lists.clear()
         while self._pending:
             type_ = self._pending.pop()
             name = definition_name(type_)
@@ -211,6 +232,8 @@ class Schemas:
         return {"$ref": _PREFIX[self._dialect] + name}
 
     def _definition(self, type_: type[Any], name: str) -> dict[str, Any]:
+        if is_unstructured(type_):
+            return object_schema(type_, self._header("Pod", ObjectMeta), v2=self._dialect == "v2")
         schema: dict[str, Any] = {}
         if text := self._descriptions.of(name):
             schema["description"] = text
@@ -230,6 +253,16 @@ class Schemas:
         if type_.MAP_TYPE:
             schema["x-kubernetes-map-type"] = type_.MAP_TYPE
         return schema
+
+    def _header(self, example: str, metadata: type[Any]) -> dict[str, dict[str, Any]]:
+        """What every object has, described as it is of a kind that is built in."""
+        text = {"type": "string"}
+        header = {"apiVersion": text, "kind": text, "metadata": self.reference(self.add(metadata))}
+        for name, schema in header.items():
+            if described := self._descriptions.of(f"io.k8s.api.core.v1.{example}", name):
+                refers = "$ref" in schema and self._dialect == "v3"
+                header[name] = {**({"allOf": [schema]} if refers else schema), "description": described}
+        return header
 
     def _member(self, member: Member, owner: str) -> dict[str, Any]:
         schema = self._of(member.shape, member.name)

@@ -156,6 +156,8 @@ class Writer:
         match operation.answer:
             case "object":
                 return self._object(resource, operation)
+            case "list" if resource.custom:
+                return self._schemas.reference(self._schemas.add_list(resource))
             case "list":
                 return self._reference(getattr(import_module(resource.type.__module__), resource.list_kind))
             case "status":

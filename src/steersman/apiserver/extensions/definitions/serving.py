@@ -132,6 +132,7 @@ def _resource(
         type_=type_,
         printer=printer(version.additional_printer_columns),
         selectable=selectable(version.selectable_fields),
+        revision=signature(definition).decode(),
         deprecation=_deprecation(definition, version) if version.deprecated else "",
     )
 
