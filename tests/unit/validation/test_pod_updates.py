@@ -10,7 +10,8 @@ from steersman.api.validation import validate_update
 from steersman.api.validation.pod_updates import UPDATE_FORBIDDEN
 from steersman.api.yaml import load_yaml
 
-from .samples import POD, build, merged, update_faults
+from .objects import merged
+from .samples import POD, build, update_faults
 
 TOLERATION = "{key: a, operator: Exists, effect: NoExecute, tolerationSeconds: %s}"
 IN_A = "{key: a, operator: In, values: [x]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
@@ -10,6 +10,18 @@ from steersman.api.validation import validate, validate_update
 from steersman.api.yaml import load_yaml
 
 Faults = list[str]
+Row = tuple[str, str, Faults]
+"""A kind, what is patched, and what is said of the new object."""
+
+
+class Change(NamedTuple):
+    """What is said of the change from one patched object to the same with another patch."""
+
+    kind: str
+    new: str
+    faults: Faults
+    old: str = "{}"
+    subresource: str = ""
 
 
 def merged(base: Any, patch: Any) -> Any:
@@ -19,21 +31,25 @@ def merged(base: Any, patch: Any) -> Any:
     return {key: value for key, value in found.items() if value is not None}
 
 
+def built(type_: type[Any], *texts: str) -> Any:
+    """An object as it is after defaulting: the first text, and patches."""
+    tree: Any = {}
+    for text in texts:
+        tree = merged(tree, load_yaml(text) or {})
+    obj = codecs.from_builtins(type_, tree)
+    apply_defaults(obj)
+    return obj
+
+
 class Valid:
     """The valid object of a kind, from its YAML, and what validation says of the objects that patches make of it."""
 
     def __init__(self, type_: type[Any], text: str, namespace: str = "default") -> None:
         self.type_ = type_
-        metadata = {"name": "x", "namespace": namespace or None}
-        self.tree = merged({"metadata": metadata}, load_yaml(text))
+        self.texts = (f"metadata: {{name: x, namespace: {namespace or 'null'}}}", text)
 
     def build(self, *patches: str) -> Any:
-        tree = self.tree
-        for patch in patches:
-            tree = merged(tree, load_yaml(patch) or {})
-        obj = codecs.from_builtins(self.type_, tree)
-        apply_defaults(obj)
-        return obj
+        return built(self.type_, *self.texts, *patches)
 
     def faults(self, *patches: str) -> Faults:
         return [str(fault) for fault in validate(self.build(*patches))]
