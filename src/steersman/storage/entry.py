@@ -81,7 +81,7 @@ class RecentlyDecoded:
 
     _TRIED = 4
 
-    def __init__(self, limit: int = 8 << 20) -> None:
+    def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
         self._entries: deque[Entry[Any]] = deque()

@@ -60,6 +60,7 @@ class WatchCache(Generic[T]):
 
     ``decode`` gives the object of spliced JSON (``resource.decoder.decode``).  ``indexes`` names functions by which
     lists and subscriptions can be narrowed.  Subscribers that ask for progress get it every ``progress_seconds``.
+    Objects of ``kept_decoded`` bytes of JSON stay decoded.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class WatchCache(Generic[T]):
         history: int = 500,
         window: Window | None = None,
         progress_seconds: float = 60.0,
+        kept_decoded: int = 8 << 20,
     ) -> None:
         self.prefix = prefix
         self.ready = asyncio.Event()
@@ -87,7 +89,7 @@ class WatchCache(Generic[T]):
         self._ordered: list[Entry[T]] = []  # their entries, so that a list is a slice
         self._indexed: dict[tuple[str, str], set[str]] = {}
         self._window = Window() if window is None else window
-        self._decoded = RecentlyDecoded()
+        self._decoded = RecentlyDecoded(kept_decoded)
         self._revision = 0  # everything up to here has been applied
         self._live = False  # following the store: applied whatever it has delivered
         self._target = 0

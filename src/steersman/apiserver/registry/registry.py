@@ -126,7 +126,13 @@ class Registry:
     def _store_handler(self, resource: Resource[Any]) -> Handler:
         if (handler := self._stored.get(resource)) is None:
             strategy = TABLE.get(resource.qualified_name, Strategy)(resource, self)
-            cache = WatchCache(self.store, resource.key(), resource.decoder.decode, indexes=strategy.indexes)
+            cache = WatchCache(
+                self.store,
+                resource.key(),
+                resource.decoder.decode,
+                indexes=strategy.indexes,
+                kept_decoded=strategy.kept_decoded,
+            )
             views = [
                 view_of(each, CONVERSIONS[each.group_version, each.kind])
                 for each in self.scheme

@@ -89,6 +89,9 @@ class Strategy:
     indexes: Mapping[str, Index] = {}
     """By what, beside the key, watches and lists are narrowed; named as the field selector's field."""
 
+    kept_decoded: int = 8 << 20
+    """The objects of so many bytes of JSON stay decoded beside it."""
+
     scale: ScaleAccess | None = None
 
     def __init__(self, resource: Resource[Any], cluster: Handlers) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from steersman.api.errors import StatusError
-from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
 from steersman.apiserver.extensions.structural import Compiler
 from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
 from steersman.apiserver.registry.registry import Registry
@@ -33,6 +33,8 @@ class Definitions:
         self._registry = registry
         self._compiler = compiler or Compiler()
         self._served: dict[str, Served] = {}
+        self._names: dict[str, tuple[str, CustomResourceDefinitionNames | None]] = {}
+        """The groups of all definitions and the names that they have been given."""
         self._pending: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._cleanups: dict[str, asyncio.Task[None]] = {}
@@ -59,8 +61,9 @@ class Definitions:
         await handler.ready()
         listing = handler.cache.list()
         present = {entry.object.metadata.name for entry in listing.entries}
-        for name in [name for name in self._served if name not in present]:
+        for name in [name for name in self._names if name not in present]:
             self._withdraw(name)
+            del self._names[name]
         for entry in listing.entries:
             self._observe(entry)
         subscription = handler.cache.subscribe(
@@ -73,7 +76,8 @@ class Definitions:
         definition: CustomResourceDefinition = event.entry.object
         if event.type == "DELETED":
             self._withdraw(definition.metadata.name)
-            self._look_at_group(definition)
+            del self._names[definition.metadata.name]
+            self._look_at_group(definition.spec.group)
         else:
             self._observe(event.entry)
 
@@ -81,6 +85,7 @@ class Definitions:
         """Serve what is established at once, so that whoever sees that finds its resources."""
         definition: CustomResourceDefinition = entry.object
         name = definition.metadata.name
+        self._names[name] = (definition.spec.group, definition.status.accepted_names)
         if is_true(definition, ESTABLISHED):
             served = self._served.get(name)
             if served is None or served.signature != signature(definition):
@@ -113,15 +118,17 @@ class Definitions:
         self._pending[name] = None
         self._wake.set()
 
-    def _look_at_group(self, definition: CustomResourceDefinition) -> None:
+    def _look_at_group(self, group: str) -> None:
         """Names that one has given up may be had by others."""
-        for other in self._others(definition):
-            self._look_at(other.metadata.name)
+        for name, (other, _) in self._names.items():
+            if other == group:
+                self._look_at(name)
 
-    def _others(self, definition: CustomResourceDefinition) -> list[CustomResourceDefinition]:
-        group, name = definition.spec.group, definition.metadata.name
-        known = (entry.object for entry in self._handler.cache.list().entries)
-        return [other for other in known if other.spec.group == group and other.metadata.name != name]
+    def _taken(self, definition: CustomResourceDefinition) -> Iterator[CustomResourceDefinitionNames]:
+        """The names that other definitions of the group have."""
+        for name, (group, names) in self._names.items():
+            if names is not None and group == definition.spec.group and name != definition.metadata.name:
+                yield names
 
     # -- deciding ------------------------------------------------------------------------------------------------
 
@@ -155,13 +162,13 @@ class Definitions:
         def change(present: CustomResourceDefinition) -> None:
             nonlocal released
             before = present.status.accepted_names
-            naming.accept(present, self._others(present), self._registry.clock())
+            naming.accept(present, self._taken(present), self._registry.clock())
             approval.judge(present, self._registry.clock())
             released = before is not None and before != present.status.accepted_names
 
         await self._handler.amend("", name, change)
         if released:
-            self._look_at_group(definition)
+            self._look_at_group(definition.spec.group)
         if definition.metadata.deletion_timestamp is not None and name not in self._cleanups:
             cleanup = Cleanup(self._registry, self._handler, self._instances)
             task = tasks.create_task(cleanup.run(name), name=f"cleaning up {name}")

@@ -11,8 +11,10 @@ from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, Custo
 from steersman.apiserver.registry.definition_conditions import ESTABLISHED, NAMES_ACCEPTED, is_true, set_condition
 
 
-def accept(definition: CustomResourceDefinition, others: Iterable[CustomResourceDefinition], now: datetime) -> None:
-    """Give a definition the names that are free among the other ones of its group, and say in its status how that went.
+def accept(
+    definition: CustomResourceDefinition, others: Iterable[CustomResourceDefinitionNames], now: datetime
+) -> None:
+    """Give a definition the names that no other one of its group has been given, and say in its status how that went.
 
     It is established once it has got all names, and stays so when later ones are refused.
     """
@@ -52,12 +54,11 @@ def accept(definition: CustomResourceDefinition, others: Iterable[CustomResource
         set_condition(definition, ESTABLISHED, "True", "InitialNamesAccepted", message, now)
 
 
-def _taken(others: Iterable[CustomResourceDefinition]) -> tuple[set[str], set[str]]:
+def _taken(others: Iterable[CustomResourceDefinitionNames]) -> tuple[set[str], set[str]]:
     """The names of resources and of kinds that are given away."""
     resources: set[str] = set()
     kinds: set[str] = set()
-    for other in others:
-        if (names := other.status.accepted_names) is not None:
-            resources |= {names.plural, names.singular, *names.short_names}
-            kinds |= {names.kind, names.list_kind}
+    for names in others:
+        resources |= {names.plural, names.singular, *names.short_names}
+        kinds |= {names.kind, names.list_kind}
     return resources - {""}, kinds - {""}

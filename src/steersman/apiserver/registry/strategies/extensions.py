@@ -19,6 +19,7 @@ class CustomResourceDefinitionStrategy(Strategy):
     generation = True
     unconditional_update = False
     status_metadata = False
+    kept_decoded = 256 << 10  # schemas take more than ten times their JSON, and are seldom looked at
 
     def prepare_create(self, context: Context, new: CustomResourceDefinition) -> None:
         super().prepare_create(context, new)
