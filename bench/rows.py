@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, large, node, starting
+from . import api, extending, large, node, starting
 from .result import Row
 from .setting import Setting
 
@@ -21,5 +21,6 @@ GROUPS = (
     Group(starting.NAMES, starting.measure),
     Group(api.NAMES, api.measure),
     Group(large.NAMES, large.measure),
+    Group(extending.NAMES, extending.measure),
     Group(node.NAMES, node.measure),
 )
