@@ -6,13 +6,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from . import bare
 from .load import Job, Outcome, run
-from .processes import cpu_seconds, resident
+from .processes import cpu_seconds, resident, server_cores
+from .report import number
 from .result import Row
 from .server import Server
 from .setting import Setting
 
-NAMES = ("create", "get", "list-500", "list-5000", "memory-5000", "fan-out")
+NAMES = ("create", "get", "list-500", "list-5000", "list-5000-bare", "memory-5000", "fan-out", "fan-out-bare")
 
 POD = {
     "apiVersion": "v1",
@@ -39,10 +41,17 @@ class Loaded:
 
     def __init__(self, setting: Setting) -> None:
         self.server = Server(
-            setting.processes, setting.directory / "api", "--disable-controllers", "--disable-scheduler"
+            setting.processes,
+            setting.directory / "api",
+            "--disable-controllers",
+            "--disable-scheduler",
+            cores=server_cores(),
         )
         self.server.start()
         self.access = self.server.access
+        self.bare, self._bare_port = bare.start(
+            setting.processes, self.server.data_dir / "pki", setting.directory / "bare.log"
+        )
         for namespace in ("small", "large", "writes"):
             self.access.create("/api/v1/namespaces", {"metadata": {"name": namespace}})
             self.access.create(f"/api/v1/namespaces/{namespace}/serviceaccounts", {"metadata": {"name": "default"}})
@@ -53,13 +62,14 @@ class Loaded:
         """The server's."""
         return self.server.process.pid
 
-    def load(self, **job: Any) -> Outcome:
-        """Run a job; raises RuntimeError where requests fail."""
-        before = cpu_seconds(self.pid)
+    def load(self, *, floor: bool = False, **job: Any) -> Outcome:
+        """Run a job, against :mod:`.bare` where the floor is sought; raises RuntimeError where requests fail."""
+        pid = self.bare.pid if floor else self.pid
+        before = cpu_seconds(pid)
         outcome = run(
             Job(
                 host=self.access.host,
-                port=self.access.port,
+                port=self._bare_port if floor else self.access.port,
                 authority=str(self.access.authority),
                 certificate=str(self.access.certificate),
                 **job,
@@ -67,7 +77,7 @@ class Loaded:
         )
         if outcome.errors:
             raise RuntimeError(f"{outcome.errors} requests failed: {outcome.first_error}")
-        self._server_cpu = (cpu_seconds(self.pid) - before) / outcome.elapsed
+        self._server_cpu = cpu_seconds(pid) - before
         return outcome
 
     def create_pods(self, namespace: str, count: int = 0, **job: Any) -> Outcome:
@@ -77,7 +87,9 @@ class Loaded:
 
     def note(self, outcome: Outcome, text: str) -> str:
         """What makes a rate comparable."""
-        return f"{text}; p99 {outcome.p99:.1f} ms; server {self._server_cpu:.2f} cores, load {outcome.cpu:.2f}"
+        cores = self._server_cpu / outcome.elapsed
+        each = number(cores / outcome.rate * 1e6)
+        return f"{text}; p99 {outcome.p99:.1f} ms; server {cores:.2f} cores, {each} µs each, load {outcome.cpu:.2f}"
 
 
 def measure(setting: Setting) -> Iterator[Row]:
@@ -99,30 +111,42 @@ def measure(setting: Setting) -> Iterator[Row]:
         outcome = loaded.load(kind="rate", path="/api/v1/namespaces/small/pods", connections=8)
         text = f"8 connections, {outcome.bytes / 1024:.0f} KiB"
         yield Row("list-500", outcome.rate, "/s", 500, note=loaded.note(outcome, text))
-    if setting.wants("list-5000", "memory-5000"):
+    if setting.wants("list-5000", "list-5000-bare", "memory-5000"):
         setting.say("listing 5,000 pods")
         loaded.create_pods("large", 5000, connections=32)
         outcome = loaded.load(kind="rate", path="/api/v1/namespaces/large/pods", connections=4)
         text = f"4 connections, {outcome.bytes / 2**20:.1f} MiB"
         yield Row("list-5000", outcome.rate, "/s", 100, note=loaded.note(outcome, text))
+        outcome = loaded.load(floor=True, kind="rate", path=f"/list/{outcome.bytes:.0f}", connections=4)
+        yield Row(
+            "list-5000-bare",
+            outcome.rate,
+            "/s",
+            note=loaded.note(outcome, "the same bytes, by a TLS server that does no more"),
+        )
         yield Row("memory-5000", resident(loaded.pid), "MiB", better="lower", note="the server, with these pods")
-    if setting.wants("fan-out"):
+    if setting.wants("fan-out", "fan-out-bare"):
         setting.say("opening 1,000 watches")
-        yield fan_out(loaded)
+        yield from fan_out(loaded)
     loaded.server.stop()
+    setting.processes.end(loaded.bare)
 
 
-def fan_out(loaded: Loaded) -> Row:
-    """One object, a thousand watchers, twenty changes."""
+def fan_out(loaded: Loaded) -> Iterator[Row]:
+    """One object, a thousand watchers, twenty changes; then bytes that mean nothing."""
     path = "/api/v1/namespaces/small/configmaps"
     created = loaded.access.create(path, {"metadata": {"name": "watched"}, "data": {"n": ""}})
-    outcome = loaded.load(
-        kind="fan-out",
-        path=f"{path}?watch=true&resourceVersion={created['metadata']['resourceVersion']}",
-        target=f"{path}/watched",
-        body='{"data": {"n": "{n}"}}',
-        connections=1000,
-        count=20,
-    )
-    text = f"1,000 watchers, median of 20 changes, slowest {outcome.slowest:.0f} ms; load {outcome.cpu:.2f} cores"
-    return Row("fan-out", outcome.median, "ms", 20, "lower", text)
+    size = 0.0
+    for name, floor in (("fan-out", False), ("fan-out-bare", True)):
+        outcome = loaded.load(
+            floor=floor,
+            kind="fan-out",
+            path="/watch" if floor else f"{path}?watch=true&resourceVersion={created['metadata']['resourceVersion']}",
+            target=f"/change/{size:.0f}" if floor else f"{path}/watched",
+            body='{"data": {"n": "{n}"}}',
+            connections=1000,
+            count=20,
+        )
+        size = outcome.bytes
+        text = f"1,000 watchers, {size:.0f} B, median of 20 changes, slowest {outcome.slowest:.0f} ms"
+        yield Row(name, outcome.median, "ms", 0 if floor else 20, "lower", text)

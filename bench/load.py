@@ -7,6 +7,7 @@ response is counted when its last byte has come; the body is not looked at.
 from __future__ import annotations
 
 import asyncio
+import os
 import resource
 import ssl
 import statistics
@@ -19,6 +20,8 @@ from typing import Literal
 
 import msgspec
 import uvloop
+
+from .processes import load_cores
 
 WARM_UP = 0.3
 """Seconds whose responses do not count."""
@@ -72,8 +75,12 @@ class Outcome(msgspec.Struct, kw_only=True):
         return self.responses / self.seconds if self.seconds else 0.0
 
 
+_CIPHERS = Path(__file__).with_name("ciphers.cnf")
+"""Python cannot order the ciphers of TLS 1.3; OpenSSL's configuration can."""
+
+
 def run(job: Job) -> Outcome:
-    """Do a job in a process of its own."""
+    """Do a job in a process of its own, on cores where the server is not."""
     result = subprocess.run(
         [sys.executable, "-m", "bench.load"],
         input=msgspec.json.encode(job),
@@ -81,6 +88,7 @@ def run(job: Job) -> Outcome:
         check=True,
         timeout=120,
         cwd=Path(__file__).parents[1],
+        env={**os.environ, "OPENSSL_CONF": str(_CIPHERS)},
     )
     return msgspec.json.decode(result.stdout, type=Outcome)
 
@@ -143,6 +151,7 @@ class Watcher(asyncio.Protocol):
     def __init__(self, on_event: Callable[[Watcher], None]) -> None:
         self.on_event = on_event
         self.established = False
+        self.received = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport: asyncio.Transport = transport  # type: ignore[assignment]
@@ -154,6 +163,7 @@ class Watcher(asyncio.Protocol):
             self.established = True
             if data.endswith(b"\r\n\r\n"):
                 return
+        self.received += len(data)
         self.on_event(self)
 
 
@@ -310,7 +320,8 @@ async def fan_out(job: Job) -> Outcome:
     for watcher in watchers:
         watcher.transport.abort()
     writer.transport.abort()
-    return outcome(latencies, len(error), seconds, seconds, 0, time.process_time() - cpu, "".join(error))
+    received = sum(watcher.received for watcher in watchers) / len(watchers)
+    return outcome(latencies, len(error), seconds, seconds, received, time.process_time() - cpu, "".join(error))
 
 
 def outcome(
@@ -334,6 +345,7 @@ def outcome(
 
 def main() -> None:
     """Do the job on stdin."""
+    os.sched_setaffinity(0, load_cores())
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     result = uvloop.run({"rate": rate, "fan-out": fan_out, "idle": idle}[job.kind](job))
     sys.stdout.buffer.write(msgspec.json.encode(result))

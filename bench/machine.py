@@ -87,6 +87,18 @@ def openssl() -> Row | None:
     )
 
 
+def sealing() -> Row | None:
+    """What TLS does to the bytes of answers, without anything around it: one core's AES-128-GCM."""
+    if shutil.which("openssl") is None:
+        return None
+    command = ["openssl", "speed", "-seconds", "1", "-bytes", "16384", "-evp", "aes-128-gcm"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    match = re.search(r"^AES-128-GCM\s+([\d.]+)k", result.stdout, re.MULTILINE)
+    if match is None:
+        return None
+    return Row("openssl speed aes-128-gcm", float(match[1]) / 1e3, "MB/s", note="records of 16 KiB")
+
+
 def etcd_puts(processes: Processes, directory: Path, seconds: float = 2.0) -> Row | None:
     """Puts of 1 KiB into a real etcd, by a few writers at a time, through our own client."""
     program = shutil.which("etcd")
@@ -134,5 +146,5 @@ async def _put(url: str, seconds: float) -> float:
 
 def yardsticks(processes: Processes, directory: Path) -> list[Row]:
     """Every yardstick that can be taken here."""
-    taken = [python_loop(), openssl(), fsyncs(directory), etcd_puts(processes, directory)]
+    taken = [python_loop(), openssl(), sealing(), fsyncs(directory), etcd_puts(processes, directory)]
     return [row for row in taken if row is not None]

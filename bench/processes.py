@@ -15,6 +15,17 @@ TICKS = os.sysconf("SC_CLK_TCK")
 _given: set[int] = set()
 
 
+def server_cores() -> set[int]:
+    """Where a server runs whose load comes from this machine: one core, which is also what its budgets are for."""
+    return {min(os.sched_getaffinity(0))}
+
+
+def load_cores() -> set[int]:
+    """The others: the kernel would put who is spoken to where the speaker is, and measure the two in turn."""
+    available = os.sched_getaffinity(0)
+    return available - server_cores() or available
+
+
 def free_port() -> int:
     """A TCP port that nobody listens on, outside the range of outgoing connections; each is given once."""
     # Runs at the same time begin at different places.
@@ -43,11 +54,16 @@ class Processes:
         for process in reversed(self._running.copy()):
             self.end(process)
 
-    def start(self, command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-        """Start a process; what it says goes to a file."""
+    def start(self, command: Sequence[str], log: Path, cores: set[int] | None = None) -> subprocess.Popen[bytes]:
+        """Start a process, on some cores or all; what it says goes to a file."""
         with log.open("ab") as output:
-            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=Path(__file__).parents[1]
+            )
         self._running.append(process)
+        if cores is not None:
+            # It has no threads yet, and those to come inherit this.
+            os.sched_setaffinity(process.pid, cores)
         return process
 
     def end(self, process: subprocess.Popen[bytes], seconds: float = 5.0) -> None:

@@ -80,8 +80,9 @@ class Access:
 class Server:
     """A running server."""
 
-    def __init__(self, processes: Processes, data_dir: Path, *options: str) -> None:
+    def __init__(self, processes: Processes, data_dir: Path, *options: str, cores: set[int] | None = None) -> None:
         self._processes = processes
+        self._cores = cores
         self.data_dir = data_dir
         self.command = [
             STEERSMAN, "server", "--data-dir", str(data_dir), "--bind-address", "127.0.0.1", "--disable-node",
@@ -92,7 +93,7 @@ class Server:
     def start(self) -> float:
         """Start it; return the seconds from exec until `/readyz` said ok."""
         started = time.perf_counter()
-        self.process = self._processes.start(self.command, self.data_dir.with_suffix(".log"))
+        self.process = self._processes.start(self.command, self.data_dir.with_suffix(".log"), self._cores)
         deadline = time.monotonic() + START_TIMEOUT
         while not (self.data_dir / "admin.conf").exists():
             if self.process.poll() is not None or time.monotonic() > deadline:

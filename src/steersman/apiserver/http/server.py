@@ -28,6 +28,8 @@ def tls_context(certificate: Path, key: Path, client_authorities: Sequence[Path]
     """TLS 1.2 or newer, ALPN ``http/1.1``; a client certificate is optional, and verified where there is one."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # The client's order: Go's clients begin with AES-128, which costs a sixth less than what OpenSSL begins with.
+    context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
     context.load_cert_chain(certificate, key)
     context.set_alpn_protocols(["http/1.1"])
     for authority in client_authorities:
