@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from .rendering import rendered
 from .types.meta_v1 import Status, StatusCause, StatusDetails
 
 
@@ -49,7 +50,7 @@ class FieldError(msgspec.Struct, frozen=True):
 
 def go_value(value: Any) -> str:
     """A value as upstream prints it in messages: strings quoted, objects and lists as JSON."""
-    return msgspec.json.encode(value, order="deterministic").decode()
+    return rendered(value)
 
 
 def required(field: str, detail: str = "") -> FieldError:
@@ -89,12 +90,16 @@ def not_found_value(field: str, value: Any, detail: str = "") -> FieldError:
 
 def too_long(field: str, limit: int) -> FieldError:
     """A value exceeds a length limit, in bytes."""
-    return FieldError(field, "FieldValueTooLong", f"Too long: may not be more than {limit} bytes")
+    return FieldError(field, "FieldValueTooLong", f"Too long: may not be more than {_counted(limit, 'byte')}")
 
 
 def too_many(field: str, count: int, limit: int) -> FieldError:
     """A list exceeds a number of items."""
-    return FieldError(field, "FieldValueTooMany", f"Too many: {count}: must have at most {limit} items")
+    return FieldError(field, "FieldValueTooMany", f"Too many: {count}: must have at most {_counted(limit, 'item')}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _error(code: int, reason: str, message: str, details: StatusDetails | None = None) -> StatusError:

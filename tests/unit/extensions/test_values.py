@@ -58,7 +58,7 @@ def faults(schema: dict[str, Any], value: Any) -> list[str]:
         (LIST | {"uniqueItems": True}, ["a", "a"], 'f: Invalid value: "": f in body shouldn\'t contain duplicates'),
         (LIST, ["a", 1], 'f[1]: Invalid value: "integer": f[1] in body must be of type string: "integer"'),
         (MAP | {"minProperties": 1}, {}, "f: Invalid value: 0: f in body should have at least 1 properties"),
-        (MAP | {"maxProperties": 1}, {"a": "", "b": ""}, "f: Too many: 2: must have at most 1 items"),
+        (MAP | {"maxProperties": 1}, {"a": "", "b": ""}, "f: Too many: 2: must have at most 1 item"),
         (MAP, {"a": 1}, 'f.a: Invalid value: "integer": f.a in body must be of type string: "integer"'),
         ({"type": "object", "required": ["a"]}, {}, "f.a: Required value"),
         (

@@ -59,7 +59,7 @@ async def test_approval_has_a_place_of_its_own(client: LocalClient) -> None:
         ([], 'status.conditions: Forbidden: updates may not remove a condition of type "Approved"'),
         (
             [condition("Approved"), condition("Denied")],
-            'status.conditions: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
+            'status.conditions[1].type: Invalid value: "Denied": Approved and Denied conditions are mutually exclusive',
         ),
         (
             [condition("Approved", "False")],

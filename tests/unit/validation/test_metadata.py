@@ -43,12 +43,12 @@ ROWS = [
         'ownerReferences.uid: Invalid value: "": uid must not be empty',
     ]),
     ("ownerReferences: [{apiVersion: v1, kind: Event, name: e, uid: u}]", [
-        'ownerReferences: Invalid value: {"kind":"Event","apiVersion":"v1","name":"e","uid":"u"}: /v1, Kind=Event is '
+        'ownerReferences: Invalid value: {"apiVersion":"v1","kind":"Event","name":"e","uid":"u"}: /v1, Kind=Event is '
         "disallowed from being an owner"
     ]),
     (f"ownerReferences: [{{{OWNER}, controller: true}}, {{{OWNER.replace('name: p', 'name: q')}, controller: true}}]", [
-        'ownerReferences: Invalid value: [{"kind":"Pod","apiVersion":"v1","controller":true,"name":"p","uid":"u"},'
-        '{"kind":"Pod","apiVersion":"v1","controller":true,"name":"q","uid":"u"}]: Only one reference can have Controller '
+        'ownerReferences: Invalid value: [{"apiVersion":"v1","kind":"Pod","name":"p","uid":"u","controller":true},'
+        '{"apiVersion":"v1","kind":"Pod","name":"q","uid":"u","controller":true}]: Only one reference can have Controller '
         'set to true. Found "true" in references for Pod/p and Pod/q'
     ]),
     ("finalizers: [odd]", [

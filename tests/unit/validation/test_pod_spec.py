@@ -263,7 +263,7 @@ SECURITY = [
         'securityContext.seccompProfile.localhostProfile: Invalid value: "/x": must be a relative path'
     ]),
     ("securityContext: {seccompProfile: {type: Unconfined, localhostProfile: x}}", [
-        'securityContext.seccompProfile.localhostProfile: Invalid value: {"localhostProfile":"x","type":"Unconfined"}: '
+        'securityContext.seccompProfile.localhostProfile: Invalid value: {"type":"Unconfined","localhostProfile":"x"}: '
         "can only be set when seccomp type is Localhost"
     ]),
     ("securityContext: {appArmorProfile: {}}", [
@@ -303,11 +303,11 @@ CONTAINER_SECURITY = [
     ("procMount: Bare", ['procMount: Unsupported value: "Bare": supported values: "Default", "Unmasked"']),
     ("procMount: Unmasked", ['procMount: Invalid value: "Unmasked": `hostUsers` must be false to use `Unmasked`']),
     ("{allowPrivilegeEscalation: false, privileged: true}", [
-        ': Invalid value: {"allowPrivilegeEscalation":false,"privileged":true}: cannot set `allowPrivilegeEscalation` to '
+        ': Invalid value: {"privileged":true,"allowPrivilegeEscalation":false}: cannot set `allowPrivilegeEscalation` to '
         "false and `privileged` to true"
     ]),
     ("{allowPrivilegeEscalation: false, capabilities: {add: [CAP_SYS_ADMIN]}}", [
-        ': Invalid value: {"allowPrivilegeEscalation":false,"capabilities":{"add":["CAP_SYS_ADMIN"]}}: cannot set '
+        ': Invalid value: {"capabilities":{"add":["CAP_SYS_ADMIN"]},"allowPrivilegeEscalation":false}: cannot set '
         "`allowPrivilegeEscalation` to false and `capabilities.Add` CAP_SYS_ADMIN"
     ]),
     ("seccompProfile: {type: Localhost}", [

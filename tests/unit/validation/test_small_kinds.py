@@ -36,7 +36,7 @@ NODES = [
         '"NoExecute"'
     ]),
     ("spec: {taints: [{key: a, effect: NoSchedule}, {key: a, effect: NoSchedule, value: b}]}", [
-        'metadata.taints[1]: Duplicate value: {"effect":"NoSchedule","key":"a","value":"b"}: taints must be unique by key '
+        'metadata.taints[1]: Duplicate value: {"key":"a","value":"b","effect":"NoSchedule"}: taints must be unique by key '
         "and effect pair"
     ]),
     ("spec: {podCIDRs: [x]}", [
@@ -266,7 +266,7 @@ UPDATES = [
         "status.config.active.configMap.resourceVersion: Required value",
     ]),
     (v1.Node, NODE, "{}", "status: {addresses: [{type: a, address: b}, {type: a, address: b}]}", "status", [
-        'status.addresses[1]: Duplicate value: {"address":"b","type":"a"}'
+        'status.addresses[1]: Duplicate value: {"type":"a","address":"b"}'
     ]),
     (v1.Namespace, NODE, "{}", "status: {phase: Terminating}", "status", [
         "status.Phase: Invalid value: \"Terminating\": may only be 'Active' if `deletionTimestamp` is empty"

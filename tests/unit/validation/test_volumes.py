@@ -318,7 +318,7 @@ PROJECTED = [
         "sources[0].clusterTrustBundle: Required value: either name or signerName must be specified"
     ]),
     ("sources: [{clusterTrustBundle: {name: a, signerName: e.com/s, path: x}}]", [
-        'sources[0].clusterTrustBundle: Invalid value: {"name":"a","path":"x","signerName":"e.com/s"}: only one of name '
+        'sources[0].clusterTrustBundle: Invalid value: {"name":"a","signerName":"e.com/s","path":"x"}: only one of name '
         "and signerName may be used"
     ]),
     ("sources: [{clusterTrustBundle: {name: A, labelSelector: {matchLabels: {a: b}}}}]", [

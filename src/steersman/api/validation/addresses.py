@@ -67,6 +67,15 @@ def network(text: str) -> Iterator[str]:
         yield _NO_NETWORK
 
 
+def interface(text: str) -> Iterator[str]:
+    """An address with the length of its network's prefix, both in their usual form."""
+    parsed = parse_network(text)
+    if parsed is None:
+        yield "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)"
+    elif text != (usual := f"{parsed.address}/{parsed.network.prefixlen}"):
+        yield f"must be in canonical form ({go_value(usual)})"
+
+
 def canonical_network(text: str) -> Iterator[str]:
     """A network in its one usual form: what newer fields demand."""
     parsed = parse_network(text)

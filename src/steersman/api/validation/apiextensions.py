@@ -8,12 +8,15 @@ Paths are those of the type upstream validates, where what all versions have in 
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from cryptography import x509
 
 from steersman.api import errors
 from steersman.api.types import apiextensions_v1 as v1
 
-from . import names, schemas
+from . import names, pem, schemas
 from .faults import Faults
 from .forms import webhook_service, webhook_url
 from .rules import Rules
@@ -33,20 +36,24 @@ def definition(faults: Faults, obj: v1.CustomResourceDefinition) -> None:
     spec, meta = obj.spec, obj.metadata
     if meta.name != f"{spec.names.plural}.{spec.group}":
         faults.invalid("metadata.name", meta.name, 'must be spec.names.plural+"."+spec.group')
-    _spec(faults, spec)
+    _spec(faults, spec, checked_bundle=False)
     _stored_versions(faults, obj)
     _approval(faults, obj, None)
+    _preserving(faults, spec)
 
 
 def definition_update(faults: Faults, new: v1.CustomResourceDefinition, old: v1.CustomResourceDefinition) -> None:
-    _spec(faults, new.spec)
-    if any(each.type == "Established" and each.status == "True" for each in old.status.conditions):
+    established = any(each.type == "Established" and each.status == "True" for each in old.status.conditions)
+    _spec(faults, new.spec, checked_bundle=established and not _bundle_fault(old.spec.conversion))
+    if established:
         faults.immutable("spec.scope", new.spec.scope, old.spec.scope)
         faults.immutable("spec.names.kind", new.spec.names.kind, old.spec.names.kind)
     faults.immutable("spec.group", new.spec.group, old.spec.group)
     faults.immutable("spec.names.plural", new.spec.names.plural, old.spec.names.plural)
     _stored_versions(faults, new)
     _approval(faults, new, old)
+    if not old.spec.preserve_unknown_fields:
+        _preserving(faults, new.spec)
 
 
 def definition_status(faults: Faults, new: v1.CustomResourceDefinition, old: v1.CustomResourceDefinition) -> None:
@@ -57,7 +64,7 @@ def definition_status(faults: Faults, new: v1.CustomResourceDefinition, old: v1.
 def _stored_versions(faults: Faults, obj: v1.CustomResourceDefinition) -> None:
     stored, place = obj.status.stored_versions, "status.storedVersions"
     if not stored:
-        faults.invalid(place, stored, "must have at least one stored version")
+        faults.invalid(place, None, "must have at least one stored version")
         return
     present = {version.name for version in obj.spec.versions}
     for version in obj.spec.versions:
@@ -102,7 +109,8 @@ def _approval_state(said: str) -> str:
     return "approved" if _URL.fullmatch(said) else "invalid"
 
 
-def _spec(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
+def _spec(faults: Faults, spec: v1.CustomResourceDefinitionSpec, *, checked_bundle: bool) -> None:
+    """``checked_bundle``: whether the certificates of a conversion's webhook must be readable."""
     if faults.required("spec.group", spec.group):
         before = len(faults)
         faults.joined("spec.group", spec.group, names.dns1123_subdomain)
@@ -119,8 +127,12 @@ def _spec(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
     ):
         faults.required(f"spec.names.{name}", value)
     _names(faults, spec.names, "spec.names")
+    _common_parts(faults, spec)
     if spec.conversion is not None:
-        _conversion(faults, spec.conversion, "spec.conversion")
+        _conversion(faults, spec.conversion, "spec.conversion", ca_bundle=checked_bundle)
+
+
+def _preserving(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
     if spec.preserve_unknown_fields:
         faults.invalid(
             "spec.preserveUnknownFields",
@@ -129,29 +141,53 @@ def _spec(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
         )
 
 
+class _Part(NamedTuple):
+    """A member of versions: where it is reported if all have the same, and where if not."""
+
+    attribute: str
+    above: str
+    beside: str
+    check: Callable[[Faults, v1.CustomResourceDefinitionVersion, str], None]
+
+    def shared(self, versions: Sequence[v1.CustomResourceDefinitionVersion]) -> bool:
+        """Whether all versions have the same."""
+        return all(getattr(version, self.attribute) == getattr(versions[0], self.attribute) for version in versions)
+
+
 def _versions(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
     versions, place = spec.versions, "spec.versions"
     for index, version in enumerate(versions):
-        where = f"{place}[{index}]"
         if version.schema is None or version.schema.open_apiv3_schema is None:
-            faults.append(errors.required(f"{where}.schema.openAPIV3Schema", "schemas are required"))
+            faults.append(errors.required(f"{place}[{index}].schema.openAPIV3Schema", "schemas are required"))
+    apart = [part for part in _parts() if not part.shared(versions)]
+    for index, version in enumerate(versions):
+        where = f"{place}[{index}]"
         faults.joined(f"{where}.name", version.name, names.dns1035_label)
         for fault in _deprecation_faults(version):
             faults.invalid(f"{where}.deprecationWarning", version.deprecation_warning, fault)
+        for part in apart:
+            if getattr(version, part.attribute):
+                part.check(faults, version, f"{where}.{part.beside}")
     if len({version.name for version in versions}) < len(versions):
         faults.invalid(place, versions, "must contain unique version names")
     if sum(version.storage for version in versions) != 1:
-        faults.invalid(place, versions, "must have exactly one version marked as storage version")
-    for attribute, above, beside, check in (
-        ("schema", "validation", "schema", _schema),
-        ("subresources", "subresources", "subresources", _subresources),
-        ("additional_printer_columns", "additionalPrinterColumns", "additionalPrinterColumns", _columns),
-        ("selectable_fields", "selectableFields", "selectableFields", _selectable_fields),
-    ):
-        shared = all(getattr(version, attribute) == getattr(versions[0], attribute) for version in versions)
-        for index, version in enumerate(versions[:1] if shared else versions):
-            if getattr(version, attribute):
-                check(faults, version, f"spec.{above}" if shared else f"{place}[{index}].{beside}")
+        faults.invalid(place, versions or None, "must have exactly one version marked as storage version")
+
+
+def _common_parts(faults: Faults, spec: v1.CustomResourceDefinitionSpec) -> None:
+    """What all versions have in common, which upstream checks once, above them."""
+    for part in _parts():
+        if spec.versions and part.shared(spec.versions) and getattr(spec.versions[0], part.attribute):
+            part.check(faults, spec.versions[0], f"spec.{part.above}")
+
+
+def _parts() -> tuple[_Part, ...]:
+    return (
+        _Part("schema", "validation", "schema", _schema),
+        _Part("subresources", "subresources", "subresources", _subresources),
+        _Part("additional_printer_columns", "additionalPrinterColumns", "additionalPrinterColumns", _columns),
+        _Part("selectable_fields", "selectableFields", "selectableFields", _selectable_fields),
+    )
 
 
 def _deprecation_faults(version: v1.CustomResourceDefinitionVersion) -> list[str]:
@@ -224,13 +260,11 @@ def _selectable_fields(faults: Faults, version: v1.CustomResourceDefinitionVersi
         place = f"{path}[{index}].jsonPath"
         if not faults.required(place, field.json_path):
             continue
-        found = schemas.at(schema, field.json_path)
+        found, fault = schemas.at(schema, field.json_path)
         if found is None:
-            steps = field.json_path.removeprefix(".")
-            detail = f"is an invalid path: does not refer to a valid field: {steps}"
-            faults.invalid(place, field.json_path, detail)
+            faults.invalid(place, field.json_path, f"is an invalid path: {fault}")
             continue
-        if field.json_path.startswith(".metadata"):
+        if field.json_path.split(".")[1] == "metadata":
             faults.invalid(place, field.json_path, "must not point to fields in metadata")
         if found.type not in ("string", "boolean", "integer"):
             faults.invalid(
@@ -259,7 +293,25 @@ def _names(faults: Faults, given: v1.CustomResourceDefinitionNames, path: str) -
         faults.joined(f"{path}.categories[{index}]", value, names.dns1035_label)
 
 
-def _conversion(faults: Faults, conversion: v1.CustomResourceConversion, path: str) -> None:
+def _bundle_fault(conversion: v1.CustomResourceConversion | None) -> str:
+    """What is wrong with the certificates by which a webhook is trusted; empty where there are none."""
+    webhook = conversion.webhook if conversion is not None else None
+    config = webhook.client_config if webhook is not None else None
+    bundle = config.ca_bundle if config is not None else None
+    if not bundle:
+        return ""
+    found = False
+    for block in pem.blocks(bundle):
+        if block.label == "CERTIFICATE" and not block.headers:
+            try:
+                x509.load_der_x509_certificate(block.content)
+            except ValueError as error:
+                return f"x509: {error}"
+            found = True
+    return "" if found else "data does not contain any valid RSA or ECDSA certificates"
+
+
+def _conversion(faults: Faults, conversion: v1.CustomResourceConversion, path: str, *, ca_bundle: bool) -> None:
     webhook = conversion.webhook
     if faults.required(f"{path}.strategy", conversion.strategy) and conversion.strategy not in ("None", "Webhook"):
         faults.unsupported(f"{path}.strategy", conversion.strategy, ("None", "Webhook"))
@@ -281,6 +333,8 @@ def _conversion(faults: Faults, conversion: v1.CustomResourceConversion, path: s
     else:
         service = config.service
         webhook_service(faults, f"{place}.service", service.name, service.namespace, service.path, service.port)
+    if config is not None and ca_bundle and (fault := _bundle_fault(conversion)):
+        faults.invalid(f"{place}.caBundle", config.ca_bundle, f"unable to load root certificates: {fault}")
     versions = webhook.conversion_review_versions if webhook is not None else []
     review_versions(faults, versions, f"{path}.conversionReviewVersions", recognized=True, missing="")
 

@@ -137,7 +137,7 @@ def _conditions(faults: Faults, obj: Request, old: Request | None) -> None:
             faults.unsupported(f"{place}.status", condition.status, allowed)
         if not both and condition.type in _DECIDING and seen & {*_DECIDING} - {condition.type}:
             detail = "Approved and Denied conditions are mutually exclusive"
-            faults.invalid("status.conditions", condition.type, detail)
+            faults.invalid(f"{place}.type", condition.type, detail)
         if repeated:
             seen.add(condition.type)
         else:

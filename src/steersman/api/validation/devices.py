@@ -12,7 +12,7 @@ from steersman.api import errors
 from steersman.api.types import resource_v1 as v1
 from steersman.api.types import resource_v1alpha3
 
-from . import meta, names
+from . import addresses, meta, names
 from .faults import Faults
 from .forms import conditions
 from .placement import node_selector
@@ -42,6 +42,10 @@ MAX_IPS = 16
 
 _EFFECTS = ("NoExecute", "NoSchedule", "None")
 _UID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_ANY_UID = re.compile(
+    r"[0-9a-f]{32}|(?P<brace>\{)?(urn:uuid:)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(?(brace)\})", re.ASCII | re.I
+)
+"""What Go's ``uuid`` takes for one."""
 
 Requests = dict[str, set[str]]
 """The names of requests, and of the alternatives that each has."""
@@ -251,7 +255,13 @@ def _allocation(faults: Faults, allocation: v1.AllocationResult, spec: v1.Resour
 
 
 def _share(faults: Faults, share: str, path: str) -> None:
-    if share and not _UID.fullmatch(share):
+    if not share:
+        return
+    if len(share) not in (32, 36, 38, 45):
+        faults.invalid(f"{path}.shareID", share, f"error validating uid: invalid UUID length: {len(share)}")
+    elif not _ANY_UID.fullmatch(share):
+        faults.invalid(f"{path}.shareID", share, "error validating uid: invalid UUID format")
+    elif not _UID.fullmatch(share):
         faults.invalid(
             f"{path}.shareID",
             share,
@@ -282,7 +292,7 @@ def _device_status(
     place = f"{path}.networkData.ips"
     if faults.fewer(place, len(network.ips), MAX_IPS):
         for index, address in enumerate(network.ips):
-            faults.grammar(f"{place}[{index}]", address, names.cidr)
+            faults.grammar(f"{place}[{index}]", address, addresses.interface)
         _distinct(faults, network.ips, place)
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
+
+import re2
 
 from steersman.api import codecs, errors
 from steersman.api.types.apiextensions_v1 import JSONSchemaProps, ValidationRule
@@ -58,14 +60,30 @@ def as_schema(value: Any) -> JSONSchemaProps | None:
     return schema
 
 
-def at(schema: JSONSchemaProps, path: str) -> JSONSchemaProps | None:
-    """The schema of a field by its simple path (``.spec.color``); None where there is none."""
-    if not path.startswith("."):
-        return None
-    found: JSONSchemaProps | None = schema
-    for step in path[1:].split("."):
-        found = found.properties.get(step) if found is not None else None
-    return found
+class Found(NamedTuple):
+    """What a simple path (``.spec.color``) leads to, or why it leads nowhere."""
+
+    schema: JSONSchemaProps | None
+    fault: str = ""
+
+
+def at(schema: JSONSchemaProps, path: str) -> Found:
+    """The schema of a field, or of the values of a map, by its simple path."""
+    tokens = re.findall(r"[.\[\]]|[^.\[\]]+", path)
+    while tokens:
+        opening = tokens.pop(0)
+        if opening == "[":
+            return Found(None, "array notation is not allowed")
+        if opening != ".":
+            return Found(None, f"expected [ or . but got: {opening}")
+        if not tokens:
+            return Found(None, "unexpected end of JSON path")
+        step = tokens.pop(0)
+        below = schema.properties.get(step) if schema.properties else as_schema(schema.additional_properties)
+        if below is None:
+            return Found(None, "does not refer to a valid field")
+        schema = below
+    return Found(schema)
 
 
 def root(faults: Faults, schema: JSONSchemaProps, path: str, *, has_status: bool) -> None:
@@ -75,13 +93,52 @@ def root(faults: Faults, schema: JSONSchemaProps, path: str, *, has_status: bool
             _status_root(faults, schema, path)
         if schema.nullable:
             faults.forbidden(f"{path}.nullable", "nullable cannot be true at the root")
-        found = Faults()
-        _structural(found, schema, "root", path)
-        _complete(found, schema, schema, path, path)
-        faults.extend(sorted(found, key=str))
+        unsupported = _unsupported(schema)
+        if not unsupported:
+            found = Faults()
+            _structural(found, schema, "root", path)
+            _complete(found, schema, schema, path, path)
+            faults.extend(sorted(found, key=str))
+        before = len(faults)
         _supported(faults, schema, path, at_root=True, meta=False, why="")
+        if unsupported and len(faults) == before:
+            faults.invalid(path, "", unsupported)
     except (RecursionError, ValueError):
         faults.invalid(path, "", "is nested too deeply, or is no schema")
+
+
+_options = re2.Options()
+_options.log_errors = False
+
+
+def _pattern_fault(pattern: str) -> str:
+    """Why a pattern is none of RE2; empty where it is one."""
+    try:
+        re2.compile(pattern, _options)
+    except re2.error as error:
+        detail = error.args[0] if error.args else ""
+        return detail.decode() if isinstance(detail, bytes) else str(detail)
+    return ""
+
+
+def _unsupported(schema: JSONSchemaProps) -> str:
+    """What keeps a schema from being structural at all, so that nothing else is said of its structure."""
+    for name, given in (
+        ("id", schema.id),
+        ("schema", schema.schema),
+        ("$ref", schema.ref),
+        ("patternProperties", schema.pattern_properties),
+        ("dependencies", schema.dependencies),
+        ("additionalItems", schema.additional_items is not None),
+        ("definitions", schema.definitions),
+    ):
+        if given:
+            return f"OpenAPIV3Schema '{name}' is not supported"
+    if schema.x_kubernetes_preserve_unknown_fields is False:
+        return "internal error: 'x-kubernetes-preserve-unknown-fields' must be true or undefined"
+    if isinstance(schema.items, list) and schema.items:
+        return "OpenAPIV3Schema 'items' must be a schema, but is an array"
+    return next(filter(None, (_unsupported(value) for _, value in _children(schema))), "")
 
 
 def _status_root(faults: Faults, schema: JSONSchemaProps, path: str) -> None:
@@ -202,12 +259,9 @@ def _nested(faults: Faults, schema: JSONSchemaProps, path: str, skip: frozenset[
             continue
         deeper = frozenset(each.removeprefix(f"{below}.") for each in skip if each.startswith(f"{below}."))
         _value_validation(faults, value, f"{path}.{below}", deeper)
-    if schema.pattern:
-        try:
-            re.compile(schema.pattern)
-        except re.error as error:
-            detail = f"must be a valid regular expression, but isn't: {error}"
-            faults.invalid(f"{path}.pattern", schema.pattern, detail)
+    if schema.pattern and (fault := _pattern_fault(schema.pattern)):
+        detail = f"must be a valid regular expression, but isn't: error parsing regexp: {fault}"
+        faults.invalid(f"{path}.pattern", schema.pattern, detail)
 
 
 def _value_validation(faults: Faults, schema: JSONSchemaProps, path: str, skip: frozenset[str] = frozenset()) -> None:
@@ -416,7 +470,7 @@ def _rule(faults: Faults, schema: JSONSchemaProps, rule: ValidationRule, path: s
     if _breaks(rule.field_path):
         faults.invalid(f"{path}.fieldPath", rule.field_path, "fieldPath must not contain line breaks")
     # Only the simplest form of a path is looked up; others are left to whoever evaluates the rule.
-    if re.fullmatch(r"(\.\w+)+", rule.field_path) and at(schema, rule.field_path) is None:
+    if re.fullmatch(r"(\.\w+)+", rule.field_path) and at(schema, rule.field_path).fault:
         faults.invalid(f"{path}.fieldPath", rule.field_path, "fieldPath must be a valid path")
 
 

@@ -135,7 +135,7 @@ def _resources(faults: Faults, resources: list[str], path: str) -> None:
             continue
         resource, slash, sub = text.partition("/")
         if not slash:
-            plain = plain or text != "*"
+            plain = text != "*"  # the last one without a slash tells
             continue
         if resource in whole:
             faults.invalid(f"{path}[{index}]", text, f"if '{resource}/*' is present, must not specify {text}")
