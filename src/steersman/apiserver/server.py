@@ -44,6 +44,8 @@ from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_ans
 from .endpoints.resources import Resources
 from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
 from .extensions.definitions.definitions import Definitions
+from .extensions.webhooks.client import WebhookClient
+from .extensions.webhooks.plugins import admission_webhooks
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
@@ -122,6 +124,8 @@ class ApiServer:
             surroundings=self._surroundings,
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
         )
+        self._webhooks = WebhookClient(self.registry)
+        self.registry.admission.add(*admission_webhooks(self.registry, self._webhooks))
         self.registry.admission.observe = self.metrics.admitted
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
@@ -173,6 +177,7 @@ class ApiServer:
                     # Before the registry ends, so that what is being written gets its answer.
                     await asyncio.shield(self._stop(http))
         finally:
+            await self._webhooks.close()
             if nodes is not None:
                 await nodes.close()
 

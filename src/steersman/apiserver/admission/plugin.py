@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from steersman.api.errors import StatusError, forbidden
 from steersman.api.scheme import Object, Resource
+from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.user import User
 from steersman.apiserver.registry.seams import Surroundings
 
@@ -31,9 +32,25 @@ class Cluster(Protocol):
 
 
 class Request:
-    """A write that wants to be admitted.  ``obj`` is None for a deletion, ``old`` for a creation."""
+    """A write that wants to be admitted.  ``obj`` is None for a deletion, ``old`` for a creation.
 
-    __slots__ = ("dry_run", "name", "namespace", "obj", "old", "resource", "subresource", "user", "verb", "warnings")
+    ``options`` are a deletion's, ``field_manager`` is who writes otherwise.
+    """
+
+    __slots__ = (
+        "dry_run",
+        "field_manager",
+        "name",
+        "namespace",
+        "obj",
+        "old",
+        "options",
+        "resource",
+        "subresource",
+        "user",
+        "verb",
+        "warnings",
+    )
 
     def __init__(
         self,
@@ -48,6 +65,8 @@ class Request:
         *,
         dry_run: bool = False,
         warnings: list[str] | None = None,
+        field_manager: str = "",
+        options: DeleteOptions | None = None,
     ) -> None:
         self.verb = verb
         self.resource = resource
@@ -59,6 +78,8 @@ class Request:
         self.user = user
         self.dry_run = dry_run
         self.warnings = warnings if warnings is not None else []
+        self.field_manager = field_manager
+        self.options = options
 
     def refuse(self, detail: str) -> StatusError:
         """The 403 that says why not."""
@@ -103,6 +124,12 @@ class Chain:
         self._cluster = cluster
         self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
+
+    def add(self, *plugins: Plugin) -> None:
+        """Ask these as well, after all others."""
+        self.plugins += plugins
+        self._mutating.clear()
+        self._validating.clear()
 
     def forget(self, resource: Resource[Any]) -> None:
         """A resource is no longer served."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -169,6 +169,14 @@ class Registry:
             handler.cache.ready.clear()
         if (task := self._started.pop(resource, None)) is not None:
             task.cancel()
+
+    def converter(self, source: Resource[Any], target: Resource[Any]) -> Callable[[Any], Any] | None:
+        """What makes objects of one version of a resource those of another; None where nothing does."""
+        handler = self._handlers.get(source) or self._stored.get(source)
+        if isinstance(handler, Handler) and (view := handler.view(target.group_version)) is not None:
+            return view.from_storage
+        conversion = CONVERSIONS.get((source.group_version, source.kind))
+        return conversion.to_storage if conversion is not None else None
 
     async def start(self, handler: Reader) -> None:
         """Start a handler's cache where nobody has yet, and wait for it; raises 404 for one that has been removed."""

@@ -85,6 +85,10 @@ class Handler(Reader):
         self._admission = admission
         self._clock = clock
 
+    def view(self, version: str) -> View | None:
+        """How the objects look in another version, None for one that is not known."""
+        return self._fields.view(version)
+
     # -- creating ------------------------------------------------------------------------------------------------
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
@@ -111,6 +115,7 @@ class Handler(Reader):
             context.user,
             dry_run=context.dry_run,
             warnings=context.warnings,
+            field_manager=context.field_manager,
         )
         await self._admission.mutate(request)
         generated = not meta.name and bool(meta.generate_name)
@@ -393,6 +398,7 @@ class Handler(Reader):
             context.user,
             dry_run=context.dry_run,
             warnings=context.warnings,
+            field_manager=context.field_manager,
         )
         await self._admission.mutate(request)
         if not meta.resource_version:
@@ -479,6 +485,7 @@ class Handler(Reader):
                     context.user,
                     dry_run=dry_run,
                     warnings=context.warnings,
+                    options=options,
                 )
                 await self._admission.mutate(request)
                 await self._admission.validate(request)

@@ -11,9 +11,8 @@ import msgspec
 
 from steersman.api.errors import internal_error
 from steersman.api.types.core_v1 import Node
+from steersman.apiserver.outgoing import TLS, Outgoing
 from steersman.client.streaming import SocketConnection, ask_upgrade
-
-from .outgoing import TLS, Outgoing
 
 if TYPE_CHECKING:
     import aiohttp

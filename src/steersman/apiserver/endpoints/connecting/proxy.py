@@ -16,11 +16,11 @@ from steersman.api.errors import StatusError, bad_request, internal_error, servi
 from steersman.apiserver.endpoints.refusals import no_method
 from steersman.apiserver.endpoints.request_info import RequestInfo
 from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
+from steersman.apiserver.outgoing import TLS, unverified
 from steersman.client.streaming import Connection, UpgradeRefused, ask_upgrade, is_upgrade, splice
 
 from .locations import Location, Locations
 from .node_client import NodeClient
-from .outgoing import TLS, unverified
 from .rewriting import CODINGS, HTMLRewriter, Links, Recoder
 from .streams import refusal, without_tokens
 

@@ -56,6 +56,10 @@ class FieldManager:
         self._creations = {version: creations(view.type) for version, view in self._views.items()}
         self._clock = clock
 
+    def view(self, version: str) -> View | None:
+        """How objects look in a version, None for one that is not known."""
+        return self._views.get(version)
+
     # -- updating ------------------------------------------------------------------------------------------------
 
     def created(self, new: Any, name: str, version: str, ignored: Fields = LEAF) -> None:

@@ -100,6 +100,13 @@ class Outgoing:
             await self._session.close()
 
 
+_DISTRUST = {
+    **dict.fromkeys((18, 19, 20, 21), "certificate signed by unknown authority"),
+    **dict.fromkeys((9, 10), "certificate has expired or is not yet valid"),
+}
+"""By OpenSSL's codes, Go's words."""
+
+
 def dial_failure(host: str, port: int, error: BaseException) -> str:
     """Why a connection could not be made, in Go's words."""
     address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -107,7 +114,9 @@ def dial_failure(host: str, port: int, error: BaseException) -> str:
         return f"dial tcp {address}: i/o timeout"
     number = getattr(error, "errno", None)
     cause = getattr(error, "os_error", error)
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"tls: failed to verify certificate: x509: {_DISTRUST.get(cause.verify_code, cause.verify_message)}"
     if isinstance(cause, ssl.SSLError):
-        return f"tls: {getattr(cause, 'verify_message', '') or cause.reason or cause}"
+        return f"tls: {cause.reason or cause}"
     reason = os.strerror(number).lower() if isinstance(number, int) and number > 0 else str(cause)
     return f"dial tcp {address}: connect: {reason}"

@@ -1,0 +1,124 @@
+"""The webhooks that are configured, in the order in which they are asked, compiled when a configuration changes."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from steersman.api.types.admissionregistration_v1 import (
+    MatchCondition,
+    MutatingWebhook,
+    MutatingWebhookConfiguration,
+    ValidatingWebhook,
+    ValidatingWebhookConfiguration,
+    WebhookClientConfig,
+)
+from steersman.apiserver.registry.registry import Registry
+
+from .client import Address
+from .matching import Selectors, selectors
+
+log = logging.getLogger(__name__)
+
+Configuration = type[MutatingWebhookConfiguration] | type[ValidatingWebhookConfiguration]
+
+
+class Condition(Protocol):
+    """A match condition, compiled."""
+
+    name: str
+
+    async def holds(self, request: Any) -> bool:
+        """Whether it holds; raises ValueError where it cannot be evaluated."""
+        ...
+
+
+class Compile(Protocol):
+    """Compiles match conditions; raises ValueError."""
+
+    def __call__(self, conditions: Sequence[MatchCondition]) -> Sequence[Condition]: ...
+
+
+class Hook(NamedTuple):
+    """One webhook of one configuration."""
+
+    uid: str
+    configuration: str
+    declared: MutatingWebhook | ValidatingWebhook
+    address: Address
+    selectors: Selectors
+    conditions: Sequence[Condition]
+
+    @property
+    def name(self) -> str:
+        return self.declared.name
+
+    @property
+    def timeout(self) -> float:
+        """Seconds."""
+        return float(self.declared.timeout_seconds or 10)
+
+    @property
+    def ignores_failures(self) -> bool:
+        return self.declared.failure_policy == "Ignore"
+
+
+class Configurations:
+    """Those of one kind."""
+
+    def __init__(self, registry: Registry, kind: Configuration, compile_conditions: Compile) -> None:
+        self._registry = registry
+        self._kind = kind
+        self._compile = compile_conditions
+        self._made_from: list[tuple[str, int]] = []
+        self._hooks: tuple[Hook, ...] = ()
+
+    async def hooks(self) -> tuple[Hook, ...]:
+        """All of them, by the names of their configurations."""
+        handler = self._registry.handler_of(self._kind)
+        if not handler.cache.ready.is_set():
+            await handler.ready()
+        if not len(handler.cache):
+            return ()
+        entries = handler.cache.list().entries
+        made_from = [(entry.key, entry.revision) for entry in entries]
+        if made_from != self._made_from:
+            self._hooks = tuple(hook for entry in entries for hook in self._of(entry.object))
+            self._made_from = made_from
+        return self._hooks
+
+    def _of(self, configuration: Any) -> list[Hook]:
+        found = []
+        name, counts = configuration.metadata.name, dict[str, int]()
+        for declared in configuration.webhooks:
+            number = counts[declared.name] = counts.get(declared.name, -1) + 1
+            try:
+                hook = Hook(
+                    f"{name}/{declared.name}/{number}",
+                    name,
+                    declared,
+                    address_of(declared.client_config),
+                    selectors(declared.namespace_selector, declared.object_selector),
+                    self._compile(declared.match_conditions),
+                )
+            except ValueError as error:
+                log.error("the webhook %s of %s cannot be asked: %s", declared.name, name, error)
+                continue
+            found.append(hook)
+        return found
+
+
+def address_of(config: WebhookClientConfig) -> Address:
+    """Where a webhook is."""
+    authorities = bytes(config.ca_bundle or b"")
+    if (service := config.service) is None:
+        return Address(url=config.url, authorities=authorities)
+    path = service.path if service.path.startswith("/") else f"/{service.path}"
+    return Address(
+        service=service.name,
+        namespace=service.namespace,
+        path=path,
+        port=service.port or 443,
+        authorities=authorities,
+    )
