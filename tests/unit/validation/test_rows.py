@@ -6,10 +6,15 @@ from types import ModuleType
 
 import pytest
 
-from . import apps, small_groups, storage
+from . import apps, definitions, small_groups, storage
 from .objects import Change, Row, Valid
 
-GROUPS: dict[str, ModuleType] = {"apps": apps, "small_groups": small_groups, "storage": storage}
+GROUPS: dict[str, ModuleType] = {
+    "apps": apps,
+    "definitions": definitions,
+    "small_groups": small_groups,
+    "storage": storage,
+}
 
 KINDS: list[tuple[str, Valid]] = [
     (f"{name}-{kind}", valid) for name, group in GROUPS.items() for kind, valid in group.KINDS.items()
