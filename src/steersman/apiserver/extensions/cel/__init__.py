@@ -5,14 +5,15 @@ The official checker parses, expands macros and finds types (:mod:`.checking`); 
 :mod:`.values`.  Nothing here reads or writes anything else than its arguments.
 """
 
-from .errors import CELError, CompileError, CostExceeded
+from .errors import CELError, CompileError, CostExceeded, ResultTypeError
 from .estimate import STATIC_LIMIT, STATIC_TOTAL_LIMIT, exceeds
 from .program import PER_CALL_LIMIT, RUNTIME_COST_BUDGET, Environment, Program, Result
-from .types import DYN, Decl, escape, from_schema
+from .types import DYN, REQUEST, Decl, escape, from_schema, optional
 
 __all__ = (
     "DYN",
     "PER_CALL_LIMIT",
+    "REQUEST",
     "RUNTIME_COST_BUDGET",
     "STATIC_LIMIT",
     "STATIC_TOTAL_LIMIT",
@@ -23,7 +24,9 @@ __all__ = (
     "Environment",
     "Program",
     "Result",
+    "ResultTypeError",
     "escape",
     "exceeds",
     "from_schema",
+    "optional",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -65,10 +66,12 @@ _CLASSES = _messages()
 class CheckedExpression:
     """The syntax tree, with the type and the overloads of each of its nodes."""
 
-    def __init__(self, serialized: bytes) -> None:
+    def __init__(self, serialized: bytes, built: Mapping[str, str]) -> None:
         wrapped = _CLASSES["Any"].FromString(serialized)
         checked = _CLASSES["CheckedExpr"].FromString(wrapped.value)
         self.root = checked.expr
+        self.built = built
+        """The types of objects that the expression builds, by the names that the tree has for them."""
         self._types = {entry.key: entry.value for entry in checked.type_map}
         self._references = {entry.key: entry.value for entry in checked.reference_map}
 
@@ -77,9 +80,20 @@ class CheckedExpression:
         found = self._types.get(expression.id)
         return _name(found) if found is not None else "dyn"
 
+    def element_of(self, expression: Any) -> str:
+        """The type of a list's elements."""
+        found = self._types.get(expression.id)
+        if found is None or not found.HasField("list_type"):
+            return "dyn"
+        return _name(found.list_type.elem_type)
+
     def overloads(self, expression: Any) -> tuple[str, ...]:
         found = self._references.get(expression.id)
         return tuple(found.overload_id) if found is not None else ()
+
+    def mentions(self, name: str) -> bool:
+        """Whether a variable is used."""
+        return any(found.name == name for found in self._references.values())
 
     def reference(self, expression: Any) -> str:
         """The full name of what an identifier or selection means, ``""`` for none."""
@@ -98,6 +112,22 @@ def constant(value: Any) -> Any:
         if value.HasField(f"{name}_value"):
             return getattr(value, f"{name}_value")
     return None
+
+
+def qualified(node: Any) -> str:
+    """``a.b`` for what is written so, ``""`` for anything else."""
+    if node.HasField("ident_expr"):
+        return str(node.ident_expr.name)
+    if node.HasField("select_expr"):
+        inner = qualified(node.select_expr.operand)
+        return f"{inner}.{node.select_expr.field}" if inner else ""
+    return ""
+
+
+def is_binding(fold: Any) -> bool:
+    """Whether a comprehension only gives a value a name: it goes over an empty list and never proceeds."""
+    empty = fold.iter_range.HasField("list_expr") and not fold.iter_range.list_expr.elements
+    return bool(empty) and constant(fold.loop_condition.const_expr) is False and fold.accu_var[:2] != "__"
 
 
 def _name(kind: Any) -> str:

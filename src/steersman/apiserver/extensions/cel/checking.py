@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, struct_pb2, timestamp_pb2
 
+from . import construction
 from .checked import CheckedExpression
 from .errors import CompileError
-from .library import ABSTRACT, FUNCTIONS
+from .functions import Function
+from .library import ABSTRACT, FUNCTIONS, MUTATING
 from .types import Decl
 
-_EXTENSIONS = "extensions:\n" + "".join(
-    f"- name: {name}\n" for name in ("two-var-comprehensions", "optional", "bindings", "math", "encoders")
-)
+_EXTENSIONS = "extensions:\n" + "".join(f"- name: {name}\n" for name in ("two-var-comprehensions", "optional", "lists"))
+_EXTENSIONS += "stdlib:\n  exclude_functions:\n  - name: string\n"  # the library has it, with more overloads
 _WIRE = {"bool": 8, "int": 3, "uint": 4, "double": 1, "string": 9, "bytes": 12}
 _KNOWN = {
     "timestamp": ".google.protobuf.Timestamp",
@@ -38,9 +39,11 @@ def _list_of(text: str) -> Any:
     return cel.Type.List(_type(text[5:-1])) if text.startswith("list<") else _type(text)
 
 
-def _declarations() -> list[Any]:
+def _declarations(functions: Iterable[Function]) -> list[Any]:
     overloads: dict[str, list[Any]] = {}
-    for function in FUNCTIONS:
+    for function in functions:
+        if not function.signatures:  # the checker has it already
+            continue
         known = overloads.setdefault(function.name, [])
         for signature in function.signatures:
             parameters, _, result = signature.partition("->")
@@ -50,29 +53,45 @@ def _declarations() -> list[Any]:
     return [cel.FunctionDecl(name, known) for name, known in overloads.items()]
 
 
-class Checker:
-    """Checks expressions over declared variables."""
+_DECLARED = _declarations(FUNCTIONS)
+_MUTATING = _declarations((*FUNCTIONS, *MUTATING))
 
-    def __init__(self, variables: Mapping[str, Decl]) -> None:
-        self._pool = descriptor_pool.DescriptorPool()
-        for module in (struct_pb2, timestamp_pb2, duration_pb2):
-            self._pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+
+class Checker:
+    """Checks expressions over declared variables; ``mutating`` ones may build objects and patches."""
+
+    def __init__(self, variables: Mapping[str, Decl], *, mutating: bool = False) -> None:
         self._file = descriptor_pb2.FileDescriptorProto(name="declared.proto", package="declared", syntax="proto3")
         self._file.dependency.extend(
             ("google/protobuf/struct.proto", "google/protobuf/timestamp.proto", "google/protobuf/duration.proto")
         )
         self._messages: dict[int, str] = {}
-        named = {name: self._spelled(declared) for name, declared in variables.items()}
-        self._pool.Add(self._file)
-        types = {name: _type(spelled) for name, spelled in named.items()}
-        config = cel.NewEnvConfigFromYaml(_EXTENSIONS)
-        self._environment = cel.NewEnv(self._pool, config=config, variables=types, functions=_declarations())
+        self._types = {name: _type(self._spelled(declared)) for name, declared in variables.items()}
+        self._mutating = mutating
+        self._environment = None if mutating else self._made(None)
 
     def check(self, expression: str) -> CheckedExpression:
+        built = construction.source(expression) if self._mutating else None
+        environment = self._environment or self._made(built)
         try:
-            return CheckedExpression(self._environment.compile(expression).serialize())
+            checked = environment.compile(built.text if built else expression).serialize()
         except RuntimeError as error:
-            raise CompileError("compilation failed: " + _STATUS.sub("", str(error)).strip()) from error
+            text = _STATUS.sub("", str(error)).strip()
+            for name, written in built.types.items() if built else ():
+                text = text.replace(name, written)
+            raise CompileError("compilation failed: " + text) from error
+        return CheckedExpression(checked, built.types if built else {})
+
+    def _made(self, built: construction.Source | None) -> Any:
+        pool = descriptor_pool.DescriptorPool()
+        for module in (struct_pb2, timestamp_pb2, duration_pb2):
+            pool.AddSerializedFile(module.DESCRIPTOR.serialized_pb)
+        pool.Add(self._file)
+        if built is not None:
+            pool.Add(_buildable(built))
+        config = cel.NewEnvConfigFromYaml(_EXTENSIONS)
+        functions = _MUTATING if self._mutating else _DECLARED
+        return cel.NewEnv(pool, config=config, variables=self._types, functions=functions)
 
     def _spelled(self, declared: Decl) -> str:
         if declared.kind == "list" and declared.element is not None:
@@ -81,7 +100,8 @@ class Checker:
             return f"map<string,{self._spelled(declared.element)}>"
         if declared.kind == "object":
             return "declared." + self._message(declared)
-        known = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}
+        # The checker's optional functions take no optional that is declared outside of it.
+        known = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration", "optional": "dyn"}
         return known.get(declared.kind, declared.kind)
 
     def _message(self, declared: Decl) -> str:
@@ -118,3 +138,24 @@ class Checker:
             entry.type_name = ".declared." + self._message(declared)
         else:
             entry.type_name = _KNOWN.get(declared.kind, ".google.protobuf.Value")
+
+
+def _buildable(built: construction.Source) -> Any:
+    file = descriptor_pb2.FileDescriptorProto(name="built.proto", syntax="proto3")
+    file.dependency.append("google/protobuf/struct.proto")
+    for name in built.types:
+        message = file.message_type.add(name=name)
+        for number, field in enumerate(sorted(built.fields), 1):
+            _any(message, field, number)
+    patch = file.message_type.add(name=construction.PATCH)
+    for number, field in enumerate(construction.PATCH_FIELDS, 1):
+        if field == "value":
+            _any(patch, field, number)
+        else:
+            patch.field.add(name=field, number=number, label=1, type=_WIRE["string"])
+    return file
+
+
+def _any(message: Any, field: str, number: int) -> None:
+    entry = message.field.add(name=field, number=number, label=1, type=11, json_name=f"f{number}")
+    entry.type_name = ".google.protobuf.Value"

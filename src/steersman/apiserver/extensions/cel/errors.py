@@ -11,6 +11,10 @@ class CELError(Exception):
     """A CEL value that is an error: ``&&``, ``||`` and ``@not_strictly_false`` may absorb it."""
 
 
+class ResultTypeError(CompileError):
+    """The expression is well, but gives something of another type."""
+
+
 class CostExceeded(Exception):
     """One evaluation cost more than it may; nothing absorbs it."""
 
@@ -24,3 +28,14 @@ def no_such_key(key: object) -> CELError:
 
 def no_such_overload() -> CELError:
     return CELError("no such overload")
+
+
+FAULTS = (CELError, TypeError, AttributeError, ValueError, LookupError, ArithmeticError, RecursionError)
+"""What evaluation raises.  Data that contradict their declared types make Python's own operations fail."""
+
+
+def as_value(fault: BaseException) -> CELError:
+    """The error that CEL has for a fault: ``no such overload`` where a function got what it has no overload for."""
+    if isinstance(fault, RecursionError):
+        return CELError("value is nested too deeply")
+    return fault if isinstance(fault, CELError) else no_such_overload()

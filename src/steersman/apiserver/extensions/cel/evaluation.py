@@ -7,27 +7,30 @@ on sizes is counted as it runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple
 
-from . import checked
+from . import checked, construction
 from .checked import CheckedExpression
-from .errors import CELError, CompileError, CostExceeded, no_such_key, no_such_overload
+from .errors import FAULTS, CELError, CompileError, CostExceeded, as_value, no_such_key, no_such_overload
 from .listtypes import concatenate, same
 from .operators import IMPLEMENTATIONS
 from .types import Decl
-from .values import INT_MAX, INT_MIN, NONE, Optional, TypeValue, UInt, timestamp, to_bytes, to_duration
+from .values import NONE, Optional, TypeValue, UInt, decoded, integer, timestamp, to_duration
 
 Frame = list[Any]
 Evaluate = Callable[[Frame], Any]
 UNSET: Any = object()
-_LIST_COST, _MAP_COST = 10, 30
+_LIST_COST, _MAP_COST, _OBJECT_COST = 10, 30, 40
 _OBSERVED: dict[str, Callable[[Any], Any]] = {
     "double": float,
     "timestamp": lambda text: timestamp(text if "T" in text else text + "T00:00:00Z"),
     "duration": to_duration,
-    "bytes": to_bytes,
+    "bytes": decoded,
 }
 _RAW = {"double": int, "timestamp": str, "duration": str, "bytes": str}
+_HASHED = frozenset((bool, int, UInt, float, str))
+_CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"))
 _CONSTANT_SIZED = frozenset(("bool", "int", "uint", "double", "timestamp", "duration"))
 
 
@@ -36,6 +39,14 @@ class Compiled(NamedTuple):
     cost: int
     """Whatever the data, beside what ``run`` itself counts."""
     declared: Decl | None = None
+    fixed: bool = False
+    """Whether it is the same always."""
+    bare: bool = False
+    """Whether it is a variable, or selected from one: cel-go charges none where such is a key or a choice."""
+
+    def charged(self) -> int:
+        """What it costs as a key or a choice."""
+        return 0 if self.bare else self.cost
 
 
 class Evaluator:
@@ -65,7 +76,7 @@ class Evaluator:
         value = checked.constant(node.const_expr)
         if node.const_expr.HasField("uint64_value"):
             value = UInt(value)
-        return Compiled(lambda _: value, 0)
+        return Compiled(lambda _: value, 0, fixed=True)
 
     def _identifier(self, node: Any) -> Compiled:
         name = node.ident_expr.name
@@ -73,7 +84,10 @@ class Evaluator:
             name = self._tree.reference(node) or name
         if name not in self._scope:
             named = TypeValue(name)
-            return Compiled(lambda _: named, 1)
+            return Compiled(lambda _: named, 0)
+        return self._variable(node, name)
+
+    def _variable(self, node: Any, name: str) -> Compiled:
         slot, declared = self._scope[name]
 
         def identifier(frame: Frame) -> Any:
@@ -84,7 +98,7 @@ class Evaluator:
                 raise value
             return value
 
-        return Compiled(self._observed(node, identifier), 1, declared)
+        return Compiled(self._observed(node, identifier), 1, declared, bare=True)
 
     def _observed(self, node: Any, run: Evaluate) -> Evaluate:
         """Reads JSON's text or number as what the schema says it is."""
@@ -102,8 +116,7 @@ class Evaluator:
     def _select(self, node: Any) -> Compiled:
         select = node.select_expr
         if (name := self._tree.reference(node)) and name in self._scope:
-            slot, declared = self._scope[name]
-            return Compiled(lambda frame: frame[slot], 1, declared)
+            return self._variable(node, name)
         operand = self._expression(select.operand)
         key, declared = _field(operand.declared, select.field)
         run, cost = operand.run, operand.cost + 1
@@ -119,7 +132,7 @@ class Evaluator:
                     return key in value
                 raise no_such_overload()
 
-            return Compiled(present, cost)
+            return Compiled(present, operand.cost)  # upstream keeps the cost of presence tests at none
 
         def chosen(frame: Frame) -> Any:
             value = run(frame)
@@ -132,7 +145,7 @@ class Evaluator:
                     return _through(value, key)
                 raise no_such_overload() from None
 
-        return Compiled(self._observed(node, chosen), cost, declared)
+        return Compiled(self._observed(node, chosen), cost, declared, bare=operand.bare)
 
     def _list(self, node: Any) -> Compiled:
         items = [self._expression(item) for item in node.list_expr.elements]
@@ -140,7 +153,8 @@ class Evaluator:
         runs = [item.run for item in items]
         cost = _LIST_COST + sum(item.cost for item in items)
         if not optional:
-            return Compiled(lambda frame: [run(frame) for run in runs], cost)
+            made = Compiled(lambda frame: [run(frame) for run in runs], cost)
+            return _folded(made) if all(item.fixed for item in items) else made
 
         def build(frame: Frame) -> list[Any]:
             built: list[Any] = []
@@ -156,7 +170,7 @@ class Evaluator:
 
     def _map(self, node: Any) -> Compiled:
         if node.struct_expr.message_name:
-            raise CompileError(f"objects of type {node.struct_expr.message_name} cannot be built")
+            return self._object(node.struct_expr)
         entries = [
             (self._expression(entry.map_key), self._expression(entry.value), entry.optional_entry)
             for entry in node.struct_expr.entries
@@ -176,7 +190,28 @@ class Evaluator:
                 built[name] = value
             return built
 
-        return Compiled(build, _MAP_COST + sum(key.cost + value.cost for key, value, _ in entries))
+        made = Compiled(build, _MAP_COST + sum(key.cost + value.cost for key, value, _ in entries))
+        same_always = all(key.fixed and value.fixed and not optional for key, value, optional in entries)
+        return _folded(made) if same_always else made
+
+    def _object(self, struct: Any) -> Compiled:
+        name = self._tree.built.get(struct.message_name, struct.message_name)
+        if name != construction.PATCH and struct.message_name not in self._tree.built:
+            raise CompileError(f"compilation failed: undeclared reference to '{name}' (in container '')")
+        entries = [(entry.field_key, self._expression(entry.value), entry.optional_entry) for entry in struct.entries]
+        parts = [(field, value.run, optional) for field, value, optional in entries]
+
+        def make(frame: Frame) -> Any:
+            fields: dict[str, Any] = {}
+            for field, run, optional in parts:
+                value = run(frame)
+                if not optional:
+                    fields[field] = value
+                elif value.present:
+                    fields[field] = value.value
+            return construction.build(name, fields)
+
+        return Compiled(make, _OBJECT_COST + sum(value.cost for _, value, _ in entries))
 
     def _call(self, node: Any) -> Compiled:
         call = node.call_expr
@@ -186,7 +221,7 @@ class Evaluator:
         name = call.function
         arguments = list(call.args)
         if call.HasField("target"):
-            qualified = _qualified(call.target)
+            qualified = checked.qualified(call.target)
             if qualified and f"{qualified}.{name}" in IMPLEMENTATIONS and qualified not in self._scope:
                 name = f"{qualified}.{name}"
             else:
@@ -199,10 +234,16 @@ class Evaluator:
             raise CompileError(f"compilation failed: undeclared reference to '{name}'")
         compute, cost = IMPLEMENTATIONS[name]
         items = [self._expression(item) for item in arguments]
+        if name in _CONVERSIONS and items[0].fixed:
+            return _folded(Compiled(_many(compute, items), 1))
+        if name == "@in" and items[1].fixed and _simple(items[1].run([])):
+            return Compiled(_two(compute, items), items[0].cost)
         fixed = sum(item.cost for item in items)
         declared = next((item.declared for item in items if item.declared), None)
         if name == "_[_]":
-            return Compiled(self._observed(node, _two(compute, items)), fixed + 1, declared and declared.element)
+            element = items[0].declared.element if items[0].declared else None
+            cost = items[0].cost + items[1].charged() + 1
+            return Compiled(self._observed(node, _two(compute, items)), cost, element, bare=items[0].bare)
         if declared is not None and declared.list_type in ("set", "map"):
             if name in ("_==_", "_!=_"):
                 compute = same(name == "_==_")
@@ -244,11 +285,11 @@ class Evaluator:
         def logical(frame: Frame) -> Any:
             try:
                 left = run(frame)
-            except CELError as error:
+            except FAULTS as error:
                 frame[0] += later
                 if other(frame) is decisive:
                     return decisive
-                raise error from None
+                raise as_value(error) from None
             if left is decisive:
                 return decisive
             frame[0] += later
@@ -263,7 +304,8 @@ class Evaluator:
 
     def _conditional(self, arguments: Any) -> Compiled:
         condition, yes, no = map(self._expression, arguments)
-        run, first, second, cost_first, cost_second = condition.run, yes.run, no.run, yes.cost, no.cost
+        run, first, second = condition.run, yes.run, no.run
+        cost_first, cost_second = yes.charged(), no.charged()
 
         def conditional(frame: Frame) -> Any:
             decided = run(frame)
@@ -284,7 +326,7 @@ class Evaluator:
         def lenient(frame: Frame) -> bool:
             try:
                 value = run(frame)
-            except CELError:
+            except FAULTS:
                 return True
             return value is not False
 
@@ -334,8 +376,8 @@ class Evaluator:
                 frame[0] += after
                 try:
                     value = advance(frame)
-                except CELError as error:
-                    value = error
+                except FAULTS as error:
+                    value = as_value(error)
             frame[accu] = value
             if value.__class__ is CELError:
                 raise value
@@ -344,11 +386,25 @@ class Evaluator:
         return Compiled(loop, source.cost + start.cost + result.cost)
 
 
+def _folded(compiled: Compiled) -> Compiled:
+    """What is the same always, computed now; what fails then is left for later."""
+    try:
+        value = compiled.run([0, 0])
+    except FAULTS:
+        return compiled
+    return Compiled(lambda _: value, 0, fixed=True)
+
+
+def _simple(items: Any) -> bool:
+    """Whether cel-go looks into a list that is written out as into a set, at no cost."""
+    return items.__class__ is list and all(item.__class__ in _HASHED for item in items)
+
+
 def _start(begin: Evaluate, frame: Frame) -> Any:
     try:
         return begin(frame)
-    except CELError as error:
-        return error
+    except FAULTS as error:
+        return as_value(error)
 
 
 def _through(value: Optional, key: str) -> Optional:
@@ -363,16 +419,6 @@ def _field(declared: Decl | None, name: str) -> tuple[str, Decl | None]:
     if declared.kind == "object":
         return declared.fields.get(name, (name, None))
     return name, declared.element
-
-
-def _qualified(node: Any) -> str:
-    form = checked.form(node)
-    if form == "ident_expr":
-        return str(node.ident_expr.name)
-    if form == "select_expr":
-        inner = _qualified(node.select_expr.operand)
-        return f"{inner}.{node.select_expr.field}" if inner else ""
-    return ""
 
 
 def _two(compute: Callable[..., Any], items: list[Compiled]) -> Evaluate:
@@ -402,24 +448,34 @@ def _counted(compute: Callable[..., Any], cost: Callable[..., int], items: list[
     return counted
 
 
-def _added(first: Evaluate, second: Evaluate) -> Evaluate:
-    def added(frame: Frame) -> int:
-        result = first(frame) + second(frame)
-        if INT_MIN <= result <= INT_MAX:
-            return int(result)
-        raise CELError("integer overflow")
+def _integers(
+    quick: Callable[[Any, Any], Any], general: Callable[..., Any]
+) -> Callable[[Evaluate, Evaluate], Evaluate]:
+    """An operation on what is declared to be whole numbers; data may be of another type for all that."""
 
-    return added
+    def operation(first: Evaluate, second: Evaluate) -> Evaluate:
+        def operate(frame: Frame) -> Any:
+            left, right = first(frame), second(frame)
+            if left.__class__ is int and right.__class__ is int:
+                return quick(left, right)
+            return general(left, right)
+
+        return operate
+
+    return operation
 
 
 _INT: dict[str, Callable[[Evaluate, Evaluate], Evaluate]] = {
-    "_+_": _added,
-    "_<_": lambda a, b: lambda frame: a(frame) < b(frame),
-    "_<=_": lambda a, b: lambda frame: a(frame) <= b(frame),
-    "_>_": lambda a, b: lambda frame: a(frame) > b(frame),
-    "_>=_": lambda a, b: lambda frame: a(frame) >= b(frame),
-    "_==_": lambda a, b: lambda frame: a(frame) == b(frame),
-    "_!=_": lambda a, b: lambda frame: a(frame) != b(frame),
+    name: _integers(quick, IMPLEMENTATIONS[name][0])
+    for name, quick in {
+        "_+_": lambda a, b: integer(a + b),
+        "_<_": lt,
+        "_<=_": le,
+        "_>_": gt,
+        "_>=_": ge,
+        "_==_": eq,
+        "_!=_": ne,
+    }.items()
 }
 _SPECIAL: dict[str, Callable[[Evaluator, Any], Compiled]] = {
     "_&&_": Evaluator._and,

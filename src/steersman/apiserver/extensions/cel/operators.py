@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from .errors import CELError, no_such_key, no_such_overload
-from .functions import Cost, matching, tenth, traversal
-from .library import FUNCTIONS
+from .functions import Cost, Function, guarded, matching, tenth, traversal
+from .library import FUNCTIONS, MUTATING
 from .library.regexes import matches
 from .values import (
-    INT_MAX,
     NONE,
     Duration,
     Optional,
@@ -143,7 +141,7 @@ def less_equal(left: Any, right: Any) -> bool:
 
 
 def within(item: Any, items: Any) -> bool:
-    if items.__class__ is dict:
+    if isinstance(items, dict):
         return item.__class__ in (str, int, bool, UInt, float) and item in items
     if items.__class__ is list:
         return any(equal(item, one) for one in items)
@@ -161,6 +159,8 @@ def index(items: Any, key: Any) -> Any:
         raise CELError(f"index out of bounds: {key}")
     if items.__class__ is Optional:
         return optional_index(items, key)
+    if not isinstance(items, Mapping):
+        raise no_such_overload()
     try:
         return items[key]
     except KeyError:
@@ -174,10 +174,11 @@ def optional_index(items: Any, key: Any) -> Optional:
         if not items.present:
             return NONE
         items = items.value
-    try:
-        return Optional(True, index(items, key))
-    except CELError:
-        return NONE
+    if items.__class__ is list:
+        return Optional(True, items[key]) if key.__class__ is int and 0 <= key < len(items) else NONE
+    if not isinstance(items, Mapping):
+        raise no_such_overload()
+    return Optional(True, items[key]) if key in items else NONE
 
 
 def _calendar(name: str) -> Callable[..., int]:
@@ -215,38 +216,8 @@ def _zero(value: Any) -> bool:
     return value is None or (value.__class__ in (int, UInt, float, bool, str, bytes, list, dict) and not value)
 
 
-def _extreme(largest: bool) -> Callable[..., Any]:
-    def compute(*given: Any) -> Any:
-        items = given[0] if given[0].__class__ is list else given
-        return max(items) if largest else min(items)
-
-    return compute
-
-
-def _decoded(text: str) -> bytes:
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError as error:
-        raise CELError("illegal base64 data") from error
-
-
-def _shift(left: int, bits: int, up: bool) -> int:
-    if bits < 0:
-        raise CELError(f"math.bitShift{'Left' if up else 'Right'}() negative offset: {bits}")
-    width = (left << bits if up else (left & (2**64 - 1)) >> bits) & (2**64 - 1) if bits < 64 else 0
-    return UInt(width) if left.__class__ is UInt else (width - 2**64 if width > INT_MAX else width)
-
-
-def _absolute(value: Any) -> Any:
-    return integer(abs(value)) if value.__class__ is int else value.__class__(abs(value))
-
-
-def _kept(kind: Any, value: int) -> Any:
-    return UInt(value) if kind is UInt else value
-
-
 def _shorter(arguments: Sequence[Any], _result: Any) -> int:
-    return max(1, tenth(min(cost_size(arguments[0]), cost_size(arguments[1]))))
+    return tenth(min(cost_size(arguments[0]), cost_size(arguments[1])))
 
 
 def _both(arguments: Sequence[Any], _result: Any) -> int:
@@ -263,12 +234,26 @@ def _contained(arguments: Sequence[Any], _result: Any) -> int:
     return tenth(cost_size(arguments[0])) * tenth(cost_size(arguments[1]))
 
 
-def _converted(arguments: Sequence[Any], _result: Any) -> int:
-    return tenth(cost_size(arguments[0])) if arguments[0].__class__ in (str, bytes) else 1
+def _from(kind: type[str] | type[bytes]) -> Callable[[Sequence[Any], Any], int]:
+    def cost(arguments: Sequence[Any], _result: Any) -> int:
+        return tenth(cost_size(arguments[0])) if arguments[0].__class__ is kind else 1
+
+    return cost
 
 
+def _library(functions: Sequence[Function]) -> dict[str, tuple[Callable[..., Any], Cost]]:
+    signatures: dict[str, list[str]] = {}
+    for function in functions:
+        signatures.setdefault(function.name, []).extend(function.signatures)
+    return {
+        name: (guarded(compute, signatures[name]) if declared else compute, cost)
+        for name, compute, declared, cost, _ in functions
+    }
+
+
+_TEXTS = ("string string",)
 IMPLEMENTATIONS: dict[str, tuple[Callable[..., Any], Cost]] = {
-    **{function.name: (function.compute, function.cost) for function in FUNCTIONS},
+    **_library((*FUNCTIONS, *MUTATING)),
     **{name: (_calendar(name), 1) for name in _PARTS},
     "_+_": (add, _both),
     "_-_": (subtract, 1),
@@ -287,16 +272,16 @@ IMPLEMENTATIONS: dict[str, tuple[Callable[..., Any], Cost]] = {
     "_[_]": (index, 1),
     "_[?_]": (optional_index, 1),
     "size": (size, 1),
-    "contains": (lambda a, b: b in a, _contained),
-    "startsWith": (lambda a, b: a.startswith(b), lambda arguments, _: tenth(cost_size(arguments[1]))),
-    "endsWith": (lambda a, b: a.endswith(b), lambda arguments, _: tenth(cost_size(arguments[1]))),
-    "matches": (matches, matching),
+    "contains": (guarded(lambda a, b: b in a, _TEXTS), _contained),
+    "startsWith": (guarded(lambda a, b: a.startswith(b), _TEXTS), traversal),
+    "endsWith": (guarded(lambda a, b: a.endswith(b), _TEXTS), traversal),
+    "matches": (guarded(matches, _TEXTS), matching),
     "int": (to_int, 1),
     "uint": (to_uint, 1),
     "double": (to_double, 1),
-    "string": (to_string, _converted),
+    "string": (to_string, _from(bytes)),
     "bool": (to_bool, 1),
-    "bytes": (to_bytes, _converted),
+    "bytes": (to_bytes, _from(str)),
     "timestamp": (to_timestamp, 1),
     "duration": (to_duration, 1),
     "type": (lambda value: TypeValue(type_name(value)), 1),
@@ -307,23 +292,4 @@ IMPLEMENTATIONS: dict[str, tuple[Callable[..., Any], Cost]] = {
     "hasValue": (lambda value: value.present, 1),
     "value": (_unwrapped, 1),
     "cel.@mapInsert": (lambda known, *new: {**known, **(new[0] if len(new) == 1 else {new[0]: new[1]})}, 1),
-    "math.@max": (_extreme(True), 1),
-    "math.@min": (_extreme(False), 1),
-    "math.ceil": (lambda x: float(math.ceil(x)) if math.isfinite(x) else x, 1),
-    "math.floor": (lambda x: float(math.floor(x)) if math.isfinite(x) else x, 1),
-    "math.trunc": (lambda x: float(math.trunc(x)) if math.isfinite(x) else x, 1),
-    "math.round": (lambda x: math.copysign(math.floor(abs(x) + 0.5), x) if math.isfinite(x) else x, 1),
-    "math.abs": (_absolute, 1),
-    "math.sign": (lambda x: x.__class__((x > 0) - (x < 0)), 1),
-    "math.isNaN": (math.isnan, 1),
-    "math.isInf": (math.isinf, 1),
-    "math.isFinite": (math.isfinite, 1),
-    "math.bitAnd": (lambda a, b: _kept(a.__class__, a & b), 1),
-    "math.bitOr": (lambda a, b: _kept(a.__class__, a | b), 1),
-    "math.bitXor": (lambda a, b: _kept(a.__class__, a ^ b), 1),
-    "math.bitNot": (lambda a: UInt(~a & (2**64 - 1)) if a.__class__ is UInt else ~a, 1),
-    "math.bitShiftLeft": (lambda a, b: _shift(a, b, True), 1),
-    "math.bitShiftRight": (lambda a, b: _shift(a, b, False), 1),
-    "base64.encode": (lambda value: base64.b64encode(value).decode(), traversal),
-    "base64.decode": (_decoded, traversal),
 }

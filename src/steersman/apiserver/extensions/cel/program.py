@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from .checked import CheckedExpression
 from .checking import Checker
-from .errors import CELError, CompileError, CostExceeded
+from .errors import FAULTS, CELError, CostExceeded, ResultTypeError, as_value
 from .estimate import estimate
 from .evaluation import UNSET, Evaluator
 from .types import Decl
@@ -30,23 +30,29 @@ class Result(NamedTuple):
 class Environment:
     """The variables that expressions may use; keep one as long as expressions are compiled for it."""
 
-    def __init__(self, variables: Mapping[str, Decl]) -> None:
+    def __init__(self, variables: Mapping[str, Decl], *, mutating: bool = False) -> None:
+        """``mutating``: expressions may build objects and patches (:mod:`.construction`)."""
         self.variables = dict(variables)
-        self._checker = Checker(self.variables)
+        self._checker = Checker(self.variables, mutating=mutating)
         self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
 
     def compile(self, expression: str, result: str = "bool") -> Program:
-        """``result``: the type it must have, ``dyn`` for any; raises :class:`.errors.CompileError`."""
+        """``result``: the type it must have, ``dyn`` for any; raises :class:`.errors.CompileError`.
+
+        What is only known when it runs may be of any type.
+        """
         program = self._programs.get((expression, result))
         if program is None:
             tree = self._checker.check(expression)
             found = tree.type_of(tree.root)
             if result not in ("dyn", found) and found != "dyn":
-                raise CompileError(f"must evaluate to {_TYPES.get(result, result)}")
+                raise ResultTypeError(f"must evaluate to {_TYPES.get(result, result)}")
             program = Program(Evaluator(tree, self.variables), tree, self.variables)
             self._programs[expression, result] = program
             if len(self._programs) > CACHED:
                 self._programs.popitem(last=False)
+        else:
+            self._programs.move_to_end((expression, result))
         return program
 
 
@@ -61,8 +67,15 @@ class Program:
         self._slots = tuple(evaluator.slots)
         self._extra = [UNSET] * (evaluator.width - 2 - len(self._slots))
 
+    def uses(self, variable: str) -> bool:
+        return self._tree.mentions(variable)
+
     def estimate(self) -> int:
         """What it costs at most, by the sizes that the schema allows."""
+        return self.estimates()[1]
+
+    def estimates(self) -> tuple[int, int]:
+        """What it costs at least and at most."""
         return estimate(self._tree, self._variables)
 
     def evaluate(self, variables: Mapping[str, Any], budget: int = PER_CALL_LIMIT) -> Result:
@@ -71,10 +84,10 @@ class Program:
         frame = [self._compiled.cost, limit, *[variables.get(name, UNSET) for name in self._slots], *self._extra]
         try:
             value = self._compiled.run(frame)
-        except CELError as error:
-            return Result(None, frame[0], error)
         except CostExceeded as error:
             return Result(None, frame[0], error)
+        except FAULTS as fault:
+            return Result(None, frame[0], as_value(fault))
         if frame[0] > limit:
             return Result(None, frame[0], CostExceeded())
         return Result(value, frame[0])

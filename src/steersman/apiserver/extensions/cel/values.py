@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import re
 from collections.abc import Mapping
@@ -116,6 +117,8 @@ def type_name(value: Any) -> str:
     kind = value.__class__
     if kind in _NAMES:
         return _NAMES[kind]
+    if (name := getattr(value, "type_name", None)) is not None:
+        return str(name)
     return "map" if isinstance(value, Mapping) else str(getattr(value, "cel_type", kind.__name__))
 
 
@@ -142,8 +145,8 @@ def equal(left: Any, right: Any) -> bool:
     if kind is other:
         if kind is list:
             return len(left) == len(right) and all(map(equal, left, right))
-        if kind is dict:
-            if len(left) != len(right):
+        if isinstance(left, dict):
+            if len(left) != len(right) or getattr(left, "type_name", "") != getattr(right, "type_name", ""):
                 return False
             return all(key in right and equal(value, right[key]) for key, value in left.items())
         return bool(left == right)
@@ -170,18 +173,11 @@ def size(value: Any) -> int:
     raise no_such_overload()
 
 
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """Stands for any value of this size where costs are estimated."""
-
-    size: int
-
-
 def cost_size(value: Any) -> int:
     """How large a value counts: its elements, characters or bytes, one for anything else."""
     if value.__class__ in (str, bytes, list, dict):
         return len(value)
-    return int(value.size) if value.__class__ is Sized else 1
+    return 1
 
 
 def double_text(number: float) -> str:
@@ -278,6 +274,14 @@ def to_bool(value: Any) -> bool:
 
 def to_bytes(value: Any) -> bytes:
     return bytes(value) if value.__class__ is bytes else str(value).encode()
+
+
+def decoded(text: str) -> bytes:
+    """What a text of the format ``byte`` stands for."""
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        raise CELError("failed to decode byte string: illegal base64 data") from error
 
 
 def to_timestamp(value: Any) -> Timestamp:

@@ -17,6 +17,7 @@ from steersman.storage.watch_cache import CacheEvent, Entry
 
 from . import approval, naming
 from .cleanup import Cleanup
+from .rules import LateRules
 from .serving import Served, serve, signature
 
 log = logging.getLogger(__name__)
@@ -31,7 +32,7 @@ class Definitions:
     def __init__(self, registry: Registry, compiler: Compiler | None = None) -> None:
         self.ready = asyncio.Event()
         self._registry = registry
-        self._compiler = compiler or Compiler()
+        self._compiler = compiler or Compiler(LateRules())
         self._served: dict[str, Served] = {}
         self._names: dict[str, tuple[str, CustomResourceDefinitionNames | None]] = {}
         """The groups of all definitions and the names that they have been given."""

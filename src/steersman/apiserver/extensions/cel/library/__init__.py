@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from steersman.apiserver.extensions.cel.functions import Function
 
-from . import authorizing, formats, lists, networks, quantities, regexes, semvers, sets, strings, urls
+from . import authorizing, formats, lists, networks, orders, patches, quantities, regexes, semvers, sets, strings, urls
 
 FUNCTIONS: tuple[Function, ...] = (
     *strings.FUNCTIONS,
     *lists.FUNCTIONS,
+    *orders.FUNCTIONS,
     *regexes.FUNCTIONS,
     *urls.FUNCTIONS,
     *quantities.FUNCTIONS,
@@ -18,6 +19,9 @@ FUNCTIONS: tuple[Function, ...] = (
     *sets.FUNCTIONS,
     *authorizing.FUNCTIONS,
 )
+
+MUTATING: tuple[Function, ...] = patches.FUNCTIONS
+"""What expressions that change objects may call as well."""
 
 ABSTRACT = frozenset(
     (

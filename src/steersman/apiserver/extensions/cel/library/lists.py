@@ -6,12 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import elements, member, tenth
+from steersman.apiserver.extensions.cel.functions import elements, member
 from steersman.apiserver.extensions.cel.values import (
     Duration,
     UInt,
     comparable,
-    cost_size,
     equal,
     integer,
     span,
@@ -84,11 +83,6 @@ def last_index_of(items: Any, wanted: Any, offset: int | None = None) -> int:
     return next((index for index in range(len(items) - 1, -1, -1) if equal(items[index], wanted)), -1)
 
 
-def _searched(arguments: Any, _result: Any) -> int:
-    count = cost_size(arguments[0])
-    return tenth(count) if arguments[0].__class__ is str else count
-
-
 _INDEXING = ("list<dyn> dyn -> int", "string string -> int", "string string int -> int")
 
 FUNCTIONS = (
@@ -96,6 +90,6 @@ FUNCTIONS = (
     member("sum", total, *(f"list<{kind}> -> {kind}" for kind in ("int", "uint", "double", "duration")), cost=elements),
     member("min", least, *(f"list<{kind}> -> {kind}" for kind in _ORDERED), cost=elements),
     member("max", greatest, *(f"list<{kind}> -> {kind}" for kind in _ORDERED), cost=elements),
-    member("indexOf", index_of, *_INDEXING, cost=_searched),
-    member("lastIndexOf", last_index_of, *_INDEXING, cost=_searched),
+    member("indexOf", index_of, *_INDEXING, cost=elements),
+    member("lastIndexOf", last_index_of, *_INDEXING, cost=elements),
 )

@@ -9,6 +9,7 @@ from typing import Any
 
 from steersman.apiserver.extensions.cel.errors import CELError
 from steersman.apiserver.extensions.cel.functions import free, member, rebuilding, tenth, traversal
+from steersman.apiserver.extensions.cel.values import to_string
 
 IP, CIDR = "net.IP", "net.CIDR"
 _PREFIX = re.compile(r"0|[1-9]\d{0,2}", re.ASCII)
@@ -128,7 +129,10 @@ def _containing_cidr(arguments: Any, result: Any) -> int:
     return _containing(arguments, result) + tenth(arguments[0].address.max_prefixlen // 8) + 1
 
 
+_TEXTUAL = ("bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint", IP, CIDR)
+
 FUNCTIONS = (
+    free("string", to_string, *(f"{kind} -> string" for kind in _TEXTUAL)),
     free("isIP", is_ip, "string -> bool", cost=traversal),
     free("isCIDR", is_cidr, "string -> bool", cost=traversal),
     free("cidr", cidr, f"string -> {CIDR}", cost=traversal),

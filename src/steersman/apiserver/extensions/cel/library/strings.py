@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from steersman.apiserver.extensions.cel.errors import CELError
+from steersman.apiserver.extensions.cel.errors import CELError, CostExceeded
 from steersman.apiserver.extensions.cel.functions import free, member, rebuilding, tenth, traversal
 from steersman.apiserver.extensions.cel.values import cost_size, double_text, to_string
 
+_MOST = 100_000_000
+"""Characters of a result that nobody could pay for."""
+_PRECISION = 1000
 _LOWER = {code: code + 32 for code in range(65, 91)}
 _UPPER = {code: code - 32 for code in range(97, 123)}
 _SPACE = " \t\n\v\f\r\u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -44,6 +47,8 @@ def substring(text: str, start: int, end: int | None = None) -> str:
 
 
 def replace(text: str, old: str, new: str, count: int = -1) -> str:
+    if (text.count(old) if old else len(text) + 1) * len(new) > _MOST:
+        raise CostExceeded
     return text.replace(old, new, count)
 
 
@@ -79,6 +84,8 @@ def formatted(template: str, arguments: list[Any]) -> str:
         index = next(given, None)
         if index is None:
             raise CELError(f"index {len(arguments)} out of range")
+        if match[2] and int(match[2]) > _PRECISION:
+            raise CELError(f"precision {match[2]} is too large")
         try:
             return _one(arguments[index], match[3], int(match[2]) if match[2] else 6)
         except (TypeError, ValueError, OverflowError) as error:
@@ -137,6 +144,5 @@ FUNCTIONS = (
     member("trim", lambda s: s.strip(_SPACE), "string -> string", cost=traversal),
     member("join", join, "list<string> -> string", "list<string> string -> string", cost=_joined),
     member("format", formatted, "string list<dyn> -> string", cost=traversal),
-    member("reverse", lambda s: s[::-1], "string -> string", cost=traversal),
     free("strings.quote", quote, "string -> string", cost=traversal),
 )
