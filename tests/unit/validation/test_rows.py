@@ -6,12 +6,16 @@ from types import ModuleType
 
 import pytest
 
-from . import apps, definitions, small_groups, storage
+from . import admission, apps, certificates, definitions, devices, slices, small_groups, storage
 from .objects import Change, Row, Valid
 
 GROUPS: dict[str, ModuleType] = {
+    "admission": admission,
     "apps": apps,
+    "certificates": certificates,
     "definitions": definitions,
+    "devices": devices,
+    "slices": slices,
     "small_groups": small_groups,
     "storage": storage,
 }
@@ -23,19 +27,25 @@ ROWS: list[tuple[ModuleType, Row]] = [(group, row) for group in GROUPS.values() 
 CHANGES: list[tuple[ModuleType, Change]] = [(group, row) for group in GROUPS.values() for row in group.CHANGES]
 
 
+def _identified(value: ModuleType | Row | Change) -> str:
+    if isinstance(value, ModuleType):
+        return value.__name__.rpartition(".")[2]
+    return f"{value[0]}-{value[1][:60]}"
+
+
 @pytest.mark.parametrize("valid", [valid for _, valid in KINDS], ids=[name for name, _ in KINDS])
 def test_a_valid_one_passes(valid: Valid) -> None:
     assert valid.faults() == []
     assert valid.change("{}", "{}") == []
 
 
-@pytest.mark.parametrize(("group", "row"), ROWS)
+@pytest.mark.parametrize(("group", "row"), ROWS, ids=_identified)
 def test_new_ones(group: ModuleType, row: Row) -> None:
     kind, patch, faults = row
     assert group.KINDS[kind].faults(patch) == faults
 
 
-@pytest.mark.parametrize(("group", "row"), CHANGES)
+@pytest.mark.parametrize(("group", "row"), CHANGES, ids=_identified)
 def test_changes(group: ModuleType, row: Change) -> None:
     assert group.KINDS[row.kind].change(row.old, row.new, row.subresource) == row.faults
 

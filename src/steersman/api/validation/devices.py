@@ -278,7 +278,7 @@ def _device_status(
     faults.grammar(f"{path}.device", device.device, names.dns1123_label)
     _share(faults, device.share_id, path)
     if (device.driver, device.pool, device.device, device.share_id) not in allocated:
-        shown = "/".join((device.driver, device.pool, device.device, device.share_id))
+        shown = "/".join(filter(None, (device.driver, device.pool, device.device, device.share_id)))
         faults.invalid(path, shown, "must be an allocated device in the claim")
     faults.fewer(f"{path}.conditions", len(device.conditions), MAX_CONDITIONS)
     conditions(faults, device.conditions, f"{path}.conditions")
