@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, extending, large, node, starting
+from . import api, extending, large, node, rules, starting
 from .result import Row
 from .setting import Setting
 
@@ -22,5 +22,6 @@ GROUPS = (
     Group(api.NAMES, api.measure),
     Group(large.NAMES, large.measure),
     Group(extending.NAMES, extending.measure),
+    Group(rules.NAMES, rules.measure),
     Group(node.NAMES, node.measure),
 )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.api import codecs
+from steersman.api.errors import FieldError
+from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, JSONSchemaProps
 from steersman.api.types.apiregistration_v1 import APIService, APIServiceCondition
 from steersman.api.types.meta_v1 import DeleteOptions
+from steersman.api.validation.schemas import as_schema
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMINATING, set_condition
 from steersman.apiserver.registry.deletion import Outcome
@@ -36,6 +39,15 @@ class CustomResourceDefinitionStrategy(Strategy):
                 stored_versions=[*old.status.stored_versions, stored],
             )
 
+    def validate(self, context: Context, new: CustomResourceDefinition) -> list[FieldError]:
+        return super().validate(context, new) or _rule_faults(new, None)
+
+    def validate_update(
+        self, context: Context, new: CustomResourceDefinition, old: CustomResourceDefinition, subresource: str
+    ) -> list[FieldError]:
+        faults = super().validate_update(context, new, old, subresource)
+        return faults if faults or subresource else _rule_faults(new, old)
+
     def begin_delete(self, obj: CustomResourceDefinition, options: DeleteOptions, now: datetime) -> Outcome:
         """The first request has the objects deleted; what is defined goes when they have gone."""
         if obj.metadata.deletion_timestamp is None and FINALIZER not in obj.metadata.finalizers:
@@ -52,6 +64,31 @@ def _storage_version(definition: CustomResourceDefinition) -> str:
 def _store_version(definition: CustomResourceDefinition) -> None:
     if stored := _storage_version(definition):
         definition.status.stored_versions = [stored]
+
+
+def _rule_faults(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[FieldError]:
+    """Of validation rules in schemas that are new: what was accepted once stays so."""
+    former = {version.name: version.schema for version in old.spec.versions} if old is not None else {}
+    versions = new.spec.versions
+    shared = all(version.schema == versions[0].schema for version in versions)
+    faults: list[FieldError] = []
+    for index, version in enumerate(versions[:1] if shared else versions):
+        schema = version.schema.open_apiv3_schema if version.schema is not None else None
+        if schema is None or former.get(version.name) == version.schema or not _has_rules(schema):
+            continue
+        # Few definitions have rules, and CEL is much to import.
+        from steersman.apiserver.extensions import rule_definitions
+
+        above = "spec.validation" if shared else f"spec.versions[{index}].schema"
+        faults += rule_definitions.faults(codecs.to_builtins(schema), f"{above}.openAPIV3Schema")
+    return faults
+
+
+def _has_rules(schema: JSONSchemaProps) -> bool:
+    if schema.x_kubernetes_validations:
+        return True
+    below = (schema.items, schema.additional_properties, *schema.properties.values())
+    return any(_has_rules(each) for each in map(as_schema, below) if each is not None)
 
 
 class APIServiceStrategy(Strategy):
