@@ -318,7 +318,7 @@ async def test_a_request_that_had_begun_when_the_stop_came_is_answered() -> None
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET /late HTTP/1.1\r\n")
         async with asyncio.timeout(5):
-            while not any(connection.reading_since for connection in server.connections):
+            while not any(connection.busy for connection in server.connections):
                 await asyncio.sleep(0.01)
             stopping = asyncio.create_task(server.stop())
             await asyncio.sleep(0)

@@ -1,7 +1,8 @@
 """HTTP/1.1 over TLS on ``httptools`` and asyncio.
 
-:mod:`.protocol` is a connection, :mod:`.server` the set of them, :mod:`.messages` what handlers see: a request
-in, and a :class:`~.messages.Response`, a :class:`~.messages.Stream` or an :class:`~.messages.Upgrade` out.
+:mod:`.protocol` is the life of a connection, :mod:`.reading` its requests, :mod:`.answering` its answers,
+:mod:`.server` the set of all connections, :mod:`.messages` what handlers see: a request in, and a
+:class:`~.messages.Response`, a :class:`~.messages.Stream` or an :class:`~.messages.Upgrade` out.
 Nothing here knows of Kubernetes; only ``http/1.1`` is offered by ALPN.  Time-outs are enforced by one sweep a
 second over all connections, not by a timer each.
 """

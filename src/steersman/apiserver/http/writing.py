@@ -44,8 +44,10 @@ def head(
     if content_type:
         lines.append(f"Content-Type: {content_type}")
     lines += extra
-    text = "\r\n".join(line.replace("\r", "").replace("\n", " ") for line in lines)
+    text = "\r\n".join(lines)
     if text:
+        if text.count("\r") != len(lines) - 1 or text.count("\n") != len(lines) - 1:
+            text = "\r\n".join(line.replace("\r", "").replace("\n", " ") for line in lines)
         parts.append(text.encode("utf-8", "replace") + b"\r\n")
     if length is not None:
         parts.append(b"Content-Length: %d\r\n" % length)
