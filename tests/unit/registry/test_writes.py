@@ -20,6 +20,7 @@ from steersman.apiserver.registry.metadata import SUFFIX_ALPHABET
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch, Selectors
 from steersman.client.local import LocalClient
+from steersman.storage.watch_cache import CacheEvent, Entry
 
 from .conftest import config_map, context, pod
 
@@ -385,3 +386,19 @@ async def test_nobody_starves_who_writes_what_everybody_writes(client: LocalClie
 
     await asyncio.gather(*map(write, range(100)))
     assert len((await client.get(v1.ConfigMap, "cm", "default")).data) == 101
+
+
+async def test_what_is_gone_is_answered_at_the_revision_at_which_it_went(
+    client: LocalClient, registry: Registry
+) -> None:
+    await client.create(pod(node_name="n"))
+    handler = registry.handler_of(v1.Pod)
+    events: list[CacheEvent] = []
+    handler.cache.subscribe(handler.resource.key(), handler.cache.revision, events.append)
+    first = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=30))
+    assert isinstance(first, Entry)
+    gone = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
+    assert isinstance(gone, Entry)
+    assert gone.revision == events[-1].revision > first.revision
+    assert gone.object.metadata.resource_version == str(gone.revision)
+    assert gone.object.metadata.deletion_grace_period_seconds == 0

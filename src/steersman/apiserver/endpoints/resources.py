@@ -108,8 +108,9 @@ class Resources:
             # Authorized as a watch, by the prefix of its path: nothing else may come of it.
             raise no_method()
         namespace = info.namespace
+        name = info.parts[1] if len(info.parts) > 1 else ""
         if resource.name == "namespaces" and not resource.group:
-            if namespace and namespace != info.name:
+            if namespace and namespace != name:
                 # A namespace below another one: authorized there, it would be served from everywhere.
                 raise no_route()
             namespace = ""
@@ -118,7 +119,6 @@ class Resources:
         handler = self._handler(resource)
         if handler is None:
             raise no_route()
-        name = info.parts[1] if len(info.parts) > 1 else ""
         if name and resource.namespaced and not namespace:
             raise no_route()
         _check_segment(name)

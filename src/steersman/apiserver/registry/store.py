@@ -495,8 +495,9 @@ class Handler(Reader):
             if outcome == "unchanged":
                 return entry
             if outcome == "remove":
-                if dry_run or await self._remove(entry, obj):
-                    return self._gone(entry)
+                revision = entry.revision if dry_run else await self._remove(entry, obj)
+                if revision:
+                    return self._gone(entry, obj, revision)
                 entry = await self._reread(entry.key)
                 continue
             obj.metadata.resource_version = ""
@@ -509,20 +510,21 @@ class Handler(Reader):
                 entry = self._entry_of(failure.current[entry.key])
         raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
 
-    async def _remove(self, entry: Entry[Any], obj: Any) -> bool:
-        """Take an object out of the store; False when it has changed meanwhile."""
+    async def _remove(self, entry: Entry[Any], obj: Any) -> int:
+        """Take an object out of the store; the revision of that, 0 when the object has changed meanwhile."""
         try:
-            await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
+            return await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
         except CompareFailed:
-            return False
+            return 0
         except StoreError as error:
             raise unavailable(error) from error
-        return True
 
-    def _gone(self, entry: Entry[Any]) -> Entry[Any] | Status:
+    def _gone(self, entry: Entry[Any], obj: Any, revision: int) -> Entry[Any] | Status:
+        """What is answered of an object that is gone: its last state, at the revision at which it went."""
+        meta = obj.metadata
         if self.resource.qualified_name in RETURNS_DELETED:
-            return entry
-        meta = entry.object.metadata
+            meta.resource_version = ""
+            return Entry(entry.key, revision, splice(codecs.encode(obj), revision), self.decode)
         details = StatusDetails(name=meta.name, group=self.resource.group, kind=self.resource.name, uid=meta.uid)
         return Status(status="Success", details=details)
 
