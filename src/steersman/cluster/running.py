@@ -22,6 +22,10 @@ SETTLED = 2.0
 """Seconds after which modules, types and tables are there: what lives then is not looked at by the collector again."""
 
 
+SWITCH_INTERVAL = 0.001
+"""Seconds that a thread which works on a large object lets the loop wait; Python's own five are felt by everybody."""
+
+
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
     """Run a process until it ends or SIGTERM or SIGINT cancels it; logs go to stderr."""
     logging.basicConfig(
@@ -33,6 +37,7 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None
     for name in ("asyncio", "aiohttp", "grpc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     preflight.raise_file_limit()
+    sys.setswitchinterval(SWITCH_INTERVAL)
     uvloop.run(_until_signalled(main()))
 
 

@@ -60,10 +60,20 @@ class Entry(Generic[T]):
         """The decoded object, shared by everybody: do not change it."""
         found = self._object
         if found is None:
-            found = self._object = self._decode(self.raw)
+            found = self._decode(self.raw)
+            self.keep(found)
+        return found
+
+    def decoded(self) -> T:
+        """A decoded object of the caller's own; may be called in any thread."""
+        return self._decode(self.raw)
+
+    def keep(self, obj: T) -> None:
+        """Share what was decoded elsewhere."""
+        if self._object is None:
+            self._object = obj
             if self._recent is not None:
                 self._recent.add(self)
-        return found
 
     def forget(self) -> bool:
         """Let the decoded object go, unless somebody else holds it: then it costs nothing, and stays shared."""

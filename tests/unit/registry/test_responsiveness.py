@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -17,10 +18,14 @@ from steersman.apiserver.endpoints.representation import PLAIN, Form
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.reading import Reader
+from steersman.apiserver.registry.registry import Registry
+from steersman.client.client import Patch
+from steersman.client.local import LocalClient
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Put
 from steersman.storage.watch_cache import WatchCache
 
+from .conftest import context
 from .test_reads import Recorder
 
 RESOURCE = builtin_scheme().for_type(v1.Pod)
@@ -120,3 +125,23 @@ async def test_compaction(store: MemoryStore) -> None:
             await store.commit([Put("/registry/other", b"{}")])
 
     assert await longest_turn(compact) < LIMIT
+
+
+async def test_large_objects_are_worked_on_elsewhere(client: LocalClient, registry: Registry) -> None:
+    handler = registry.handler_of(v1.ConfigMap)
+    data = {f"key{number}": "v" for number in range(20_000)}
+    tree = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "big"}, "data": data}
+    body = msgspec.json.encode(tree)
+    numbers = count()
+    changes = [msgspec.json.encode({"data": dict.fromkeys(data, value)}) for value in ("a", "b", "c")]
+
+    async def apply() -> None:
+        patch = Patch("application/apply-patch+yaml", body, f"manager-{next(numbers)}")
+        await handler.patch(context(size=len(body)), "default", "big", patch)
+
+    async def merge() -> None:
+        patch = Patch("application/merge-patch+json", changes.pop())
+        await handler.patch(context(size=len(body)), "default", "big", patch)
+
+    assert await longest_turn(apply) < LIMIT
+    assert await longest_turn(merge) < LIMIT

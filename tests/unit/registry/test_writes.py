@@ -402,3 +402,24 @@ async def test_what_is_gone_is_answered_at_the_revision_at_which_it_went(
     assert gone.revision == events[-1].revision > first.revision
     assert gone.object.metadata.resource_version == str(gone.revision)
     assert gone.object.metadata.deletion_grace_period_seconds == 0
+
+
+async def test_who_loses_a_race_waits_in_line(client: LocalClient, registry: Registry) -> None:
+    """Every one of many writers gets through, and all of them together try a few times each, not once per rival."""
+    await client.create(config_map())
+    handler, writers, tries = registry.handler_of(v1.ConfigMap), 300, 0
+
+    async def write(number: int) -> None:
+        def change(obj: v1.ConfigMap) -> None:
+            nonlocal tries
+            tries += 1
+            obj.data[f"k{number}"] = "v"
+
+        await handler.modify(context(), "default", "cm", change)
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(writers):
+            group.create_task(write(number))
+    assert len((await client.get(v1.ConfigMap, "cm", "default")).data) == writers
+    assert tries < 4 * writers
+    assert not handler._turns._lines

@@ -79,7 +79,8 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         if apply:
             raise invalid(kind, "", [required("fieldManager", "is required for apply patch")], GROUP)
         manager = agent.split("/", 1)[0][:128]
-        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings)
+        size = len(request.body)
+        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings, size=size)
     faults: list[FieldError] = []
     dry_run = request.query.get("dryRun", [])
     validation = request.parameter("fieldValidation")
@@ -103,6 +104,7 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         field_validation=validation,
         user_agent=agent,
         warnings=request.warnings,
+        size=len(request.body),
     )
 
 

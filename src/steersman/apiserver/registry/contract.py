@@ -20,9 +20,10 @@ class Context(msgspec.Struct):
     ``field_validation`` is ``Strict``, ``Warn``, ``Ignore`` or empty; ``warnings`` collects what the response's
     ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
     it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
-    not the stored one.  ``unchecked`` passes validation by: the server itself may list itself under an address, such
-    as a loopback one, that nobody else may write down.  ``applies`` says that what is written carries its managers
-    already, as an application does.
+    not the stored one.  ``own_endpoints``: the server lists itself, and passes validation by, because it may have an
+    address, such as a loopback one, that nobody else may write down.
+    ``applies`` says that what is written carries its managers already, as an application does.  ``size`` is that of the
+    request's body in bytes.
     """
 
     user: User
@@ -32,9 +33,10 @@ class Context(msgspec.Struct):
     user_agent: str = ""
     warnings: list[str] = []
     may_create: Callable[[], Awaitable[None]] | None = None
-    unchecked: bool = False
+    own_endpoints: bool = False
     served_as: str = ""
     applies: bool = False
+    size: int = 0
 
     def note(self, warnings: Sequence[str]) -> None:
         """Warn of something, once."""

@@ -39,7 +39,7 @@ TIME_TO_LEAVE = 0.5
 _CONTEXT = Context(
     User("system:apiserver", ("system:masters", "system:authenticated")),
     field_manager="kube-apiserver",
-    unchecked=True,
+    own_endpoints=True,
 )
 
 

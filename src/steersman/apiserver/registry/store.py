@@ -17,6 +17,7 @@ from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
 from steersman.api.errors import (
     MODIFIED,
+    FieldError,
     StatusError,
     already_exists,
     bad_request,
@@ -50,15 +51,19 @@ from steersman.storage.watch_cache import Entry, WatchCache, splice
 from . import metadata
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
+from .heavy import LARGE, HeavyWork
 from .patching import patched, read_configuration
 from .reading import Reader, unavailable
 from .reset_fields import reset_fields
 from .scaling import Scaling
 from .seams import Clock
 from .strategy import Reservation, Strategy, Transform
+from .turns import Turn, Turns
 
 _MAX_ATTEMPTS = 1000
-"""Upstream tries without end; of N who write one object all the time, each wins one race in N."""
+"""Upstream tries without end; here those who lose write one after the other."""
+
+_heavy = HeavyWork()
 
 
 class Handler(Reader):
@@ -84,6 +89,7 @@ class Handler(Reader):
         self._store = store
         self._admission = admission
         self._clock = clock
+        self._turns = Turns()
 
     def view(self, version: str) -> View | None:
         """How the objects look in another version, None for one that is not known."""
@@ -100,10 +106,18 @@ class Handler(Reader):
             raise StatusError(
                 Status(status="Failure", code=500, message="resourceVersion should not be set on objects to be created")
             )
-        apply_defaults(obj)
-        if not context.applies:
-            version = context.served_as or self.resource.group_version
-            self._fields.created(obj, context.field_manager, version, self._reset_by(""))
+        large = context.size > LARGE
+
+        def complete() -> None:
+            apply_defaults(obj)
+            if not context.applies:
+                version = context.served_as or self.resource.group_version
+                self._fields.created(obj, context.field_manager, version, self._reset_by(""))
+
+        if large:
+            await _heavy.do(complete)
+        else:
+            complete()
         request = Request(
             "CREATE",
             self.resource,
@@ -124,8 +138,13 @@ class Handler(Reader):
         metadata.fill_new(meta, self._clock())
         self.strategy.prepare_create(context, obj)
         await self.strategy.authorize(context, obj, None)
-        if not context.unchecked and (faults := self.strategy.validate(context, obj)):
-            raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
+        if not context.own_endpoints:
+
+            def check() -> list[FieldError]:
+                return self.strategy.validate(context, obj)
+
+            if faults := await _heavy.do(check) if large else check():
+                raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
         request.name = meta.name
         await self._admission.validate(request)
         for _ in range(metadata.NAME_ATTEMPTS if generated else _MAX_ATTEMPTS):
@@ -267,30 +286,44 @@ class Handler(Reader):
         """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation."""
         entry = await self._present(namespace, name)
         current = False
-        for _ in range(_MAX_ATTEMPTS):
-            if entry is None:
-                raise not_found(self.resource.name, name, self.resource.group)
-            obj = codecs.copy(entry.object)
-            try:
-                change(obj)
-            except StatusError:
-                if current or (newer := await self._current(entry)) is entry:
-                    raise
-                entry, current = newer, True
-                continue
-            obj.metadata.resource_version = ""
-            value = codecs.encode(obj)
-            raw = splice(value, entry.revision)
-            if not current and raw == entry.raw and (newer := await self._current(entry)) is not entry:
-                entry, current = newer, True
-                continue
-            if dry_run or raw == entry.raw:
-                return Entry(entry.key, entry.revision, raw, self.decode)
-            try:
-                return await self._commit(Put(entry.key, value, entry.revision), None)
-            except CompareFailed as error:
-                entry = self._entry_of(error.current[entry.key])
-        raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+        turn: Turn | None = None
+        try:
+            for _ in range(_MAX_ATTEMPTS):
+                if entry is None:
+                    raise not_found(self.resource.name, name, self.resource.group)
+                obj = codecs.copy(entry.object)
+                try:
+                    change(obj)
+                except StatusError:
+                    if current or (newer := await self._current(entry)) is entry:
+                        raise
+                    entry, current = newer, True
+                    continue
+                obj.metadata.resource_version = ""
+                value = codecs.encode(obj)
+                raw = splice(value, entry.revision)
+                if not current and raw == entry.raw and (newer := await self._current(entry)) is not entry:
+                    entry, current = newer, True
+                    continue
+                if dry_run or raw == entry.raw:
+                    return Entry(entry.key, entry.revision, raw, self.decode)
+                try:
+                    return await self._commit(Put(entry.key, value, entry.revision), None)
+                except CompareFailed as error:
+                    turn, entry = await self._line_up(turn, entry.key, self._entry_of(error.current[entry.key]))
+            raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+        finally:
+            if turn is not None:
+                turn.end()
+
+    async def _line_up(self, turn: Turn | None, key: str, found: Entry[Any] | None) -> tuple[Turn, Entry[Any] | None]:
+        """After a lost race: wait for a turn, and look at what the object is then; ``found`` is what the store has."""
+        if turn is not None:
+            return turn, found
+        turn = await self._turns.wait(key)
+        known = self.cache.get(key)
+        newer = found is not None and known is not None and known.revision > found.revision
+        return turn, known if newer else found
 
     def _reset_by(self, subresource: str) -> Fields:
         """What a write through a subresource leaves alone."""
@@ -319,74 +352,89 @@ class Handler(Reader):
         """
         entry = await self._present(namespace, name)
         current = False
-        for _ in range(_MAX_ATTEMPTS):
-            if entry is None:
-                if not create:
-                    raise not_found(self.resource.name, name, self.resource.group)
-                obj = transform(None)
-                metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
-                obj.metadata.resource_version = ""
-                if context.may_create is not None:
-                    await context.may_create()
+        turn: Turn | None = None
+        try:
+            for _ in range(_MAX_ATTEMPTS):
+                if entry is None:
+                    if not create:
+                        raise not_found(self.resource.name, name, self.resource.group)
+                    large = context.size > LARGE
+                    obj = await _heavy.do(lambda: transform(None)) if large else transform(None)
+                    metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
+                    obj.metadata.resource_version = ""
+                    if context.may_create is not None:
+                        await context.may_create()
+                    try:
+                        return await self.create(context, namespace, obj), True
+                    except StatusError as error:
+                        if error.reason != "AlreadyExists":
+                            raise
+                        entry = await self._present(namespace, name)
+                        continue
                 try:
-                    return await self.create(context, namespace, obj), True
-                except StatusError as error:
-                    if error.reason != "AlreadyExists":
+                    new = await self._prepared(context, namespace, name, transform, subresource, entry)
+                except StatusError:
+                    if once or current or (newer := await self._current(entry)) is entry:
                         raise
-                    entry = await self._present(namespace, name)
+                    entry, current = newer, True
                     continue
-            try:
-                new = await self._prepared(context, namespace, name, transform, subresource, entry)
-            except StatusError:
-                if once or current or (newer := await self._current(entry)) is entry:
-                    raise
-                entry, current = newer, True
-                continue
-            old = entry.object
-            if self.strategy.released(new):
-                if context.dry_run or await self._remove(entry, new):
-                    # Without its finalizers: who took the last one away is told that it is away.
-                    new.metadata.resource_version = ""
-                    raw = splice(codecs.encode(new), entry.revision)
-                    return Entry(entry.key, entry.revision, raw, self.decode), False
-                entry = await self._reread(entry.key)
-                continue
-            reservation = await self.strategy.reserve(new, old)
-            new.metadata.resource_version = ""
-            value = codecs.encode(new)
-            raw = splice(value, entry.revision)
-            if raw == entry.raw and not (reservation is not None and reservation.operations):
-                if current or (newer := await self._current(entry)) is entry:
-                    return entry, False
-                entry, current = newer, True
-                continue
-            if context.dry_run:
-                if await self._obtainable(reservation):
-                    return Entry(entry.key, entry.revision, raw, self.decode), False
-                continue
-            try:
-                return await self._commit(Put(entry.key, value, entry.revision), reservation), False
-            except CompareFailed as error:
-                if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
-                    raise lost from None
-                if entry.key in error.current:
-                    entry = self._entry_of(error.current[entry.key])
-        raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+                old = entry.object
+                if self.strategy.released(new):
+                    if context.dry_run or await self._remove(entry, new):
+                        # Without its finalizers: who took the last one away is told that it is away.
+                        new.metadata.resource_version = ""
+                        raw = splice(codecs.encode(new), entry.revision)
+                        return Entry(entry.key, entry.revision, raw, self.decode), False
+                    entry = await self._reread(entry.key)
+                    continue
+                reservation = await self.strategy.reserve(new, old)
+                new.metadata.resource_version = ""
+                value = codecs.encode(new)
+                raw = splice(value, entry.revision)
+                if raw == entry.raw and not (reservation is not None and reservation.operations):
+                    if current or (newer := await self._current(entry)) is entry:
+                        return entry, False
+                    entry, current = newer, True
+                    continue
+                if context.dry_run:
+                    if await self._obtainable(reservation):
+                        return Entry(entry.key, entry.revision, raw, self.decode), False
+                    continue
+                try:
+                    return await self._commit(Put(entry.key, value, entry.revision), reservation), False
+                except CompareFailed as error:
+                    if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
+                        raise lost from None
+                    if entry.key in error.current:
+                        found = self._entry_of(error.current[entry.key])
+                        turn, entry = await self._line_up(turn, entry.key, found)
+            raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
+        finally:
+            if turn is not None:
+                turn.end()
 
     async def _prepared(
         self, context: Context, namespace: str, name: str, transform: Transform, subresource: str, entry: Entry[Any]
     ) -> Any:
         """The object that would be written over an entry, admitted and valid."""
+        large = context.size + len(entry.raw) > LARGE
+        if large and entry.peek() is None:
+            entry.keep(await _heavy.do(entry.decoded))
         old = entry.object
-        new = transform(entry)
+
+        def change() -> Any:
+            new = transform(entry)
+            metadata.check_namespace(self.resource, new.metadata, namespace)
+            metadata.check_name(new.metadata, name)
+            metadata.check_uid(self.resource, new.metadata, old.metadata.uid, namespace, name)
+            apply_defaults(new)
+            if not context.applies:
+                version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
+                self._fields.updated(new, old, context.field_manager, version, subresource, ignored)
+            return new
+
+        new = await _heavy.do(change) if large else change()
         meta = new.metadata
-        metadata.check_namespace(self.resource, meta, namespace)
-        metadata.check_name(meta, name)
-        metadata.check_uid(self.resource, meta, old.metadata.uid, namespace, name)
-        apply_defaults(new)
-        if not context.applies:
-            version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
-            self._fields.updated(new, old, context.field_manager, version, subresource, ignored)
         request = Request(
             "UPDATE",
             self.resource,
@@ -417,8 +465,13 @@ class Handler(Reader):
         else:
             self.strategy.prepare_update(context, new, old)
         await self.strategy.authorize(context, new, old)
-        if not context.unchecked and (faults := self.strategy.validate_update(context, new, old, subresource)):
-            raise invalid(self.resource.kind, name, faults, self.resource.group)
+        if not context.own_endpoints:
+
+            def check() -> list[FieldError]:
+                return self.strategy.validate_update(context, new, old, subresource)
+
+            if faults := await _heavy.do(check) if large else check():
+                raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new
 

@@ -1,0 +1,27 @@
+"""Work on large objects, which must not keep the loop from serving everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+LARGE = 32 * 1024
+"""Bytes of JSON, of body and present object together, beyond which an object is worked on in a thread.
+
+What is smaller takes a millisecond or two, less than it takes to be noticed.
+"""
+
+
+class HeavyWork:
+    """Does the work for one large object at a time: a second thread would only share the interpreter with the first."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def do(self, work: Callable[[], T]) -> T:
+        """Do it in a thread.  What is worked on MUST belong to the caller, or be changed by nobody."""
+        async with self._turn:
+            return await asyncio.to_thread(work)
