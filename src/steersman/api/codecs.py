@@ -270,7 +270,7 @@ def _unstructured_from_json(type_: type[Any], data: bytes, validation: str) -> t
     repeated: list[str] = []
     try:
         tree = msgspec.json.decode(data)
-        suspicious = validation != "Ignore" and len(_encoder.encode(tree)) != len(data.rstrip())
+        suspicious = validation != "Ignore" and not _means_all(data, tree)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         tree, suspicious = None, True
     if suspicious:
@@ -297,10 +297,15 @@ def _from_json(type_: type[T], data: bytes, validation: str) -> tuple[T, list[st
         tree = msgspec.json.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # in a member that the type does not have
         tree = None
-    # Compact JSON without members that occur twice is as long as what it means: no need to look for them then.
-    if tree is None or len(_encoder.encode(tree)) != len(data.rstrip()) or validation == "Strict":
+    if tree is None or validation == "Strict" or not _means_all(data, tree):
         tree = load_members(data)
     return obj, _unknown(type_, tree)
+
+
+def _means_all(data: bytes, tree: Any) -> bool:
+    """Whether JSON, but for its space, is as long as what it means: then no member occurs twice."""
+    size = len(_encoder.encode(tree))
+    return size == len(data.rstrip()) or size == len(msgspec.json.format(data, indent=-1))
 
 
 def _unknown(type_: type[Any], tree: Any) -> list[str]:
