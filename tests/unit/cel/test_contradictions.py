@@ -41,7 +41,7 @@ ATOMS = st.one_of(
     st.builds("{} {} {} == {}".format, COUNTS, st.sampled_from(["+", "-", "*", "/", "%"]), COUNTS, COUNTS),
     st.builds("{} {} {}".format, TEXTS, st.sampled_from(["==", "<", ">="]), TEXTS),
     st.builds("({} + {}).{}({})".format, TEXTS, TEXTS, st.sampled_from(["contains", "startsWith", "matches"]), TEXTS),
-    st.builds("{}.{}".format, TEXTS, st.sampled_from(["lowerAscii() != ''", "find('[a-z') != ''", "size() > 1"])),
+    st.builds("{}.{}".format, TEXTS, st.sampled_from(["lowerAscii() != ''", "find('[a-z]') != ''", "size() > 1"])),
     st.builds("({}).{}(v, v == {})".format, LISTS, st.sampled_from(["all", "exists", "exists_one"]), TEXTS),
     st.builds("({}).{}".format, LISTS, st.sampled_from(["join(',') == ''", "isSorted()", "max() > 'a'", "size() > 0"])),
     st.builds("({}).{}".format, SETS, st.sampled_from(["sum() > 1", "min() == 1", "distinct().size() == 1"])),

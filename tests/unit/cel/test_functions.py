@@ -40,6 +40,8 @@ optional.of(1).optMap(v, v + 1).value() == 2
 'Ab'.lowerAscii() == 'ab' && 'Ab'.upperAscii() == 'AB' && ' a '.trim() == 'a'
 'abcabc'.indexOf('c', 3) == 5 && 'abcabc'.lastIndexOf('a') == 3
 '%s %d %.2f %x %%'.format(['a', 3, 2.5, 255]) == 'a 3 2.50 ff %'
+'%e'.format([3.14]) == '3.140000 \u00d7 10\u2070\u2070' && '%.1f'.format([12345.67]) == '12,345.7'
+'%d %s %f %s'.format([1, 'abc', 1.0, duration('1m')]) == '1 abc 1.000000 60s'
 '%s'.format([[1, 'a', true]]) == '[1, a, true]'
 [1, 1, 3].isSorted() && !['b', 'a'].isSorted()
 [1, 2].sum() == 3 && [duration('1s')].sum() == duration('1s') && [2, 1].max() == 2 && [2, 1].min() == 1
@@ -62,9 +64,9 @@ format.dns1123Label().validate('A').hasValue() && !format.dns1123Label().validat
 format.named('uuid').value().validate('x').value() == ['does not match the UUID format']
 !format.named('nothing').hasValue()
 sets.contains([1, 2], [2]) && sets.equivalent([1, 1], [1]) && !sets.intersects([1], [2])
-[[1], [2, [3]]].flatten() == [1, 2, [3]] && [[1, [2]]].flatten(2) == [1, 2] && lists.range(3) == [0, 1, 2]
+[[1], [2, 3]].flatten() == [1, 2, 3] && [[[1], [2]]].flatten(2) == [1, 2] && lists.range(3) == [0, 1, 2]
 [3, 1, 2].sort() == [1, 2, 3] && ['ab', 'c'].sortBy(s, s.size()) == ['c', 'ab'] && [1, 2].reverse() == [2, 1]
-[1, 2, 3].slice(1, 2) == [2] && [1, 1.0, 2].distinct() == [1, 2] && [1, 2].first().value() == 1
+[1, 2, 3].slice(1, 2) == [2] && [dyn(1), 1.0, 2].distinct() == [1, 2] && [1, 2].first().value() == 1
 ![].last().hasValue() && [1, 2].last().value() == 2
 """
 
@@ -105,3 +107,27 @@ UNKNOWN = ("math.abs(1)", "cel.bind(a, 1, a)", "base64.encode(b'a')", "'ab'.reve
 def test_what_kubernetes_does_not_have_is_refused(expression):
     with pytest.raises(CompileError):
         ENVIRONMENT.compile(expression, "dyn")
+
+
+LITERALS = (
+    ("[1, 'a'] == [2]", "<input>:1:5: expected type 'int' but found 'string'\n | [1, 'a'] == [2]\n | ....^"),
+    ("[[1], ['a']].size() == 2", "expected type 'list(int)' but found 'list(string)'"),
+    ("{'a': 1, 'b': true}.a == 1", "expected type 'int' but found 'bool'"),
+    ("{1: 1, 'b': 1}.size() == 1", "expected type 'int' but found 'string'"),
+    ("duration('1x') > duration('1s')", "<input>:1:10: invalid duration argument"),
+    ("timestamp('today') == timestamp('2020-01-01T00:00:00Z')", "invalid timestamp argument"),
+    ("'a'.find('[') == ''", "program instantiation failed: error parsing regexp: "),
+    ("'a'.matches('[')", "<input>:1:13: invalid matches argument"),
+)
+
+
+@pytest.mark.parametrize(("expression", "message"), LITERALS)
+def test_literals_are_looked_at_when_compiled(expression, message):
+    with pytest.raises(CompileError) as refused:
+        ENVIRONMENT.compile(expression)
+    assert message in str(refused.value)
+
+
+@pytest.mark.parametrize("expression", ["[x, 1] != []", "[dyn(1), 'a'] != []", "{'a': x, 'b': 1}.size() == 2"])
+def test_what_is_only_known_later_may_be_mixed(expression):
+    assert ENVIRONMENT.compile(expression).evaluate({"x": 1}).value is True

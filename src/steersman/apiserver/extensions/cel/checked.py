@@ -10,12 +10,14 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 _KINDS = {"int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "double": 1}
 _MESSAGES = {
     "Any": "type_url:1:string value:2:bytes",
-    "CheckedExpr": "reference_map:2:*ReferenceEntry type_map:3:*TypeEntry expr:4:Expr",
+    "CheckedExpr": "reference_map:2:*ReferenceEntry type_map:3:*TypeEntry expr:4:Expr source_info:5:SourceInfo",
+    "SourceInfo": "positions:4:*Position",
+    "Position": "key:1:int64 value:2:int32",
     "ReferenceEntry": "key:1:int64 value:2:Reference",
     "TypeEntry": "key:1:int64 value:2:Type",
     "Reference": "name:1:string overload_id:3:*string value:4:Constant",
     "Nothing": "",
-    "Type": "dyn:1:Nothing null:2:int32 primitive:3:int32 wrapper:4:int32 well_known:5:int32 list_type:6:ListType "
+    "Type": "dyn:1:Nothing null:2:?int32 primitive:3:int32 wrapper:4:int32 well_known:5:int32 list_type:6:ListType "
     "map_type:7:MapType message_type:9:string type_param:10:string type:11:Type abstract_type:14:Abstract",
     "ListType": "elem_type:1:Type",
     "MapType": "key_type:1:Type value_type:2:Type",
@@ -73,6 +75,7 @@ class CheckedExpression:
         self.built = built
         """The types of objects that the expression builds, by the names that the tree has for them."""
         self._types = {entry.key: entry.value for entry in checked.type_map}
+        self._places = {entry.key: entry.value for entry in checked.source_info.positions}
         self._references = {entry.key: entry.value for entry in checked.reference_map}
 
     def type_of(self, expression: Any) -> str:
@@ -90,6 +93,14 @@ class CheckedExpression:
     def overloads(self, expression: Any) -> tuple[str, ...]:
         found = self._references.get(expression.id)
         return tuple(found.overload_id) if found is not None else ()
+
+    def exact_type(self, expression: Any) -> Any:
+        """For :func:`assignable` and :func:`spelled`."""
+        return self._types.get(expression.id)
+
+    def place(self, expression: Any) -> int:
+        """Where the source has it: how many characters are before it."""
+        return int(self._places.get(expression.id, 0))
 
     def mentions(self, name: str) -> bool:
         """Whether a variable is used."""
@@ -112,6 +123,62 @@ def constant(value: Any) -> Any:
         if value.HasField(f"{name}_value"):
             return getattr(value, f"{name}_value")
     return None
+
+
+def children(node: Any) -> list[Any]:
+    """The nodes that a node is made of."""
+    match form(node):
+        case "select_expr":
+            return [node.select_expr.operand]
+        case "call_expr":
+            target = [node.call_expr.target] if node.call_expr.HasField("target") else []
+            return [*target, *node.call_expr.args]
+        case "list_expr":
+            return list(node.list_expr.elements)
+        case "struct_expr":
+            keys = [entry.map_key for entry in node.struct_expr.entries if entry.HasField("map_key")]
+            return [*keys, *(entry.value for entry in node.struct_expr.entries)]
+        case "comprehension_expr":
+            fold = node.comprehension_expr
+            return [fold.iter_range, fold.accu_init, fold.loop_condition, fold.loop_step, fold.result]
+    return []
+
+
+def assignable(one: Any, other: Any) -> bool:
+    """Whether values of two types can be together where there is to be one type."""
+    left, right = _outer(one), _outer(other)
+    if "dyn" in (left, right):
+        return True
+    if left == "list" == right:
+        return assignable(one.list_type.elem_type, other.list_type.elem_type)
+    if left == "map" == right:
+        keys = assignable(one.map_type.key_type, other.map_type.key_type)
+        return keys and assignable(one.map_type.value_type, other.map_type.value_type)
+    if left == "null_type" or right == "null_type":
+        return left == right or _outer(other if left == "null_type" else one) not in _NEVER_NULL
+    return left == right
+
+
+def spelled(kind: Any) -> str:
+    """A type as messages have it: ``list(int)``."""
+    match _outer(kind):
+        case "list":
+            return f"list({spelled(kind.list_type.elem_type)})"
+        case "map":
+            return f"map({spelled(kind.map_type.key_type)}, {spelled(kind.map_type.value_type)})"
+        case name:
+            return {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}.get(name, name)
+
+
+def _outer(kind: Any) -> str:
+    if kind is None:
+        return "dyn"
+    if kind.HasField("null") and not kind.primitive:
+        return "null_type"
+    return _name(kind)
+
+
+_NEVER_NULL = frozenset(("bool", "int", "uint", "double", "string", "bytes", "list", "map", "type"))
 
 
 def qualified(node: Any) -> str:

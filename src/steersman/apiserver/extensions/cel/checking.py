@@ -9,7 +9,7 @@ from typing import Any
 from cel_expr_python import cel
 from google.protobuf import descriptor_pb2, descriptor_pool, duration_pb2, struct_pb2, timestamp_pb2
 
-from . import construction
+from . import construction, literals
 from .checked import CheckedExpression
 from .errors import CompileError
 from .functions import Function
@@ -80,7 +80,9 @@ class Checker:
             for name, written in built.types.items() if built else ():
                 text = text.replace(name, written)
             raise CompileError("compilation failed: " + text) from error
-        return CheckedExpression(checked, built.types if built else {})
+        tree = CheckedExpression(checked, built.types if built else {})
+        literals.check(tree, expression)
+        return tree
 
     def _made(self, built: construction.Source | None) -> Any:
         pool = descriptor_pool.DescriptorPool()

@@ -12,6 +12,7 @@ from steersman.apiserver.extensions.cel.values import cost_size, double_text, to
 _MOST = 100_000_000
 """Characters of a result that nobody could pay for."""
 _PRECISION = 1000
+_RAISED = str.maketrans("0123456789-", "".join(map(chr, (0x2070, 0xB9, 0xB2, 0xB3, *range(0x2074, 0x207A), 0x207B))))
 _LOWER = {code: code + 32 for code in range(65, 91)}
 _UPPER = {code: code - 32 for code in range(97, 123)}
 _SPACE = " \t\n\v\f\r\u0085\u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u2028\u2029\u202f\u205f\u3000"
@@ -104,7 +105,7 @@ def _one(value: Any, verb: str, precision: int) -> str:
     if verb in "fe" and (number or kind is float):
         if kind is float and value in (float("inf"), float("-inf")):
             return "Infinity" if value > 0 else "-Infinity"
-        return format(float(value), f".{precision}{verb}")
+        return _grouped(float(value), precision) if verb == "f" else _scientific(float(value), precision)
     if verb == "b" and (number or kind is bool):
         return format(int(value), "b")
     if verb == "o" and number:
@@ -117,6 +118,16 @@ def _one(value: Any, verb: str, precision: int) -> str:
     if verb not in "sdfebxXo":
         raise CELError(f'could not parse formatting clause: unrecognized formatting clause "{verb}"')
     raise CELError(f"error during formatting: type {kind.__name__} cannot be formatted by {verb}")
+
+
+def _grouped(value: float, precision: int) -> str:
+    """As English has it: thousands apart."""
+    return format(value, f",.{precision}f")
+
+
+def _scientific(value: float, precision: int) -> str:
+    mantissa, _, exponent = format(value, f".{precision}e").partition("e")
+    return f"{mantissa} \N{MULTIPLICATION SIGN} 10{exponent.lstrip('+').translate(_RAISED)}"
 
 
 def _shown(value: Any) -> str:
