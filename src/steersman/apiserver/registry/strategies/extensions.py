@@ -10,6 +10,7 @@ from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, JSONS
 from steersman.api.types.apiregistration_v1 import APIService, APIServiceCondition
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation.schemas import as_schema
+from steersman.apiserver.extensions.structural import default_faults
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMINATING, set_condition
 from steersman.apiserver.registry.deletion import Outcome
@@ -40,13 +41,13 @@ class CustomResourceDefinitionStrategy(Strategy):
             )
 
     def validate(self, context: Context, new: CustomResourceDefinition) -> list[FieldError]:
-        return super().validate(context, new) or _rule_faults(new, None)
+        return super().validate(context, new) or _schema_faults(new, None)
 
     def validate_update(
         self, context: Context, new: CustomResourceDefinition, old: CustomResourceDefinition, subresource: str
     ) -> list[FieldError]:
         faults = super().validate_update(context, new, old, subresource)
-        return faults if faults or subresource else _rule_faults(new, old)
+        return faults if faults or subresource else _schema_faults(new, old)
 
     def begin_delete(self, obj: CustomResourceDefinition, options: DeleteOptions, now: datetime) -> Outcome:
         """The first request has the objects deleted; what is defined goes when they have gone."""
@@ -66,21 +67,25 @@ def _store_version(definition: CustomResourceDefinition) -> None:
         definition.status.stored_versions = [stored]
 
 
-def _rule_faults(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[FieldError]:
-    """Of validation rules in schemas that are new: what was accepted once stays so."""
+def _schema_faults(new: CustomResourceDefinition, old: CustomResourceDefinition | None) -> list[FieldError]:
+    """Of the defaults and validation rules in schemas that are new: what was accepted once stays so."""
     former = {version.name: version.schema for version in old.spec.versions} if old is not None else {}
     versions = new.spec.versions
     shared = all(version.schema == versions[0].schema for version in versions)
     faults: list[FieldError] = []
     for index, version in enumerate(versions[:1] if shared else versions):
         schema = version.schema.open_apiv3_schema if version.schema is not None else None
-        if schema is None or former.get(version.name) == version.schema or not _has_rules(schema):
+        if schema is None or former.get(version.name) == version.schema:
             continue
-        # Few definitions have rules, and CEL is much to import.
-        from steersman.apiserver.extensions import rule_definitions
-
         above = "spec.validation" if shared else f"spec.versions[{index}].schema"
-        faults += rule_definitions.faults(codecs.to_builtins(schema), f"{above}.openAPIV3Schema")
+        place = f"{above}.openAPIV3Schema"
+        if found := default_faults(schema, place):
+            faults += found
+        elif _has_rules(schema):
+            # Few definitions have rules, and CEL is much to import.
+            from steersman.apiserver.extensions import rule_definitions
+
+            faults += rule_definitions.faults(codecs.to_builtins(schema), place)
     return faults
 
 
