@@ -6,7 +6,7 @@ from types import ModuleType
 
 import pytest
 
-from . import admission, apps, certificates, definitions, devices, slices, small_groups, storage
+from . import admission, apps, certificates, definitions, devices, networking, scheduling, slices, small_groups, storage
 from .objects import Change, Row, Valid
 
 GROUPS: dict[str, ModuleType] = {
@@ -15,6 +15,8 @@ GROUPS: dict[str, ModuleType] = {
     "certificates": certificates,
     "definitions": definitions,
     "devices": devices,
+    "networking": networking,
+    "scheduling": scheduling,
     "slices": slices,
     "small_groups": small_groups,
     "storage": storage,

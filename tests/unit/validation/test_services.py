@@ -281,7 +281,7 @@ def test_addresses_belong_to_something() -> None:
     assert validate(good) == []
     found = faults(networking_v1.IPAddress, "metadata: {name: 'FD00::1'}\nspec: {parentRef: {name: a/b}}")
     assert found == [
-        'metadata.name: Invalid value: "FD00::1": must be a canonical format IP address',
+        'metadata.name: Invalid value: "FD00::1": must be in canonical form ("fd00::1")',
         "spec.parentRef.resource: Required value",
         "spec.parentRef.name: Invalid value: \"a/b\": may not contain '/'",
     ]

@@ -61,6 +61,18 @@ def address(text: str) -> Iterator[str]:
         yield _NO_ADDRESS
 
 
+def canonical_address(text: str) -> Iterator[str]:
+    """An address in its one usual form: what newer fields demand."""
+    parsed = parse_address(text)
+    if parsed is None:
+        yield _NO_ADDRESS
+    elif _odd(text) is not None:
+        mapped = "." in text and ":" in text
+        yield "must not be an IPv4-mapped IPv6 address" if mapped else "must not have leading 0s"
+    elif text != (usual := str(parsed)):
+        yield f"must be in canonical form ({go_value(usual)})"
+
+
 def network(text: str) -> Iterator[str]:
     """A network in any accepted form."""
     if parse_network(text) is None:

@@ -180,7 +180,7 @@ def ingress_class_update(faults: Faults, new: networking_v1.IngressClass, old: n
 TABLE: dict[type[Any], Rules] = {
     networking_v1.Ingress: Rules(ingress, ingress_update, subresources={"status": ingress_status}, recheck=False),
     networking_v1.IngressClass: Rules(ingress_class, ingress_class_update),
-    networking_v1.IPAddress: Rules(services.ip_address, services.ip_address_update, services.address_name),
+    networking_v1.IPAddress: Rules(services.ip_address, services.ip_address_update, addresses.canonical_address),
     networking_v1.NetworkPolicy: Rules(network_policy),
     networking_v1.ServiceCIDR: Rules(services.service_cidr, services.service_cidr_update),
 }

@@ -367,15 +367,6 @@ def service_cidr_update(faults: Faults, new: networking_v1.ServiceCIDR, old: net
             faults.invalid(f"spec.cidrs[{index}]", one, IMMUTABLE)
 
 
-def address_name(text: str) -> Any:
-    """The name of an ``IPAddress``: the address in its one usual form."""
-    parsed = addresses.parse_address(text)
-    if parsed is None:
-        yield "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
-    elif str(parsed) != text:
-        yield "must be a canonical format IP address"
-
-
 def ip_address(faults: Faults, obj: networking_v1.IPAddress) -> None:
     """What an address belongs to."""
     parent, place = obj.spec.parent_ref, "spec.parentRef"
