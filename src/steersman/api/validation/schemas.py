@@ -10,9 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import re2
-
-from steersman.api import codecs, errors
+from steersman.api import codecs, errors, patterns
 from steersman.api.types.apiextensions_v1 import JSONSchemaProps, ValidationRule
 
 from .faults import Faults
@@ -107,17 +105,12 @@ def root(faults: Faults, schema: JSONSchemaProps, path: str, *, has_status: bool
         faults.invalid(path, "", "is nested too deeply, or is no schema")
 
 
-_options = re2.Options()
-_options.log_errors = False
-
-
 def _pattern_fault(pattern: str) -> str:
     """Why a pattern is none of RE2; empty where it is one."""
     try:
-        re2.compile(pattern, _options)
-    except re2.error as error:
-        detail = error.args[0] if error.args else ""
-        return detail.decode() if isinstance(detail, bytes) else str(detail)
+        patterns.compiled(pattern)
+    except ValueError as error:
+        return str(error)
     return ""
 
 
