@@ -213,7 +213,7 @@ class Discovery:
     def _aggregate(self, groups: Iterable[str], version: str) -> Document:
         items = [
             _Group(
-                {"name": group, "creationTimestamp": None},
+                {"name": group},
                 [
                     _Version(version, [_aggregated(resource) for resource in sorted(found, key=_by_name)])
                     for version, found in self._groups.get(group, {}).items()

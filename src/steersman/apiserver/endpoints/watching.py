@@ -170,7 +170,7 @@ def _bookmarks(resource: Resource[Any], form: Form, include_object: str) -> Call
     }
 
     def encode(revision: int, initial_events_end: bool) -> bytes:
-        metadata: dict[str, Any] = {"resourceVersion": str(revision), "creationTimestamp": None}
+        metadata: dict[str, Any] = {"resourceVersion": str(revision)}
         if initial_events_end:
             encoded = base64.b64encode(msgspec.json.encode(blueprint) + b"\n").decode()
             metadata["annotations"] = {INITIAL_EVENTS_END: "true", LIST_BLUEPRINT: encoded}

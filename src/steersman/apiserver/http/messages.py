@@ -13,6 +13,7 @@ from steersman.client.streaming import Connection
 
 from .body import IncomingBody
 
+_LONGEST_QUERY = 256 * 1024
 _MOST_PARAMETERS = 10_000
 
 
@@ -73,8 +74,14 @@ class Request:
 
     @property
     def query(self) -> dict[str, list[str]]:
-        """The query parameters, every value of each.  Raises a 400 where there are too many to be meant."""
+        """The query parameters, every value of each.
+
+        Raises a 400 where there are too many to be meant, and for a text that would take long to read: selectors have
+        at most 64 Ki characters, each of which takes three where it is escaped.
+        """
         if self._query is None:
+            if len(self.query_string) > _LONGEST_QUERY:
+                raise bad_request(f"the query of the request may not be longer than {_LONGEST_QUERY} characters")
             try:
                 self._query = (
                     parse_qs(self.query_string, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
