@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from steersman.api.types import admissionregistration_v1, admissionregistration_v1beta1
 
+from .grammars import LABEL_1035 as LABEL
+from .grammars import QUALIFIED, SUBDOMAIN
 from .objects import Change, Faults, Row, Valid
 
 _RULE = "{operations: [CREATE], apiGroups: [''], apiVersions: [v1], resources: [pods]}"
@@ -34,21 +36,6 @@ KINDS = {
         "",
     ),
 }
-LABEL = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-QUALIFIED = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
 OPERATIONS = 'supported values: "*", "CONNECT", "CREATE", "DELETE", "UPDATE"'
 HOOK = "webhooks[0]"
 

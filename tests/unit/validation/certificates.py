@@ -12,6 +12,7 @@ from cryptography.x509.oid import NameOID
 
 from steersman.api.types import certificates_v1, certificates_v1beta1
 
+from .grammars import LABEL
 from .objects import Change, Faults, Row, Valid
 
 _KEY = ec.generate_private_key(ec.SECP256R1())
@@ -63,11 +64,6 @@ USAGES = (
     'only", "digital signature", "email protection", "encipher only", "ipsec end system", "ipsec tunnel", "ipsec user", '
     '"key agreement", "key encipherment", "microsoft sgc", "netscape sgc", "ocsp signing", "s/mime", "server auth", '
     '"signing", "timestamping"'
-)
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
 )
 SIGNER = "must be a fully qualified domain and path of the form 'example.com/signer-name'"
 CONDITIONS = "status.conditions"

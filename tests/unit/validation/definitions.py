@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from steersman.api.types import apiextensions_v1
 
+from .grammars import LABEL_1035 as LABEL
+from .grammars import SUBDOMAIN
 from .objects import Change, Faults, Row, Valid
 
 KINDS = {
@@ -22,16 +24,6 @@ KINDS = {
     ),
 }
 CRD = "CustomResourceDefinition"
-LABEL = (
-    "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, "
-    "and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is "
-    "'[a-z]([-a-z0-9]*[a-z0-9])?')"
-)
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 MIXED = f"may have mixed case, but should otherwise match: {LABEL}"
 ROOT = "spec.validation.openAPIV3Schema"
 STORED = "status.storedVersions"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steersman.api.types import networking_v1
 
+from .grammars import LABEL, SUBDOMAIN
 from .objects import Change, Faults, Row, Valid
 
 POLICY, CLASS, ADDRESS, RANGE = "NetworkPolicy", "IngressClass", "IPAddress", "ServiceCIDR"
@@ -17,16 +18,6 @@ KINDS = {
     ),
     RANGE: Valid(networking_v1.ServiceCIDR, "spec: {cidrs: [10.9.8.0/24]}", ""),
 }
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 RANGE_OF_PORTS = "must be between 1 and 65535, inclusive"
 CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)"
 PORT = "spec.ingress[0].ports[0]"

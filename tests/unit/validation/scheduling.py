@@ -11,6 +11,7 @@ from steersman.api.types import (
     scheduling_v1alpha1,
 )
 
+from .grammars import LABEL
 from .objects import Change, Row, Valid
 
 PRIORITY, RUNTIME, WORKLOAD = "PriorityClass", "RuntimeClass", "Workload"
@@ -25,11 +26,6 @@ KINDS = {
         flowcontrol_v1.PriorityLevelConfiguration, "spec: {type: Limited, limited: {limitResponse: {type: Reject}}}", ""
     ),
 }
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
 SYSTEM = "priority class names with 'system-' prefix are reserved for system use only. error: "
 NATURAL = "must be greater than or equal to 0"
 GROUP = "spec.podGroups[0]"

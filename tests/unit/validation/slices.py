@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steersman.api.types import discovery_v1
 
+from .grammars import LABEL, LABEL_VALUE, QUALIFIED, SUBDOMAIN
 from .objects import Change, Faults, Row, Valid
 
 SLICE = "EndpointSlice"
@@ -13,26 +14,6 @@ KINDS = {
         "{addressType: IPv4, endpoints: [{addresses: [10.9.8.7]}], ports: [{name: a, protocol: TCP, port: 80}]}",
     )
 }
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-LABEL_VALUE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end "
-    "with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
-QUALIFIED = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
 FIRST = "endpoints[0]"
 ADDRESS = f"{FIRST}.addresses[0]"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steersman.api.types import storage_v1
 
+from .grammars import QUALIFIED, SUBDOMAIN
 from .objects import Change, Row, Valid
 
 KINDS = {
@@ -16,16 +17,6 @@ KINDS = {
         storage_v1.VolumeAttachment, "spec: {attacher: d, nodeName: i, source: {persistentVolumeName: p}}", ""
     ),
 }
-SUBDOMAIN = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
-QUALIFIED = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
 EXACTLY_ONE = "must specify exactly one of inlineVolumeSpec and persistentVolumeName"
 LONG = "d" * 64
 

@@ -11,11 +11,7 @@ from steersman.api.types import apps_v1, batch_v1, core_v1, networking_v1, rbac_
 from steersman.api.validation import cron, validate, validate_update
 from steersman.api.yaml import load_yaml
 
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
+from .grammars import LABEL
 
 
 def build(type_: type[Any], text: str) -> Any:

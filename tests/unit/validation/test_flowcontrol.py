@@ -6,6 +6,7 @@ import pytest
 
 from steersman.api.types import flowcontrol_v1
 
+from .grammars import LABEL
 from .objects import Faults, Valid
 
 KINDS = {
@@ -16,11 +17,6 @@ KINDS = {
         "",
     ),
 }
-LABEL = (
-    "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with "
-    "an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
-)
 WHO = "subjects: [{kind: User, user: {name: u}}]"
 RULE = "spec.rules[0]"
 FIRST = f"{RULE}.resourceRules[0]"

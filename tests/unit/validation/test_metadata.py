@@ -7,10 +7,8 @@ import pytest
 from steersman.api import codecs
 from steersman.api.types import core_v1 as v1
 
+from .grammars import LABEL, LABEL_VALUE, QUALIFIED, SUBDOMAIN
 from .samples import build, faults, update_faults
-from .test_containers import LABEL, SUBDOMAIN
-from .test_pod_spec import LABEL_VALUE
-from .test_volumes import QUALIFIED
 
 BASE = "metadata: {name: x, namespace: default}"
 OWNER = "apiVersion: v1, kind: Pod, name: p, uid: u"

@@ -8,8 +8,8 @@ from steersman.api import codecs
 from steersman.api.types import core_v1 as v1
 from steersman.api.validation.persistent_volumes import CLAIM_FORBIDDEN
 
+from .grammars import LABEL, SUBDOMAIN
 from .samples import build, faults, relative, update_faults
-from .test_containers import LABEL, SUBDOMAIN
 
 PV = """
 metadata: {name: v}

@@ -6,15 +6,9 @@ import pytest
 
 from steersman.api.types import core_v1 as v1
 
+from .grammars import LABEL, LABEL_VALUE, QUALIFIED, SUBDOMAIN
 from .samples import POD, faults, relative
-from .test_containers import LABEL, SUBDOMAIN
-from .test_volumes import QUALIFIED
 
-LABEL_VALUE = (
-    "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and "
-    "end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is "
-    "'(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
-)
 IP = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"
 ID = "must be between 0 and 2147483647, inclusive"
 WINDOWS = "Forbidden: cannot be set for a windows pod"

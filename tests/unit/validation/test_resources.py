@@ -7,8 +7,8 @@ import pytest
 from steersman.api.pods import qos_class, totals
 from steersman.api.types import core_v1 as v1
 
+from .grammars import QUALIFIED
 from .samples import POD, faults, pod, relative
-from .test_volumes import QUALIFIED
 
 NATURAL = "must be greater than or equal to 0"
 NO_OVERCOMMIT = "limits: Required value: Limit must be set for non overcommitable resources"

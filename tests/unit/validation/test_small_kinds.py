@@ -12,10 +12,10 @@ from steersman.api.types import core_v1 as v1
 from steersman.api.validation import events
 from steersman.api.validation.faults import Faults
 
+from .grammars import LABEL, LABEL_VALUE, QUALIFIED, SUBDOMAIN
 from .samples import build, faults, update_faults
-from .test_containers import CONFIG_KEY, LABEL, SUBDOMAIN
-from .test_pod_spec import IP, LABEL_VALUE
-from .test_volumes import QUALIFIED
+from .test_containers import CONFIG_KEY
+from .test_pod_spec import IP
 
 PLACED = "metadata: {name: x, namespace: default}"
 NODE = "metadata: {name: x}"

@@ -6,16 +6,11 @@ import pytest
 
 from steersman.api.types import core_v1 as v1
 
+from .grammars import LABEL, SUBDOMAIN
 from .samples import POD, faults, relative
-from .test_containers import LABEL, SUBDOMAIN
 
 MODE = "must be a number between 0 and 0777 (octal), both inclusive"
 ONE = "Forbidden: may not specify more than 1 volume type"
-QUALIFIED = (
-    "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric "
-    "character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
-    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
-)
 HOST_PATH_TYPES = '"", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"'
 ISCSI = "targetPortal: a, lun: 0"
 KEY_TYPES = '"RSA3072", "RSA4096", "ECDSAP256", "ECDSAP384", "ECDSAP521", "ED25519"'
