@@ -88,9 +88,11 @@ def test_evaluation_gives_a_value_or_an_error(rule, value):
 @pytest.mark.parametrize(
     ("rule", "value"),
     [
-        ("self.count < 3", {"count": None}),
+        ("self.count < 3", {"count": []}),
         ("self.count + 1 > 0", {"count": "a"}),
-        ("self.text.startsWith('a')", {"text": None}),
+        ("self.counts[0] < 3", {"counts": [None]}),
+        ("self.labels.a.startsWith('b')", {"labels": {"a": None}}),
+        ("self.text.startsWith('a')", {"text": 1}),
         ("self.text.contains('a')", {"text": ["a"]}),
         ("self.text + 'a' != ''", {"text": 3}),
         ("self.texts.all(t, t != '')", {"texts": "abc"}),
@@ -99,7 +101,7 @@ def test_evaluation_gives_a_value_or_an_error(rule, value):
         ("self.flag && true", {"flag": 1}),
         ("self.flag ? true : false", {"flag": "true"}),
         ("self.when.getFullYear() > 1", {"when": 7}),
-        ("self.counts.sum() > 1", {"counts": None}),
+        ("self.counts.sum() > 1", {"counts": {}}),
     ],
 )
 def test_there_is_no_such_overload(rule, value):

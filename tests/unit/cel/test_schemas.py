@@ -68,8 +68,71 @@ def test_rule_holds(rule):
 
 
 @pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        (
+            "self.replicas < self.share && self.share > self.replicas && 1 < 2.5 && 2u >= 2",
+            {"replicas": 1, "share": 1.5},
+        ),
+        ("!has(self.part.count) && has(self.part.text)", {"part": {"count": None, "text": "a"}}),
+        ("!self.?part.?count.hasValue() && self.?part.text.hasValue()", {"part": {"count": None, "text": "a"}}),
+        ("'a' in self.loose && type(self.loose['a']) == null_type && self.loose.size() == 1", {"loose": {"a": None}}),
+        (
+            "self.?when.orValue(timestamp('2000-01-01T00:00:00Z')).getFullYear() == 2024",
+            {"when": "2024-05-05T00:00:00Z"},
+        ),
+        ("self.?a__dash__b.value() == 'x' && self.?a__dash__b == optional.of('x')", {"a-b": "x"}),
+        ("self.namespace == 'n' && self.__namespace__ == 'n' && self.if == 1", {"namespace": "n", "if": 1}),
+        ("self.port != 1 && self.port != ['a'] && (self.port == 1 || self.port == '1%')", {"port": "1%"}),
+        ("type(self.port) == int ? self.port == 1 : double(self.port.replace('%', '')) == 1.0", {"port": "1%"}),
+        ("self.loose == {'a': 'b'} && self.part == self.part", {"loose": {"a": "b"}, "part": {"text": "a"}}),
+        ("self.parts.exists(p, p.count == 3) && !self.parts.all(p, p.count != 3)", {"parts": [{}, {"count": 3}]}),
+        ("self.loose.map(k, self.loose[k]).exists(v, v == '1')", {"loose": {"@": "1"}}),
+    ],
+)
+def test_rule_holds_for(rule, value):
+    part = {
+        "type": "object",
+        "properties": {"count": {"type": "integer", "nullable": True}, "text": {"type": "string"}},
+    }
+    more = {
+        "part": part,
+        "parts": {"type": "array", "items": part},
+        "loose": {"type": "object", "additionalProperties": {"type": "string", "nullable": True}},
+        "namespace": {"type": "string"},
+        "if": {"type": "integer"},
+    }
+    declared = from_schema(SCHEMA | {"properties": SCHEMA["properties"] | more})
+    assert Environment({"self": declared}).compile(rule).evaluate({"self": value})[::2] == (True, None)
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        ("self.map.all(m, m.v == 9)", "no such key: v"),
+        ("self.map.exists_one(m, m.v == 9)", "no such key: v"),
+        ("self.map.filter(m, m.v == 9).size() == 1", "no such key: v"),
+        ("self.labels['c'] == 'a'", "no such key: c"),
+        ("self.items[100] == 'a'", "index out of bounds: 100"),
+        ("self.a__dash__b == ''", "no such key: a__dash__b"),
+    ],
+)
+def test_rule_fails(rule, error):
+    value = {"map": [{"k": "a"}, {"k": "b", "v": 9}], "labels": {}, "items": []}
+    assert str(ENVIRONMENT.compile(rule).evaluate({"self": value}).error) == error
+
+
+@pytest.mark.parametrize(
     ("rule", "message"),
     [
+        ("self.labels == null", "found no matching overload for '_==_' applied to '(map(string, string), null)'"),
+        ("self.metadata['name'] == 'a'", "found no matching overload for '_[_]'"),
+        (
+            "self.metadata == {'name': 'a'}",
+            "found no matching overload for '_==_' applied to '(object, map(string, string))'",
+        ),
+        ("has(self.metadata.labels)", "undefined field 'labels'"),
+        ("self.share == self.replicas", "found no matching overload for '_==_' applied to '(double, int)'"),
         ("self.nope", "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope\n | ....^"),
         ("self.replicas", "must evaluate to bool"),
         ("nope", "undeclared reference to 'nope' (in container '')"),

@@ -13,11 +13,12 @@ from . import construction, literals
 from .checked import CheckedExpression
 from .errors import CompileError
 from .functions import Function
-from .library import ABSTRACT, FUNCTIONS, MUTATING
+from .library import ABSTRACT, COMPARISONS, FUNCTIONS, MUTATING
 from .types import Decl
 
 _EXTENSIONS = "extensions:\n" + "".join(f"- name: {name}\n" for name in ("two-var-comprehensions", "optional", "lists"))
-_EXTENSIONS += "stdlib:\n  exclude_functions:\n  - name: string\n"  # the library has it, with more overloads
+# The libraries have these with more overloads.
+_EXTENSIONS += "stdlib:\n  exclude_functions:\n" + "".join(f"  - name: {name}\n" for name in ("string", *COMPARISONS))
 _WIRE = {"bool": 8, "int": 3, "uint": 4, "double": 1, "string": 9, "bytes": 12}
 _KNOWN = {
     "timestamp": ".google.protobuf.Timestamp",
@@ -26,6 +27,7 @@ _KNOWN = {
     "map": ".google.protobuf.Struct",
 }
 _STATUS = re.compile(r"\A[A-Z_]+: |( not found in struct '[^']*')| \[[A-Z_]+\]\Z")
+_OBJECT = re.compile(r"declared\.Object\d+", re.ASCII)
 _RESERVED_NUMBERS = 19000
 
 
@@ -53,8 +55,24 @@ def _declarations(functions: Iterable[Function]) -> list[Any]:
     return [cel.FunctionDecl(name, known) for name, known in overloads.items()]
 
 
-_DECLARED = _declarations(FUNCTIONS)
-_MUTATING = _declarations((*FUNCTIONS, *MUTATING))
+def _comparisons() -> list[Any]:
+    numbers = ("int", "uint", "double")
+    same = ("bool", "string", "bytes", "timestamp", "duration")
+    pairs = [(one, other) for one in numbers for other in numbers] + [(kind, kind) for kind in same]
+    return [
+        cel.FunctionDecl(
+            name,
+            [
+                cel.Overload(f"{name}{one}_{other}", cel.Type.BOOL, [_type(one), _type(other)], False)
+                for one, other in pairs
+            ],
+        )
+        for name in COMPARISONS
+    ]
+
+
+_DECLARED = [*_declarations(FUNCTIONS), *_comparisons()]
+_MUTATING = [*_declarations((*FUNCTIONS, *MUTATING)), *_comparisons()]
 
 
 class Checker:
@@ -76,7 +94,7 @@ class Checker:
         try:
             checked = environment.compile(built.text if built else expression).serialize()
         except RuntimeError as error:
-            text = _STATUS.sub("", str(error)).strip()
+            text = _OBJECT.sub("object", _STATUS.sub("", str(error)).strip().replace("null_type", "null"))
             for name, written in built.types.items() if built else ():
                 text = text.replace(name, written)
             raise CompileError("compilation failed: " + text) from error

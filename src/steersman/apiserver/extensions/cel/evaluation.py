@@ -119,33 +119,40 @@ class Evaluator:
             return self._variable(node, name)
         operand = self._expression(select.operand)
         key, declared = _field(operand.declared, select.field)
-        run, cost = operand.run, operand.cost + 1
+        strict = operand.declared is not None and operand.declared.kind == "object"
         if select.test_only:
-
-            def present(frame: Frame) -> Any:
-                value = run(frame)
-                if value.__class__ is dict:
-                    return key in value
-                if value.__class__ is Optional:
-                    return value.present and key in value.value
-                if isinstance(value, Mapping):
-                    return key in value
-                raise no_such_overload()
-
-            return Compiled(present, operand.cost)  # upstream keeps the cost of presence tests at none
+            # Upstream keeps the cost of presence tests at none.
+            return Compiled(_present(operand.run, key, strict), operand.cost)
+        run, name = operand.run, select.field
+        convert = _reader(declared)
 
         def chosen(frame: Frame) -> Any:
             value = run(frame)
             try:
-                return value[key]
+                found = value[key]
             except KeyError:
-                raise no_such_key(key) from None
+                raise no_such_key(name) from None
             except TypeError:
                 if value.__class__ is Optional:
-                    return _through(value, key)
+                    return _through(value, key, strict, convert)
                 raise no_such_overload() from None
+            if found is None and strict:  # what is null is not there
+                raise no_such_key(name)
+            return found
 
-        return Compiled(self._observed(node, chosen), cost, declared, bare=operand.bare)
+        return Compiled(self._observed(node, chosen), operand.cost + 1, declared, bare=operand.bare)
+
+    def _select_optional(self, arguments: Any) -> Compiled:
+        operand = self._expression(arguments[0])
+        key, declared = _field(operand.declared, arguments[1].const_expr.string_value)
+        strict = operand.declared is not None and operand.declared.kind == "object"
+        run, convert = operand.run, _reader(declared)
+
+        def chosen(frame: Frame) -> Any:
+            value = run(frame)
+            return _through(value if value.__class__ is Optional else Optional(True, value), key, strict, convert)
+
+        return Compiled(chosen, operand.cost + 1, declared)
 
     def _list(self, node: Any) -> Compiled:
         items = [self._expression(item) for item in node.list_expr.elements]
@@ -228,8 +235,6 @@ class Evaluator:
                 arguments.insert(0, call.target)
         if name in ("or", "orValue"):
             return self._alternative(arguments, name == "orValue")
-        if name == "_?._":
-            name = "_[?_]"
         if name not in IMPLEMENTATIONS:
             raise CompileError(f"compilation failed: undeclared reference to '{name}'")
         compute, cost = IMPLEMENTATIONS[name]
@@ -407,10 +412,42 @@ def _start(begin: Evaluate, frame: Frame) -> Any:
         return as_value(error)
 
 
-def _through(value: Optional, key: str) -> Optional:
-    if not value.present or key not in value.value:
+def _present(run: Evaluate, key: str, strict: bool) -> Evaluate:
+    """Whether a member is there; ``strict``: in an object, where what is null is not."""
+
+    def present(frame: Frame) -> Any:
+        value = run(frame)
+        if value.__class__ is Optional:
+            if not value.present:
+                return False
+            value = value.value
+        if isinstance(value, Mapping):
+            return key in value and not (strict and value[key] is None)
+        raise no_such_overload()
+
+    return present
+
+
+def _through(value: Optional, key: str, strict: bool, convert: Callable[[Any], Any] | None) -> Optional:
+    if not value.present:
         return NONE
-    return Optional(True, value.value[key])
+    if not isinstance(value.value, Mapping):
+        raise no_such_overload()
+    if key not in value.value:
+        return NONE
+    found = value.value[key]
+    if found is None and strict:
+        return NONE
+    return Optional(True, convert(found) if convert is not None else found)
+
+
+def _reader(declared: Decl | None) -> Callable[[Any], Any] | None:
+    """What reads JSON as the schema means it, inside of optional values."""
+    kind = declared.kind if declared is not None else ""
+    if kind not in _OBSERVED:
+        return None
+    convert, raw = _OBSERVED[kind], _RAW[kind]
+    return lambda value: convert(value) if value.__class__ is raw else value
 
 
 def _field(declared: Decl | None, name: str) -> tuple[str, Decl | None]:
@@ -481,5 +518,6 @@ _SPECIAL: dict[str, Callable[[Evaluator, Any], Compiled]] = {
     "_&&_": Evaluator._and,
     "_||_": Evaluator._or,
     "_?_:_": Evaluator._conditional,
+    "_?._": Evaluator._select_optional,
     "@not_strictly_false": Evaluator._not_strictly_false,
 }

@@ -34,6 +34,8 @@ _RESERVED = frozenset(
         "while",
     )
 )
+_KEYWORDS = _RESERVED - {"true", "false", "null", "in"}
+"""What may be selected as it is as well."""
 _ESCAPES = {".": "__dot__", "-": "__dash__", "/": "__slash__"}
 REQUEST = 3 * 1024 * 1024
 """Bytes of a request: what has no limit of its own is no larger."""
@@ -140,6 +142,8 @@ def _object(schema: Mapping[str, Any], resource: bool) -> Decl:
             continue
         if (escaped := escape(name)) is not None:
             fields[escaped] = (name, declared)
+            if name in _KEYWORDS:
+                fields[name] = (name, declared)
         if name in required and nested.get("default") is None:
             least += len(name) + declared.least + 4
     if resource:

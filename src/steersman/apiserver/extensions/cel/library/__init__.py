@@ -6,6 +6,9 @@ from steersman.apiserver.extensions.cel.functions import Function
 
 from . import authorizing, formats, lists, networks, orders, patches, quantities, regexes, semvers, sets, strings, urls
 
+COMPARISONS = ("_<_", "_<=_", "_>_", "_>=_")
+"""Declared over all numbers, also where two are of different types."""
+
 FUNCTIONS: tuple[Function, ...] = (
     *strings.FUNCTIONS,
     *lists.FUNCTIONS,
