@@ -111,7 +111,9 @@ class Checker:
             pool.Add(_buildable(built))
         config = cel.NewEnvConfigFromYaml(_EXTENSIONS)
         functions = _MUTATING if self._mutating else _DECLARED
-        return cel.NewEnv(pool, config=config, variables=self._types, functions=functions)
+        # Types that are compared with by name; the checker has no equality of those that it does not know.
+        names = dict.fromkeys(ABSTRACT, cel.Type.DYN)
+        return cel.NewEnv(pool, config=config, variables={**names, **self._types}, functions=functions)
 
     def _spelled(self, declared: Decl) -> str:
         if declared.kind == "list" and declared.element is not None:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 from uuid import UUID
 
 from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, traversal
-from steersman.apiserver.extensions.cel.values import NONE, Optional, timestamp
+from steersman.apiserver.extensions.cel.functions import free, member, tenth
+from steersman.apiserver.extensions.cel.values import NONE, Optional, cost_size, timestamp
 
 from .urls import is_url
 
@@ -37,6 +37,8 @@ _SUBDOMAIN_FAULT = (
 class Format:
     name: str
     check: Callable[[str], list[str]]
+    pattern: int
+    """Characters of its pattern, by which checks are charged."""
 
     cel_type = FORMAT
 
@@ -112,7 +114,13 @@ _CHECKS: dict[str, Callable[[str], list[str]]] = {
     "date": _readable(lambda text: len(text) == 10 and date.fromisoformat(text), "invalid date"),
     "datetime": _readable(timestamp, "invalid datetime"),
 }
-_FORMATS = {name: Format(name, check) for name, check in _CHECKS.items()}
+_SHORT, _MEDIUM, _LONG = 30, 60, 128
+_PATTERNS = {
+    **dict.fromkeys(("dns1123Label", "dns1035Label", "dns1123LabelPrefix", "dns1035LabelPrefix"), _SHORT),
+    **dict.fromkeys(("dns1123Subdomain", "dns1123SubdomainPrefix", "qualifiedName"), _MEDIUM),
+    "labelValue": 40,
+}
+_FORMATS = {name: Format(name, check, _PATTERNS.get(name, _LONG)) for name, check in _CHECKS.items()}
 
 
 def named(name: str) -> Optional:
@@ -125,12 +133,16 @@ def validate(form: Format, text: str) -> Optional:
     return Optional(True, faults) if faults else NONE
 
 
+def _checking(arguments: Sequence[Any], _result: Any) -> int:
+    return int(tenth(1 + cost_size(arguments[1])) * -(-arguments[0].pattern // 4))
+
+
 def _constant(form: Format) -> Callable[[], Format]:
     return lambda: form
 
 
 FUNCTIONS = (
     free("format.named", named, "string -> dyn"),
-    member("validate", validate, f"{FORMAT} string -> dyn", cost=traversal),
+    member("validate", validate, f"{FORMAT} string -> dyn", cost=_checking),
     *(free(f"format.{name}", _constant(form), f"-> {FORMAT}") for name, form in _FORMATS.items()),
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
+from steersman.api.errors import go_value
 from steersman.apiserver.extensions.cel.errors import CELError
 from steersman.apiserver.extensions.cel.functions import free, member, rebuilding, tenth, traversal
 from steersman.apiserver.extensions.cel.values import to_string
@@ -54,18 +55,44 @@ def ip(value: Any) -> Address:
     try:
         return Address(_parse(value))
     except ValueError:
-        raise CELError(f'IP Address "{value}" parse error during conversion from string: unable to parse IP') from None
+        raise CELError(f'IP Address "{value}" parse error during conversion from string: {_why(value)}') from None
 
 
 def cidr(text: str) -> Cidr:
-    host, _, prefix = text.partition("/")
+    host, slash, prefix = text.rpartition("/")
     try:
         address = _parse(host)
-        if not _PREFIX.fullmatch(prefix) or int(prefix) > address.max_prefixlen:
-            raise ValueError(prefix)
-    except (ValueError, CELError):
-        raise CELError(f"network address parse error during conversion from string: {text!r}") from None
+    except ValueError:
+        raise _no_prefix(text, _why(host) if slash else "no '/'") from None
+    if not _PREFIX.fullmatch(prefix):
+        raise _no_prefix(text, f"bad bits after slash: {go_value(prefix)}")
+    if int(prefix) > address.max_prefixlen:
+        raise _no_prefix(text, "prefix length out of range")
     return Cidr(address, int(prefix))
+
+
+def _no_prefix(text: str, why: str) -> CELError:
+    error = "network address parse error during conversion from string: "
+    return CELError(f"{error}{error}netip.ParsePrefix({go_value(text)}): {why}")
+
+
+def _why(text: str) -> str:
+    """What Go says of a text that is no address."""
+    first = next((character for character in text if character in ".:%"), "")
+    if first != ".":
+        return f"ParseAddr({go_value(text)}): unable to parse IP"
+    parts = text.split(".")
+    if any(part and not part.isdecimal() for part in parts):
+        why = "unexpected character"
+    elif not all(parts):
+        why = "IPv4 field must have at least one digit"
+    elif any(len(part) > 1 and part[0] == "0" for part in parts):
+        why = "IPv4 field has octet with leading zero"
+    elif any(int(part) > 255 for part in parts):
+        why = "IPv4 field has value >255"
+    else:
+        why = f"IPv4 address too {'long' if len(parts) > 4 else 'short'}"
+    return f"ParseAddr({go_value(text)}): {why}"
 
 
 def is_ip(text: str) -> bool:

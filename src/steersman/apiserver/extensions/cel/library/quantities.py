@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from steersman.apiserver.extensions.cel.functions import free, member, traversal
 from steersman.apiserver.extensions.cel.values import INT_MAX, INT_MIN
 
 QUANTITY = "kubernetes.Quantity"
+_SHAPE = re.compile(r"[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,8 @@ def quantity(text: str) -> Quantity:
     try:
         return Quantity(quantities.parse(text))
     except quantities.QuantityError as error:
-        raise CELError(str(error)) from error
+        known = _SHAPE.fullmatch(text) is not None
+        raise CELError("unable to parse quantity's suffix" if known else str(error)) from error
 
 
 def is_quantity(text: str) -> bool:
@@ -37,7 +40,8 @@ def is_quantity(text: str) -> bool:
 
 
 def is_integer(value: Quantity) -> bool:
-    return value.number == value.number.to_integral_value() and INT_MIN <= value.number <= INT_MAX
+    """The largest is no integer: what is beyond it is cut off to it."""
+    return value.number == value.number.to_integral_value() and INT_MIN < value.number < INT_MAX
 
 
 def as_integer(value: Quantity) -> int:

@@ -45,7 +45,8 @@ def semver(text: str, normalize: bool = False) -> Semver:
         text = ".".join(str(int(loose[index] or 0)) for index in (1, 2, 3)) + loose[4]
     match = _SYNTAX.fullmatch(text)
     if match is None:
-        raise CELError(f'invalid semantic version "{text}"')
+        short = text.count(".") < 2
+        raise CELError("No Major.Minor.Patch elements found" if short else f'invalid semantic version "{text}"')
     return Semver((int(match[1]), int(match[2]), int(match[3])), tuple(match[4].split(".")) if match[4] else (), text)
 
 
