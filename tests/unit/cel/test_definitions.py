@@ -86,6 +86,15 @@ def test_transition_rules_need_values_that_correspond():
     assert not any(fault.endswith(detail) for fault in told(x=by_key))
 
 
+def test_texts_that_are_made_count_as_unbounded():
+    """As upstream's issue 124234 has it, and what its users do instead."""
+    number = {"type": "object", "properties": {"n": {"type": "integer"}}}
+    for expression, count in (("'n: ' + string(self.n)", 3), ("'n: %d'.format([self.n])", 0)):
+        found = told(x=ruled(number, {"rule": "self.n >= 0", "messageExpression": expression}))
+        assert len(found) == count
+        assert not found or ".messageExpression: Forbidden: estimated messageExpression cost exceeds budget" in found[0]
+
+
 def test_a_schema_that_rules_cannot_see():
     (fault,) = told(x=ruled({"type": "array", "items": {}}, "true"))
     assert "rule declared on schema that does not support validation rules type: 'array'" in fault

@@ -32,11 +32,9 @@ def updated(compiled, old, **spec):
 def test_a_broken_rule_is_told_with_its_text_or_its_message():
     plain = schema(["self.least <= self.replicas"], least=INT, replicas=INT)
     assert created(plain, least=1, replicas=2) == []
-    assert created(plain, least=3, replicas=2) == [
-        'spec: Invalid value: "object": failed rule: self.least <= self.replicas'
-    ]
+    assert created(plain, least=3, replicas=2) == ["spec: Invalid value: failed rule: self.least <= self.replicas"]
     worded = schema([{"rule": "self.least <= self.replicas", "message": " too few "}], least=INT, replicas=INT)
-    assert created(worded, least=3, replicas=2) == ['spec: Invalid value: "object": too few']
+    assert created(worded, least=3, replicas=2) == ["spec: Invalid value: too few"]
 
 
 @pytest.mark.parametrize(
@@ -51,16 +49,16 @@ def test_a_broken_rule_is_told_with_its_text_or_its_message():
 )
 def test_a_message_is_made_by_an_expression(expression, message):
     rule = {"rule": "self.replicas > 2", "messageExpression": expression, "message": "given"}
-    assert created(schema([rule], replicas=INT), replicas=2) == [f'spec: Invalid value: "object": {message}']
+    assert created(schema([rule], replicas=INT), replicas=2) == [f"spec: Invalid value: {message}"]
 
 
 @pytest.mark.parametrize(
     ("reason", "text"),
     [
-        ("FieldValueInvalid", 'Invalid value: "object": no'),
+        ("FieldValueInvalid", "Invalid value: no"),
         ("FieldValueForbidden", "Forbidden: no"),
         ("FieldValueRequired", "Required value: no"),
-        ("FieldValueDuplicate", 'Duplicate value: "object"'),
+        ("FieldValueDuplicate", "Duplicate value"),
     ],
 )
 def test_reason_and_field(reason, text):
@@ -115,9 +113,7 @@ def test_a_rule_that_does_not_compile():
 def test_transition_rules_need_what_was_before():
     compiled = schema(["self.count >= oldSelf.count"], count=INT)
     assert created(compiled, count=1) == []
-    assert updated(compiled, {"count": 2}, count=1) == [
-        'spec: Invalid value: "object": failed rule: self.count >= oldSelf.count'
-    ]
+    assert updated(compiled, {"count": 2}, count=1) == ["spec: Invalid value: failed rule: self.count >= oldSelf.count"]
     assert told(compiled.validate_update({"spec": {"count": 1}}, {})) == []
 
 
@@ -148,15 +144,13 @@ def test_elements_correspond_by_their_keys():
     compiled = schema(disks=disks)
     old = {"disks": [{"name": "a", "size": 1}, {"name": "b", "size": 5}]}
     new = [{"name": "b", "size": 4}, {"name": "a", "size": 2}, {"name": "c", "size": 0}]
-    assert updated(compiled, old, disks=new) == [
-        'spec.disks[0]: Invalid value: "object": failed rule: self.size >= oldSelf.size'
-    ]
+    assert updated(compiled, old, disks=new) == ["spec.disks[0]: Invalid value: failed rule: self.size >= oldSelf.size"]
 
 
 def test_what_was_broken_before_is_let_be():
     compiled = schema(part={**INT, "x-kubernetes-validations": [{"rule": "self < 3"}]}, other=INT)
     assert updated(compiled, {"part": 7}, part=7, other=1) == []
-    assert updated(compiled, {"part": 7}, part=8) == ['spec.part: Invalid value: "integer": failed rule: self < 3']
+    assert updated(compiled, {"part": 7}, part=8) == ["spec.part: Invalid value: 8: failed rule: self < 3"]
 
 
 def test_rules_share_a_budget():
@@ -185,7 +179,7 @@ def test_rules_of_the_root_see_names_only():
     rules = [{"rule": "self.metadata.name.startsWith('a') && self.kind == 'K'"}]
     compiled = compile_schema({"type": "object", "x-kubernetes-validations": rules}, COMPILER)
     meta = {"apiVersion": "a/v1", "kind": "K", "metadata": {"name": "b"}}
-    assert told(compiled.validate(meta)) == [f'<nil>: Invalid value: "object": failed rule: {rules[0]["rule"]}']
+    assert told(compiled.validate(meta)) == [f"<nil>: Invalid value: failed rule: {rules[0]['rule']}"]
     hidden = compile_schema(
         {"type": "object", "x-kubernetes-validations": [{"rule": "self.metadata.labels.size() > 0"}]}, COMPILER
     )

@@ -53,7 +53,7 @@ class Rules:
 
     def __init__(self, type_: str, rules: Sequence[Rule], fault: str = "") -> None:
         self.type = type_
-        """What is shown as the value."""
+        """What is shown as the value of what could not be evaluated."""
         self.rules = tuple(rules)
         self.fault = fault
         """Why none of them can be evaluated."""
@@ -126,17 +126,19 @@ class Rules:
             detail = _usable(result.value)
         if not detail:
             detail = rule.message.strip() if rule.message else f"failed rule: {rule.text.strip()}"
-        return RuleFault(self._told(where, detail, rule.reason), not rule.uses_old)
+        return RuleFault(self._told(where, variables["self"], detail, rule.reason), not rule.uses_old)
 
-    def _told(self, path: str, detail: str, reason: str) -> FieldError:
+    def _told(self, path: str, value: Any, detail: str, reason: str) -> FieldError:
+        """Scalars are shown, objects and lists are not."""
+        shown = "" if self.type in ("object", "array") else f": {errors.go_value(value)}"
         match reason:
             case "FieldValueForbidden":
                 return errors.forbidden_field(path, detail)
             case "FieldValueRequired":
                 return errors.required(path, detail)
             case "FieldValueDuplicate":
-                return errors.duplicate(path, self.type)
-        return errors.invalid_value(path, self.type, detail)
+                return FieldError(path, "FieldValueDuplicate", f"Duplicate value{shown}")
+        return FieldError(path, "FieldValueInvalid", f"Invalid value{shown}: {detail}")
 
 
 class Compiler:

@@ -476,7 +476,11 @@ def _counted(compute: Callable[..., Any], cost: Callable[..., int], items: list[
 
     def counted(frame: Frame) -> Any:
         arguments = [run(frame) for run in runs]
-        result = compute(*arguments)
+        try:
+            result = compute(*arguments)
+        except FAULTS as fault:
+            frame[0] += 1  # what fails is cut short
+            raise as_value(fault) from None
         frame[0] += cost(arguments, result)
         if frame[0] > frame[1]:
             raise CostExceeded
