@@ -65,7 +65,11 @@ def cluster_options(function: F) -> F:
             click.option("--etcd-keyfile", metavar="FILE", help="Its key."),
             click.option("--node-name", metavar="NAME", help="This machine's node.  [default: the host name]"),
             click.option("--node-ip", "node_address", metavar="ADDRESS", help="This machine's address."),
-            click.option("--service-cidr", metavar="CIDR", help="The Services' range.  [default: 10.96.0.0/12]"),
+            click.option(
+                "--service-cidr",
+                metavar="CIDR[,CIDR]",
+                help="The Services' range, or one of each IP family.  [default: 10.96.0.0/12]",
+            ),
             click.option(
                 "--service-node-port-range", metavar="LOW-HIGH", help="The node ports.  [default: 30000-32767]"
             ),

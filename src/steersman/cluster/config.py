@@ -7,6 +7,7 @@ import ipaddress
 import os
 import re
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -35,6 +36,12 @@ _SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-
 
 class ConfigError(Exception):
     """Something about the machine or the settings stands in the way; the message names the cause and the cure."""
+
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+WIDEST_IPV6 = 64
+"""The shortest mask of a service range: upstream's number."""
 
 
 class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
@@ -101,14 +108,19 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
         return f"https://{host}:{self.secure_port}"
 
     @property
+    def service_networks(self) -> tuple[Network, ...]:
+        """The Services' ranges, one or one of each family; the first one's is the default family."""
+        return tuple(ipaddress.ip_network(text.strip()) for text in self.service_cidr.split(","))
+
+    @property
     def dns_address(self) -> str:
-        """The cluster IP of the DNS Service: the tenth of the range, as kubeadm has it."""
-        return str(ipaddress.ip_network(self.service_cidr)[10])
+        """The cluster IP of the DNS Service: the tenth of the first range, as kubeadm has it."""
+        return str(self.service_networks[0][10])
 
     @property
     def kubernetes_address(self) -> str:
-        """The cluster IP of the ``kubernetes`` Service: the first of the range."""
-        return str(ipaddress.ip_network(self.service_cidr)[1])
+        """The cluster IP of the ``kubernetes`` Service: the first of the first range."""
+        return str(self.service_networks[0][1])
 
     @property
     def node_ports(self) -> tuple[int, int]:
@@ -125,7 +137,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
             node_address=self.node_address,
             server=self.server_url,
             addresses=(self.server_address,),
-            service_cidr=self.service_cidr,
+            service_cidr=str(self.service_networks[0]),
             cluster_domain=self.cluster_domain,
             cluster_name=self.identity,
         )
@@ -211,7 +223,7 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
             )
         ipaddress.ip_address(config.bind_address)
         ipaddress.ip_address(config.node_address)
-        services = ipaddress.ip_network(config.service_cidr)
+        services = config.service_networks
         pods = ipaddress.ip_network(config.cluster_cidr)
     except ValueError as error:
         raise ConfigError(str(error)) from error
@@ -231,15 +243,29 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
     if present is not None:
         _keeps_its_ranges(present, config)
-    if services.overlaps(pods):
-        raise ConfigError(f"the service range {services} and the pod range {pods} overlap")
-    if services.num_addresses < FEWEST_SERVICE_ADDRESSES:
-        raise ConfigError(f"the service range {services} is too small; it needs {FEWEST_SERVICE_ADDRESSES} addresses")
+    _check_services(services, pods)
     if pods.prefixlen > NODE_PREFIX:
         raise ConfigError(f"the pod range {pods} is too small; each node gets a /{NODE_PREFIX} of it")
     if config.datastore not in ("sqlite", "memory") and not config.shares_store:
         raise ConfigError(f"there is no datastore {config.datastore!r}; choose sqlite, memory or etcd=URL[,URL…]")
     return config
+
+
+def _check_services(services: Sequence[Network], pods: Network) -> None:
+    """Raises ConfigError for ranges that Services cannot have."""
+    if len(services) > 2:
+        raise ConfigError("--service-cidr must not contain more than two networks")
+    if len(services) == 2 and services[0].version == services[1].version:
+        raise ConfigError("the two networks of --service-cidr must be of different IP families")
+    for network in services:
+        if network.version == pods.version and network.overlaps(pods):
+            raise ConfigError(f"the service range {network} and the pod range {pods} overlap")
+        if network.num_addresses < FEWEST_SERVICE_ADDRESSES:
+            raise ConfigError(
+                f"the service range {network} is too small; it needs {FEWEST_SERVICE_ADDRESSES} addresses"
+            )
+        if network.version == 6 and network.prefixlen < WIDEST_IPV6:
+            raise ConfigError(f"the service range {network} is too large; of IPv6, the mask must be >= {WIDEST_IPV6}")
 
 
 def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:

@@ -73,7 +73,7 @@ def proxy_config(config: ClusterConfig) -> ProxyConfig:
         node_name=config.node_name,
         table=f"{config.identity}-proxy",
         cluster_cidr=config.cluster_cidr,
-        service_cidrs=(config.service_cidr,),
+        service_cidrs=tuple(str(network) for network in config.service_networks if network.version == 4),
     )
 
 

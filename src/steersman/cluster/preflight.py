@@ -97,12 +97,18 @@ def check_port(address: str, port: int, option: str, kind: socket.SocketKind = s
 
 def check_ranges(config: ClusterConfig) -> None:
     """No route of another network lies inside our address ranges; raises ConfigError that names it."""
-    for option, text in (("--cluster-cidr", config.cluster_cidr), ("--service-cidr", config.service_cidr)):
-        ours = ipaddress.ip_network(text)
+    first = config.service_networks[0]
+    if first.version != 4:
+        raise ConfigError(
+            f"the first service range, {first}, is of IPv6, which nodes do not serve yet; begin --service-cidr with "
+            "one of IPv4, or run the control plane alone with --disable-node"
+        )
+    ours = ipaddress.ip_network(config.cluster_cidr)
+    for option, range_ in (("--cluster-cidr", ours), ("--service-cidr", first)):
         for network, interface in _routes():
-            if interface != config.bridge and network.prefixlen > 0 and ours.overlaps(network):
-                raise ConfigError(f"{text} overlaps the route {network} of {interface}; choose another {option}")
-    ours = ipaddress.ip_network(config.service_cidr)
+            if interface != config.bridge and network.prefixlen > 0 and range_.overlaps(network):
+                raise ConfigError(f"{range_} overlaps the route {network} of {interface}; choose another {option}")
+    ours = first
     for table, network in _other_services(f"{config.identity}-proxy"):
         if ours.overlaps(network):
             raise ConfigError(

@@ -171,7 +171,7 @@ def _controllers_config(config: ClusterConfig) -> ControllerManagerConfig:
         identity=config.process_identity,
         root_ca=(config.root / "pki/ca.crt").read_bytes(),
         cluster_cidrs=(config.cluster_cidr,),
-        service_cidrs=(config.service_cidr,),
+        service_cidrs=tuple(map(str, config.service_networks)),
     )
 
 

@@ -34,6 +34,10 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
     [
         ({"service_cidr": "10.244.0.0/16"}, "overlap"),
         ({"service_cidr": "10.96.0.1/12"}, "host bits set"),
+        ({"service_cidr": "10.96.0.0/16,10.97.0.0/16"}, "must be of different IP families"),
+        ({"service_cidr": "10.96.0.0/16,fd00::/112,fd01::/112"}, "not contain more than two networks"),
+        ({"service_cidr": "10.96.0.0/16,fd00::/48"}, "too large; of IPv6, the mask must be >= 64"),
+        ({"service_cidr": "10.96.0.0/16,"}, "does not appear to be an IPv4 or IPv6 network"),
         ({"service_node_port_range": "30000"}, "no range of ports.*--service-node-port-range"),
         ({"service_node_port_range": "30010-30000"}, "no range of ports"),
         ({"bind_address": "nowhere"}, "does not appear to be an IPv4 or IPv6 address"),
@@ -87,3 +91,10 @@ def test_a_directory_of_images_is_found_from_anywhere(tmp_path: Path, monkeypatc
     (tmp_path / "tars").mkdir()
     monkeypatch.chdir(tmp_path)
     assert config.resolve(tmp_path / "data", airgap_images="tars").airgap_images == str(tmp_path / "tars")
+
+
+def test_services_of_two_families(tmp_path: Path) -> None:
+    found = config.resolve(tmp_path, service_cidr="10.96.0.0/16, fd00::/112")
+    assert [str(network) for network in found.service_networks] == ["10.96.0.0/16", "fd00::/112"]
+    assert (found.kubernetes_address, found.dns_address) == ("10.96.0.1", "10.96.0.10")
+    assert config.resolve(tmp_path, service_cidr="fd00::/112").kubernetes_address == "fd00::1"
