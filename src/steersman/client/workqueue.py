@@ -8,11 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import time
 from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from .distribution import Distribution
+
 K = TypeVar("K", bound=Hashable)
+
+
+DURATIONS = tuple(1e-8 * 10**power for power in range(10))
+"""Upstream's bounds, in seconds."""
 
 
 class ShutDown(Exception):
@@ -33,6 +40,12 @@ class WorkQueue(Generic[K]):
         """How many keys were put into the queue (``workqueue_adds_total``)."""
         self.retries = 0
         """How many rate-limited adds there were (``workqueue_retries_total``)."""
+        self.waited = Distribution(DURATIONS)
+        """Seconds from the first add of a key until it is handed out (``workqueue_queue_duration_seconds``)."""
+        self.worked = Distribution(DURATIONS)
+        """Seconds from there until it is done (``workqueue_work_duration_seconds``)."""
+        self._added_at: dict[K, float] = {}
+        self._taken_at: dict[K, float] = {}
         self._base_delay = base_delay
         self._max_delay = max_delay
         # Invariants: every key of _queue is in _dirty and not in _processing; a key in both _dirty and
@@ -64,6 +77,7 @@ class WorkQueue(Generic[K]):
             return
         self.adds += 1
         self._dirty.add(key)
+        self._added_at[key] = time.monotonic()
         if key not in self._processing:
             self._queue.append(key)
             self._wake()
@@ -86,14 +100,23 @@ class WorkQueue(Generic[K]):
         key = self._queue.popleft()
         self._dirty.discard(key)
         self._processing.add(key)
+        now = self._taken_at[key] = time.monotonic()
+        self.waited.observe(now - self._added_at.pop(key, now))
         return key
 
     def done(self, key: K) -> None:
         """The worker has finished with the key, whatever came of it."""
         self._processing.discard(key)
+        now = time.monotonic()
+        self.worked.observe(now - self._taken_at.pop(key, now))
         if key in self._dirty:
             self._queue.append(key)
             self._wake()
+
+    def ages(self) -> list[float]:
+        """For how many seconds each key that is being worked on has been so."""
+        now = time.monotonic()
+        return [now - since for since in list(self._taken_at.values())]
 
     def add_after(self, key: K, delay: float) -> None:
         """Add a key after so many seconds; of several delays the one that ends first counts."""

@@ -85,9 +85,11 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
         group.create_task(bootstrap.ensure(server.local_client(BOOTSTRAP), config), name="bootstrap")
         # What follows is imported once the API server answers.
         if controllers:
+            from steersman.apiserver.endpoints.queue_metrics import Queues
             from steersman.controllers.manager import ControllerManager
 
             manager = ControllerManager(_controllers_config(config), server.local_client(CONTROLLER_MANAGER))
+            server.metrics.add(Queues(manager.queues))
             group.create_task(manager.run(), name="controllers")
         if scheduler:
             group.create_task(_schedule(config, server.local_client(SCHEDULER)), name="scheduler")

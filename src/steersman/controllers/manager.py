@@ -13,6 +13,7 @@ from steersman.client.client import Client
 from steersman.client.informer import InformerFactory
 from steersman.client.leader_election import lead
 from steersman.client.local import LocalClient
+from steersman.client.workqueue import WorkQueue
 
 from .config import ControllerManagerConfig
 from .kit import Controller, ControllerContext
@@ -41,6 +42,11 @@ class ControllerManager:
         self.ready = asyncio.Event()
         self._client = client
         self._started: dict[str, asyncio.Event] = {}
+        self._controllers: dict[str, Controller] = {}
+
+    def queues(self) -> list[WorkQueue[str]]:
+        """Those of the controllers that run."""
+        return [controller.queue for controller in list(self._controllers.values())]
 
     async def run(self) -> None:
         """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
@@ -66,6 +72,7 @@ class ControllerManager:
                 self.ready.set()
         finally:
             self.ready.clear()
+            self._controllers.clear()
 
     @contextlib.asynccontextmanager
     async def _identity(self, kind: type[Controller]) -> AsyncIterator[Client]:
@@ -91,7 +98,7 @@ class ControllerManager:
             try:
                 async with self._identity(kind) as client:
                     own = ControllerContext(client, context.informers, context.config, clock=context.clock)
-                    controller = kind(own)
+                    self._controllers[kind.name] = controller = kind(own)
                     self._started[kind.name].set()
                     await controller.run()
                 log.error("%s ended", kind.name)

@@ -89,3 +89,16 @@ async def test_a_cancelled_getter_passes_its_wakeup_on() -> None:
         assert await second == "a"
     with pytest.raises(asyncio.CancelledError):
         await first
+
+
+async def test_how_long_keys_wait_and_take_is_counted() -> None:
+    queue: WorkQueue[str] = WorkQueue("q")
+    queue.add("a")
+    assert await queue.get() == "a"
+    assert len(queue.ages()) == 1
+    queue.add("a")
+    queue.done("a")
+    assert await queue.get() == "a"
+    queue.done("a")
+    assert queue.ages() == []
+    assert (sum(queue.waited.counts), sum(queue.worked.counts), queue.adds) == (2, 2, 2)

@@ -225,7 +225,7 @@ async def test_health_check_ports(client: LocalClient, registry: Registry) -> No
 async def test_a_lost_race_over_a_chosen_port_is_run_again(registry: Registry) -> None:
     """The store is asked what is free; whoever takes it before the commit must not be in the way."""
     handler = registry.handler_of(v1.Service)
-    allocator = handler.strategy._allocator  # type: ignore[attr-defined]
+    allocator = handler.strategy.allocator  # type: ignore[attr-defined]
     numbers = iter([30100, 30100, 30100, 30101])
     allocator._candidate = lambda used: next(numbers)
     balancer = service("a", type="LoadBalancer", external_traffic_policy="Local")

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from steersman.api.types.core_v1 import Service
 from steersman.api.types.networking_v1 import IPAddress, ServiceCIDR
 from steersman.api.validation.addresses import parse_address
 from steersman.apiserver.registry.services import ranges
 from steersman.apiserver.registry.services.reservation import ADDRESS_PREFIX, NODE_PORT_PREFIX
+from steersman.apiserver.registry.strategies.services import ServiceStrategy
 
 if TYPE_CHECKING:
     from steersman.apiserver.registry.registry import Registry
@@ -55,3 +57,26 @@ class Allocated:
         yield from (taken, left)
         yield GaugeMetricFamily(f"{_PORTS}_allocated_ports", "Node ports given out.", value=self._ports)
         yield GaugeMetricFamily(f"{_PORTS}_available_ports", "Node ports left.", value=size - self._ports)
+        yield from self._counts()
+
+    def _counts(self) -> Iterator[Metric]:
+        strategy = self._registry.handler_of(Service).strategy
+        assert isinstance(strategy, ServiceStrategy)
+        counts, first = strategy.allocator.counts, str(self._registry.config.service_networks[0])
+        addresses = CounterMetricFamily(f"{_ADDRESSES}_allocation_total", "Found.", labels=("cidr", "scope"))
+        ports = CounterMetricFamily(f"{_PORTS}_allocation_total", "Found.", labels=("scope",))
+        for found, count in list(counts.found.items()):
+            scope = "static" if found.static else "dynamic"
+            if found.network:
+                addresses.add_metric((found.network, scope), count)
+            else:
+                ports.add_metric((scope,), count)
+        failed = CounterMetricFamily(f"{_ADDRESSES}_allocation_errors_total", "Not found.", labels=("cidr", "scope"))
+        failed_ports = CounterMetricFamily(f"{_PORTS}_allocation_errors_total", "Not found.", labels=("scope",))
+        for (of_addresses, static), count in list(counts.failures.items()):
+            scope = "static" if static else "dynamic"
+            if of_addresses:
+                failed.add_metric((first, scope), count)
+            else:
+                failed_ports.add_metric((scope,), count)
+        yield from (addresses, ports, failed, failed_ports)

@@ -6,9 +6,7 @@ in one step.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
 from typing import Any
 
 from prometheus_client.core import (
@@ -18,6 +16,8 @@ from prometheus_client.core import (
     Metric,
     UnknownMetricFamily,
 )
+
+from steersman.client.distribution import Distribution
 
 Labels = tuple[str, ...]
 
@@ -55,28 +55,6 @@ class Counter:
         yield family
 
 
-class Distribution:
-    """How often values fell below each bound; the last count is for those above all."""
-
-    __slots__ = ("_bounds", "counts", "total")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.total = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count a value."""
-        self.counts[bisect_left(self._bounds, value)] += 1
-        self.total += value
-
-    def buckets(self, skip: int = 0) -> list[tuple[str, float]]:
-        """Cumulative counts by bound, without the first bounds where others count finer."""
-        sums = list(accumulate(self.counts))
-        names = [*(_number(bound) for bound in self._bounds), "+Inf"]
-        return [(name, float(count)) for name, count in list(zip(names, sums, strict=True))[skip:]]
-
-
 class Histogram:
     """A distribution for each set of labels."""
 
@@ -98,7 +76,3 @@ class Histogram:
         for labels, distribution in list(self._of.items()):
             family.add_metric(labels, distribution.buckets(), distribution.total)
         yield family
-
-
-def _number(bound: float) -> str:
-    return format(bound, "g")

@@ -12,8 +12,9 @@ from prometheus_client.registry import Collector
 
 from steersman.api.user import User
 from steersman.apiserver.http.messages import Request, Response
+from steersman.client.distribution import Distribution
 
-from .measuring import MOST_SERIES, Counter, Distribution, Histogram, Labels
+from .measuring import MOST_SERIES, Counter, Histogram, Labels
 from .request_info import RequestInfo
 
 SECONDS = (

@@ -14,6 +14,7 @@ from steersman.apiserver.registry.strategy import Handlers
 from steersman.storage.store import StoreError
 
 from . import fields, ranges
+from .counts import Counts
 from .reservation import (
     NODE_PORT_PREFIX,
     PORT_TAKEN,
@@ -39,6 +40,7 @@ class Allocator:
         self._cluster = cluster
         self._random = random.Random()
         self._ports = ranges.port_range(*cluster.config.node_ports)
+        self.counts = Counts()
 
     async def reserve(self, new: v1.Service, old: v1.Service | None) -> Allocation | None:
         """Choose what was left open, and take and give up the keys that the change needs."""
@@ -46,15 +48,17 @@ class Allocator:
             return None
         before = old.spec if old is not None else _NOTHING
         allocation = Allocation(new, self._cluster.clock())
-        await self._reserve_addresses(new, before, allocation)
+        with self.counts.of_addresses(allocation):
+            await self._reserve_addresses(new, before, allocation)
         held = held_ports(before)
-        if fields.with_node_ports(new.spec):
-            if old is None:
-                await self._create_ports(new, allocation)
-            else:
-                await self._update_ports(new, fields.node_ports(before), allocation)
-        if needs_health_check(new.spec):
-            await self._reserve_health_check(new, before, allocation)
+        with self.counts.of_ports(allocation):
+            if fields.with_node_ports(new.spec):
+                if old is None:
+                    await self._create_ports(new, allocation)
+                else:
+                    await self._update_ports(new, fields.node_ports(before), allocation)
+            if needs_health_check(new.spec):
+                await self._reserve_health_check(new, before, allocation)
         allocation.give_up([port_key(number) for number in sorted(held - held_ports(new.spec))])
         return allocation
 
@@ -72,11 +76,11 @@ class Allocator:
                 for address in fresh:
                     if address:
                         self._check_address(new, address, available)
-                        allocation.take_address(usual(address), chosen=False)
+                        allocation.take_address(usual(address), _network(address, available), chosen=False)
                 for index, address in enumerate(wanted):
                     if not address:
                         wanted[index] = await self._free_address(spec.ip_families[index], available)
-                        allocation.take_address(wanted[index], chosen=True)
+                        allocation.take_address(wanted[index], _network(wanted[index], available), chosen=True)
             spec.cluster_ips = wanted
             spec.cluster_ip = wanted[0] if wanted else ""
         present = set(held_addresses(spec))
@@ -167,6 +171,13 @@ class Allocator:
 
     def _candidate(self, used: set[int]) -> int | None:
         return next((number for number in self._ports.candidates(self._random) if number not in used), None)
+
+
+def _network(text: str, available: list[Network]) -> str:
+    """The network that an address is of."""
+    address = parse_address(text)
+    assert address is not None
+    return next(str(network) for network in available if ranges.contains(network, address))
 
 
 def _wants_ports(spec: v1.ServiceSpec) -> bool:

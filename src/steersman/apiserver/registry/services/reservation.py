@@ -136,6 +136,8 @@ class Allocation(Reservation):
         self._now = now
         self._owner = msgspec.json.encode(Owner(service.metadata.namespace, service.metadata.name))
         self._chosen: set[str] = set()
+        self.taken: list[tuple[str, bool]] = []
+        """Of which networks addresses are taken (empty for a node port), and whether they were chosen here."""
         spec = service.spec
         self._asked = (
             spec.cluster_ip,
@@ -144,13 +146,15 @@ class Allocation(Reservation):
             spec.health_check_node_port,
         )
 
-    def take_address(self, address: str, *, chosen: bool) -> None:
+    def take_address(self, address: str, network: str, *, chosen: bool) -> None:
         """Create an ``IPAddress``."""
+        self.taken.append((network, chosen))
         self._take(address_key(address), codecs.encode(address_object(self._service, address, self._now)), chosen)
 
     def take_port(self, number: int, *, chosen: bool) -> None:
         """Create the record of a node port."""
         self.ports.add(number)
+        self.taken.append(("", chosen))
         self._take(port_key(number), self._owner, chosen)
 
     def _take(self, key: str, value: bytes, chosen: bool) -> None:

@@ -23,7 +23,7 @@ class ServiceStrategy(Strategy):
     def __init__(self, resource: Any, cluster: Handlers) -> None:
         super().__init__(resource, cluster)
         self._families = tuple(f"IPv{network.version}" for network in cluster.config.service_networks)
-        self._allocator = Allocator(cluster)
+        self.allocator = Allocator(cluster)
 
     def prepare_create(self, context: Context, new: v1.Service) -> None:
         new.status = v1.ServiceStatus()
@@ -47,7 +47,7 @@ class ServiceStrategy(Strategy):
         return validation.warnings(new)
 
     async def reserve(self, new: v1.Service, old: v1.Service | None) -> Reservation | None:
-        return await self._allocator.reserve(new, old)
+        return await self.allocator.reserve(new, old)
 
     def release(self, old: v1.Service) -> Sequence[Operation]:
         return reservation.release(old.spec)
