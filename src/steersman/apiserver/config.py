@@ -16,7 +16,7 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     does not listen, and serves local clients alone.  Port 0 takes a free one.  ``advertise_address`` is written into
     the endpoints of the ``kubernetes`` Service; ``shared_store`` says that others may be there too.
     ``runtime_config`` names group-versions to serve beside upstream's defaults.  For ``shutdown_delay`` seconds a
-    stopping server says that it is not ready, and serves on.
+    stopping server says that it is not ready, and serves on.  With ``profiling``, ``/debug`` is served.
     """
 
     bind_address: str = "0.0.0.0"  # noqa: S104 - nodes and clients reach it from elsewhere, over TLS
@@ -31,4 +31,5 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_read_only_in_flight: int = 400
     max_mutating_in_flight: int = 200
     shutdown_delay: float = 0
+    profiling: bool = False
     limits: Limits = Limits()

@@ -339,7 +339,12 @@ class ApiServer:
         async def describe(request: Request) -> Response | None:
             return await openapi.answer(request) if openapi.handles(request.path) else None
 
-        return [self._health.respond, self.metrics.respond, describe]
+        responders: list[AsyncResponder] = [self._health.respond, self.metrics.respond, describe]
+        if self.config.profiling:
+            from .endpoints.debugging import Debugging
+
+            responders.append(Debugging().respond)
+        return responders
 
     async def _find(self, kind: type[T], name: str, namespace: str = "") -> T:
         found: T = (await self.registry.handler_of(kind).get(namespace, name)).object

@@ -67,6 +67,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     kubelet_port: int = 10250
     dns_port: int = 10053
     airgap_images: str = ""
+    profiling: bool = False
 
     @property
     def root(self) -> Path:

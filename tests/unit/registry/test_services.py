@@ -384,7 +384,7 @@ async def test_what_is_given_out_is_counted() -> None:
         allocated = Allocated(both)
         await allocated.measure()
     shown = {
-        sample.name.removeprefix("kube_apiserver_") + sample.labels.get("cidr", ""): sample.value
+        sample.name.removeprefix("kube_apiserver_") + "".join(sample.labels.values()): sample.value
         for metric in allocated.collect()
         for sample in metric.samples
     }
@@ -395,4 +395,8 @@ async def test_what_is_given_out_is_counted() -> None:
         "clusterip_allocator_available_ipsfd00::/112": 65534,
         "nodeport_allocator_allocated_ports": 1,
         "nodeport_allocator_available_ports": 99,
+        "clusterip_allocator_allocation_total10.96.0.0/24static": 1,
+        "clusterip_allocator_allocation_total10.96.0.0/24dynamic": 1,
+        "clusterip_allocator_allocation_totalfd00::/112dynamic": 1,
+        "nodeport_allocator_allocation_totaldynamic": 1,
     }
