@@ -56,7 +56,7 @@ async def test_what_was_lost_comes_back_and_what_leaked_goes(mender: repair.Repa
     await store.commit(
         [
             *(Delete(key) for key in whole if key != address_key("10.96.0.1")),
-            Put(address_key("10.96.0.99"), other.replace(b"10.96.0.10", b"10.96.0.99")),
+            Put(address_key("10.96.0.11"), other.replace(b"10.96.0.10", b"10.96.0.11")),
             Put(port_key(30999), b'{"namespace":"default","name":"gone"}'),
             Put(port_key(30998), b"rubbish"),
         ]
