@@ -132,6 +132,7 @@ class Handler(Reader):
             field_manager=context.field_manager,
         )
         await self._admission.mutate(request)
+        metadata.check_namespace(self.resource, meta, namespace)
         generated = not meta.name and bool(meta.generate_name)
         if generated:
             meta.name = metadata.generated_name(meta.generate_name)
@@ -449,6 +450,7 @@ class Handler(Reader):
             field_manager=context.field_manager,
         )
         await self._admission.mutate(request)
+        metadata.check_namespace(self.resource, meta, namespace)
         if not meta.resource_version:
             if not self.strategy.unconditional_update:
                 fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")

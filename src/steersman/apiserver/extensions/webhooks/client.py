@@ -146,12 +146,18 @@ class WebhookClient:
     async def _ask(self, url: str, tls: TLS, named: str, body: bytes) -> bytes:
         headers = [("Host", urlsplit(named).netloc), *_HEADERS]
         response = await self._outgoing.request("POST", url, headers=headers, body=body, tls=tls)
+        from aiohttp import ClientError  # loaded by now, by whoever made the request
+
         try:
             answer = bytearray()
-            async for part in response.content.iter_any():
-                answer += part
-                if len(answer) > _LARGEST:
-                    raise CallFailed(f"the answer of {named} has more than {_LARGEST} bytes")
+            try:
+                async for part in response.content.iter_any():
+                    answer += part
+                    if len(answer) > _LARGEST:
+                        raise CallFailed(f"the answer of {named} has more than {_LARGEST} bytes")
+            except ClientError:
+                reason = "unexpected error when reading response body. Please retry. Original error: unexpected EOF"
+                raise CallFailed(reason) from None
             if not 200 <= response.status < 300:
                 raise CallFailed(_refusal(response.status, bytes(answer)))
             return bytes(answer)

@@ -87,12 +87,15 @@ class MutatingWebhooks(WebhookPlugin):
 
 
 def replace(obj: Any, new: Any) -> None:
-    """Give an object the content of another one of its type: who holds it sees the change."""
+    """Give an object the content of another one of its type: who holds it, or its metadata, sees the change."""
+    for name in obj.metadata.__struct_fields__:
+        setattr(obj.metadata, name, getattr(new.metadata, name))
     if isinstance(obj, Unstructured):
-        obj.metadata, obj.content = new.metadata, new.content
+        obj.content = new.content
         return
     for name in obj.__struct_fields__:
-        setattr(obj, name, getattr(new, name))
+        if name != "metadata":
+            setattr(obj, name, getattr(new, name))
 
 
 def _again(hook: Hook) -> bool:

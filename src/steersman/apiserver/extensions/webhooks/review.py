@@ -63,9 +63,6 @@ class _Answer(msgspec.Struct, rename="camel"):
     response: _Response | None = None
 
 
-_decode = msgspec.json.Decoder(_Answer).decode
-
-
 def review(request: Request, accepted: list[str], told_as: Resource[Any], obj: Any, old: Any) -> Review:
     """The question about a request in the first version that we both speak; raises CallFailed where there is none.
 
@@ -129,7 +126,7 @@ def _options(request: Request) -> Any:
 def verdict(asked: Review, body: bytes, *, mutating: bool) -> Verdict:
     """What an answer says; raises CallFailed where it is no answer to the question."""
     try:
-        answer = _decode(body)
+        answer = msgspec.convert(_stated(msgspec.json.decode(body)), _Answer)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise CallFailed(f"couldn't read the answer: {error}") from None
     response = answer.response
@@ -150,6 +147,13 @@ def verdict(asked: Review, body: bytes, *, mutating: bool) -> Verdict:
             status=given.status, message=given.message, reason=given.reason, code=given.code, details=given.details
         )
     return Verdict(response.allowed, status, patch, response.warnings or [])
+
+
+def _stated(tree: Any) -> Any:
+    """JSON data without the members that are null, which say nothing."""
+    if isinstance(tree, dict):
+        return {name: _stated(value) for name, value in tree.items() if value is not None}
+    return [_stated(each) for each in tree] if isinstance(tree, list) else tree
 
 
 def _patch(response: _Response, version: str) -> list[Any]:

@@ -43,16 +43,17 @@ async def evict(cluster: Handlers, context: Context, namespace: str, name: str, 
     """Evict a pod, or say why not."""
     if eviction.metadata.name != name:
         raise bad_request("name in URL does not match name in Eviction object")
-    options = eviction.delete_options or DeleteOptions()
-    check_options(options)
-    if context.dry_run and not options.dry_run:
-        options = msgspec.structs.replace(options, dry_run=["All"])
+    dry_run = context.dry_run or bool(eviction.delete_options is not None and eviction.delete_options.dry_run)
     pods = cluster.handler_of(v1.Pod)
     request = Request(
         "CREATE", pods.resource, "eviction", namespace, name, eviction, None, context.user,
-        dry_run=bool(options.dry_run), warnings=context.warnings,
+        dry_run=dry_run, warnings=context.warnings,
     )  # fmt: skip
     await cluster.admission.mutate(request)
+    options = eviction.delete_options or DeleteOptions()
+    check_options(options)
+    if dry_run and not options.dry_run:
+        options = msgspec.structs.replace(options, dry_run=["All"])
     await cluster.admission.validate(request)
     for _ in range(ATTEMPTS):
         pod = await cluster.get(v1.Pod, name, namespace)

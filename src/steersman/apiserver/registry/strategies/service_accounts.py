@@ -54,7 +54,7 @@ class ServiceAccountStrategy(Strategy):
         issuer = self.cluster.surroundings.token_issuer
         if issuer is None:
             raise service_unavailable("this server has no key to sign service account tokens with")
-        meta, spec = request.metadata, request.spec
+        meta = request.metadata
         if found := _misplaced(request, namespace, name):
             raise invalid("TokenRequest", name, found, "authentication.k8s.io")
         account = await self.cluster.get(v1.ServiceAccount, name, namespace)
@@ -62,16 +62,17 @@ class ServiceAccountStrategy(Strategy):
             raise not_found("serviceaccounts", name)
         meta.name, meta.namespace = name, namespace
         meta.creation_timestamp = self.cluster.clock()
-        expiration = spec.expiration_seconds if spec.expiration_seconds is not None else 3600
-        if not _LEAST <= expiration <= _MOST:
-            detail = "less than 10 minutes" if expiration < _LEAST else "larger than 2^32 seconds"
-            fault = invalid_value("spec.expirationSeconds", expiration, f"may not specify a duration {detail}")
-            raise invalid("TokenRequest", "", [fault], "authentication.k8s.io")
         admitted = Request(
             "CREATE", self.resource, "token", namespace, name, request, None, context.user,
             dry_run=context.dry_run, warnings=context.warnings,
         )  # fmt: skip
         await self.cluster.admission.mutate(admitted)
+        spec = request.spec
+        expiration = spec.expiration_seconds if spec.expiration_seconds is not None else 3600
+        if not _LEAST <= expiration <= _MOST:
+            detail = "less than 10 minutes" if expiration < _LEAST else "larger than 2^32 seconds"
+            fault = invalid_value("spec.expirationSeconds", expiration, f"may not specify a duration {detail}")
+            raise invalid("TokenRequest", "", [fault], "authentication.k8s.io")
         await self.cluster.admission.validate(admitted)
         bound = await self._bound(namespace, name, spec.bound_object_ref) if spec.bound_object_ref else {}
         most = self.cluster.config.max_token_expiration_seconds
