@@ -94,6 +94,7 @@ class WatchCache(Generic[T]):
         self._live = False  # following the store: applied whatever it has delivered
         self._target = 0
         self._retry_delay = 0.1
+        self._ended = False
         self._subscriptions = Subscriptions(prefix, lambda: self.revision)
 
     # -- feeding -------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ class WatchCache(Generic[T]):
     async def run(self) -> None:
         """Feed the cache until cancelled; then every subscription ends."""
         progress = asyncio.create_task(self._report_progress(), name=f"progress {self.prefix}")
-        loaded = False
+        loaded = self._ended = False
         try:
             while True:
                 try:
@@ -123,6 +124,7 @@ class WatchCache(Generic[T]):
                     self._retry_delay = min(delay * 2, 5.0)
         finally:
             self._live = False
+            self._ended = True
             progress.cancel()
             self._subscriptions.end(None)
 
@@ -144,7 +146,10 @@ class WatchCache(Generic[T]):
                 entries.clear()
                 continue
             for item in page.items:
-                entries[item.key] = self.entry(item)
+                try:
+                    entries[item.key] = self.entry(item)
+                except ValueError as error:
+                    log.error("ignored what is stored as %s: %s", item.key, error)
             if not page.more:
                 break
             start = page.items[-1].key + "\0"
@@ -361,8 +366,7 @@ class WatchCache(Generic[T]):
         """
         subscription = Subscription(self._subscriptions, prefix, since_revision, callback, on_progress, on_end, index)
         self._replay(subscription, since_revision)
-        self._subscriptions.add(subscription)
-        return subscription
+        return self._begin(subscription)
 
     async def subscribe_gently(
         self,
@@ -391,8 +395,15 @@ class WatchCache(Generic[T]):
                 await pause()
             elif not paused:
                 # Nothing may be awaited between looking for more and adding the subscription.
-                self._subscriptions.add(subscription)
-                return subscription
+                return self._begin(subscription)
+
+    def _begin(self, subscription: Subscription) -> Subscription:
+        """Deliver from now on; where the cache has ended, say so."""
+        if self._ended:
+            subscription.end(None)
+        else:
+            self._subscriptions.add(subscription)
+        return subscription
 
     def _replay(self, subscription: Subscription, since: int) -> None:
         for event in self._window.since(since)[0]:

@@ -30,6 +30,8 @@ class World:
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], Any] = {}
+        self.unheard: set[str] = set()
+        """The kinds of which the cache has not heard yet."""
 
     def put(self, obj: Any) -> None:
         self.objects[obj.kind, obj.metadata.namespace, obj.metadata.name] = obj
@@ -40,7 +42,7 @@ class World:
         class Handler:
             async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Any:
                 obj = world.objects.get((resource.kind, namespace, name))
-                if obj is None:
+                if obj is None or (resource_version == "0" and resource.kind in world.unheard):
                     raise not_found(resource.name, name)
                 return type("Entry", (), {"object": obj})
 
@@ -103,6 +105,13 @@ async def test_a_token_ends_with_what_it_is_bound_to(tokens: ServiceAccountToken
     del world.objects["Pod", "ns", "p"]
     with pytest.raises(InvalidToken, match="not found"):
         await tokens.authenticate_token(token)
+
+
+async def test_a_token_serves_where_another_server_made_what_it_is_bound_to(
+    tokens: ServiceAccountTokens, world: World
+) -> None:
+    world.unheard |= {"ServiceAccount", "Pod"}
+    assert await tokens.authenticate_token(tokens.issue(CLAIMS).token)
 
 
 async def test_a_token_ends_a_minute_after_what_it_is_bound_to_should_have(

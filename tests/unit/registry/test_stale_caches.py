@@ -148,3 +148,29 @@ async def test_the_server_itself_changes_what_is_there(servers: Servers) -> None
 
     assert (await handler.amend("default", "p", unlabel)).object.metadata.labels == {}
     assert (await servers.one.get(v1.Pod, "p", "default")).metadata.labels == {}
+
+
+async def test_who_was_deleted_and_made_anew_is_deleted(servers: Servers) -> None:
+    held = config_map()
+    held.metadata.finalizers = ["example.com/wait"]
+    await servers.one.create(held)
+    await servers.one.delete(v1.ConfigMap, "cm", "default")
+    await servers.two.get(v1.ConfigMap, "cm", "default")
+    servers.behind.hold()
+    await servers.one.patch(
+        v1.ConfigMap, "cm", Patch("application/merge-patch+json", b'{"metadata":{"finalizers":null}}'), "default"
+    )
+    await servers.one.create(config_map())
+    await servers.two.delete(v1.ConfigMap, "cm", "default")
+    with pytest.raises(StatusError, match="not found"):
+        await servers.one.get(v1.ConfigMap, "cm", "default")
+
+
+async def test_trying_to_create_what_another_server_made(servers: Servers) -> None:
+    await servers.two.list(v1.ConfigMap, "default")
+    servers.behind.hold()
+    await servers.one.create(config_map())
+    handler = servers.registry.handler_of(v1.ConfigMap)
+    with pytest.raises(StatusError) as error:
+        await handler.create(context(dry_run=True), "default", config_map())
+    assert error.value.reason == "AlreadyExists"

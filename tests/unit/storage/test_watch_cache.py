@@ -299,6 +299,8 @@ async def test_garbage_in_the_store_is_ignored() -> None:
         await store.commit([Put(PREFIX + "a/x", b"\0garbage")])
         await store.commit([Put(PREFIX + "a/y", pod("y"))])
         assert names(cache.list().entries) == ["a/y"]
+    async with running(store, history=0) as cache:
+        assert names(cache.list().entries) == ["a/y"]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -373,3 +375,6 @@ async def test_a_cache_whose_store_closes_ends() -> None:
     async with asyncio.timeout(5):
         await task
     assert ends == [None]
+    cache.subscribe(PREFIX, cache.revision, lambda event: None, on_end=ends.append)
+    await cache.subscribe_gently(PREFIX, cache.revision, lambda event: None, on_end=ends.append)
+    assert ends == [None, None, None]

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
-from steersman.api.errors import StatusError
+from steersman.api.errors import StatusError, is_not_found
 from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import Node, Pod, Secret, ServiceAccount
 from steersman.api.user import User
@@ -223,10 +223,15 @@ class ServiceAccountTokens:
         return User(claims.sub, (GROUP, f"{GROUP}:{namespace}"), uid=account.uid, extra=extra)
 
     async def _alive(self, type_: type[Any], kind: str, namespace: str, reference: _Reference) -> None:
+        handler = self._handler(self._scheme.for_type(type_))
         try:
-            entry = await self._handler(self._scheme.for_type(type_)).get(
-                namespace, reference.name, resource_version="0"
-            )
+            try:
+                entry = await handler.get(namespace, reference.name, resource_version="0")
+            except StatusError as error:
+                if not is_not_found(error):
+                    raise
+                # Another server may have made it a moment ago.
+                entry = await handler.get(namespace, reference.name)
         except StatusError as error:
             raise InvalidToken(f"{kind.lower()} {reference.name!r} of the token: {error}") from error
         metadata = entry.object.metadata

@@ -16,12 +16,18 @@ What is smaller takes a millisecond or two, less than it takes to be noticed.
 
 
 class HeavyWork:
-    """Does the work for one large object at a time: a second thread would only share the interpreter with the first."""
+    """Does the work for one large object at a time: a second thread would only share the interpreter with the first.
+
+    It belongs to one event loop.
+    """
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
     async def do(self, work: Callable[[], T]) -> T:
         """Do it in a thread.  What is worked on MUST belong to the caller, or be changed by nobody."""
-        async with self._turn:
-            return await asyncio.to_thread(work)
+        await self._turn.acquire()
+        # A caller that is cancelled cannot stop the thread: the next one waits for it.
+        done = asyncio.get_running_loop().run_in_executor(None, work)
+        done.add_done_callback(lambda _: self._turn.release())
+        return await asyncio.shield(done)

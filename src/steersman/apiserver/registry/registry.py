@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from steersman.api import time
-from steersman.api.errors import StatusError, no_route
+from steersman.api.errors import StatusError, no_route, service_unavailable
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types import core_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
@@ -24,6 +24,7 @@ from .config import RegistryConfig
 from .contract import Context, ListOptions, ResourceHandler
 from .conversion import CONVERSIONS, ConvertingHandler, view_of
 from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
+from .heavy import HeavyWork
 from .identity import Identity
 from .peers import Peers
 from .reading import Reader
@@ -69,6 +70,7 @@ class Registry:
         self.surroundings = surroundings or Surroundings()
         self.clock = clock
         self.ready = asyncio.Event()
+        self.heavy = HeavyWork()
         self.admission = Chain(default_plugins() if plugins is None else plugins, self)
         self.peers = Peers(self)
         self.identity = Identity(self)
@@ -140,7 +142,9 @@ class Registry:
                 and each.storage_version == resource.group_version
                 and (each.group_version, each.kind) in CONVERSIONS
             ]
-            handler = Handler(resource, strategy, self.store, cache, self.admission, self.clock, self.start, views)
+            handler = Handler(
+                resource, strategy, self.store, cache, self.admission, self.clock, self.start, self.heavy, views
+            )
             self._stored[resource] = handler
         return handler
 
@@ -184,10 +188,19 @@ class Registry:
         resource = handler.resource
         if resource.custom and self._stored.get(resource) is not handler:
             raise no_route()
-        if resource not in self._started and self._tasks is not None:
+        if (feeding := self._started.get(resource)) is None:
+            if self._tasks is None:
+                raise service_unavailable("the server is shutting down")
             name = f"watch cache {resource.qualified_name}"
-            self._started[resource] = self._tasks.create_task(handler.cache.run(), name=name)
-        await handler.cache.ready.wait()
+            feeding = self._started[resource] = self._tasks.create_task(handler.cache.run(), name=name)
+        filled = asyncio.ensure_future(handler.cache.ready.wait())
+        try:
+            await asyncio.wait((filled, feeding), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            filled.cancel()
+        if not filled.done():
+            # It has been removed meanwhile, perhaps because a definition changed: those who ask again find the next.
+            raise no_route() if resource.custom else service_unavailable("the server is shutting down")
 
     # -- for the local client ----------------------------------------------------------------------------------------
 

@@ -63,8 +63,6 @@ from .turns import Turn, Turns
 _MAX_ATTEMPTS = 1000
 """Upstream tries without end; here those who lose write one after the other."""
 
-_heavy = HeavyWork()
-
 
 class Handler(Reader):
     """One stored resource in its storage version."""
@@ -78,6 +76,7 @@ class Handler(Reader):
         admission: Chain,
         clock: Clock,
         start: Callable[[Reader], Awaitable[None]],
+        heavy: HeavyWork,
         views: Sequence[View] = (),
     ) -> None:
         super().__init__(resource, cache, strategy.indexes, start)
@@ -89,6 +88,7 @@ class Handler(Reader):
         self._store = store
         self._admission = admission
         self._clock = clock
+        self._heavy = heavy
         self._turns = Turns()
 
     def view(self, version: str) -> View | None:
@@ -115,7 +115,7 @@ class Handler(Reader):
                 self._fields.created(obj, context.field_manager, version, self._reset_by(""))
 
         if large:
-            await _heavy.do(complete)
+            await self._heavy.do(complete)
         else:
             complete()
         request = Request(
@@ -144,7 +144,7 @@ class Handler(Reader):
             def check() -> list[FieldError]:
                 return self.strategy.validate(context, obj)
 
-            if faults := await _heavy.do(check) if large else check():
+            if faults := await self._heavy.do(check) if large else check():
                 raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
         request.name = meta.name
         await self._admission.validate(request)
@@ -153,6 +153,7 @@ class Handler(Reader):
             key = self.resource.key(meta.namespace, meta.name)
             value = codecs.encode(obj)
             if context.dry_run:
+                await self.consistent()
                 if self.cache.get(key) is not None:
                     raise already_exists(self.resource.name, meta.name, self.resource.group)
                 if await self._obtainable(reservation):
@@ -360,7 +361,7 @@ class Handler(Reader):
                     if not create:
                         raise not_found(self.resource.name, name, self.resource.group)
                     large = context.size > LARGE
-                    obj = await _heavy.do(lambda: transform(None)) if large else transform(None)
+                    obj = await self._heavy.do(lambda: transform(None)) if large else transform(None)
                     metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
                     obj.metadata.resource_version = ""
                     if context.may_create is not None:
@@ -420,7 +421,7 @@ class Handler(Reader):
         """The object that would be written over an entry, admitted and valid."""
         large = context.size + len(entry.raw) > LARGE
         if large and entry.peek() is None:
-            entry.keep(await _heavy.do(entry.decoded))
+            entry.keep(await self._heavy.do(entry.decoded))
         old = entry.object
 
         def change() -> Any:
@@ -434,7 +435,7 @@ class Handler(Reader):
                 self._fields.updated(new, old, context.field_manager, version, subresource, ignored)
             return new
 
-        new = await _heavy.do(change) if large else change()
+        new = await self._heavy.do(change) if large else change()
         meta = new.metadata
         request = Request(
             "UPDATE",
@@ -472,7 +473,7 @@ class Handler(Reader):
             def check() -> list[FieldError]:
                 return self.strategy.validate_update(context, new, old, subresource)
 
-            if faults := await _heavy.do(check) if large else check():
+            if faults := await self._heavy.do(check) if large else check():
                 raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new
@@ -515,7 +516,7 @@ class Handler(Reader):
         check_options(options)
         entry = await self._present(namespace, name)
         dry_run = context.dry_run or bool(options.dry_run)
-        admitted = False
+        admitted = current = False
         for _ in range(_MAX_ATTEMPTS):
             if entry is None:
                 raise not_found(self.resource.name, name, self.resource.group)
@@ -548,7 +549,10 @@ class Handler(Reader):
             obj = codecs.copy(entry.object)
             outcome = self.strategy.begin_delete(obj, options, self._clock())
             if outcome == "unchanged":
-                return entry
+                if current or (newer := await self._current(entry)) is entry:
+                    return entry
+                entry, current = newer, True
+                continue
             if outcome == "remove":
                 revision = entry.revision if dry_run else await self._remove(entry, obj)
                 if revision:

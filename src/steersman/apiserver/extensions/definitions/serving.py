@@ -163,4 +163,6 @@ def _handler(
     views = [
         View(other, type_, into(version), into(other)) for other, type_ in versions.types.items() if other != version
     ]
-    return Handler(resource, strategy, store, cache, registry.admission, registry.clock, registry.start, views)
+    return Handler(
+        resource, strategy, store, cache, registry.admission, registry.clock, registry.start, registry.heavy, views
+    )

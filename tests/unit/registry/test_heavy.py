@@ -1,0 +1,50 @@
+"""Work on large objects in threads."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from steersman.api.types import core_v1 as v1
+from steersman.apiserver.registry.config import RegistryConfig
+from steersman.apiserver.registry.heavy import LARGE, HeavyWork
+
+from .conftest import config_map, context, running
+
+
+async def test_one_at_a_time_even_when_callers_go() -> None:
+    heavy = HeavyWork()
+    begun, release = asyncio.Event(), threading.Event()
+    loop, running_now, most = asyncio.get_running_loop(), 0, 0
+
+    def work() -> int:
+        nonlocal running_now, most
+        running_now += 1
+        most = max(most, running_now)
+        loop.call_soon_threadsafe(begun.set)
+        release.wait(10)
+        running_now -= 1
+        return most
+
+    first = asyncio.create_task(heavy.do(work))
+    await begun.wait()
+    first.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await first
+    second = asyncio.create_task(heavy.do(work))
+    await asyncio.sleep(0)
+    release.set()
+    assert await second == 1
+
+
+def test_servers_of_several_loops_in_one_process() -> None:
+    async def create() -> int:
+        async with running(RegistryConfig(advertise_address="192.0.2.1")) as registry:
+            maps = registry.handler_of(v1.ConfigMap)
+            large = [config_map(f"m{number}", a="x" * 2 * LARGE) for number in range(3)]
+            await asyncio.gather(*(maps.create(context(size=2 * LARGE), "default", each) for each in large))
+            return len(maps.cache)
+
+    assert [asyncio.run(create()) for _ in range(2)] == [3, 3]
