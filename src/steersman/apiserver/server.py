@@ -239,6 +239,7 @@ class ApiServer:
             self.registry.handler,
             is_served=self.is_served,
             connector=Connector(nodes, self._find),
+            admit=self.registry.admission.admit,
         )
         stored = Stored(self.registry.caches, resources.watches, self._store)
         allocated = Allocated(self.registry)

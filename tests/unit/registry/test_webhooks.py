@@ -14,12 +14,16 @@ from steersman.api.errors import StatusError
 from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
+from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.extensions.webhooks.client import Address, CallFailed, WebhookClient
 from steersman.apiserver.extensions.webhooks.plugins import admission_webhooks
+from steersman.apiserver.http.messages import Request as HTTPRequest
+from steersman.apiserver.http.messages import Response
 from steersman.apiserver.registry.config import RegistryConfig
 from steersman.apiserver.registry.registry import Registry
 
-from .conftest import config_map, context, running
+from .conftest import ADMIN, config_map, context, pod, running
 
 
 class Answering(WebhookClient):
@@ -60,7 +64,10 @@ async def server() -> AsyncIterator[Server]:
             client_config=admission.WebhookClientConfig(url="https://127.0.0.1/x"),
             rules=[
                 admission.RuleWithOperations(
-                    operations=["*"], api_groups=["*"], api_versions=["*"], resources=["configmaps"]
+                    operations=["*"],
+                    api_groups=["*"],
+                    api_versions=["*"],
+                    resources=["configmaps", "pods/binding", "pods/exec", "pods/portforward", "pods/log", "*/proxy"],
                 )
             ],
             admission_review_versions=["v1"],
@@ -127,6 +134,109 @@ async def test_a_broken_answer_is_a_failed_call(server: Server) -> None:
     with pytest.raises(StatusError, match=r'failed calling webhook "hook\.example\.com"') as refused:
         await server.maps.create(context(), "default", config_map("a"))
     assert refused.value.status.code == 500
+
+
+async def test_what_is_posted_below_a_resource_is_of_its_own_kind(server: Server) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        seen.append(asked)
+        return patching({"op": "add", "path": "/metadata/annotations", "value": {"by": "hook"}})(asked)
+
+    server.client.answer = answer
+    pods = server.registry.handler_of(v1.Pod)
+    await pods.create(context(), "default", pod())
+    binding = v1.Binding(metadata=ObjectMeta(name="p"), target=v1.ObjectReference(kind="Node", name="n"))
+    await pods.create_subresource(context(), "default", "p", "binding", binding)
+    bound = (await pods.get("default", "p")).object
+    assert (bound.spec.node_name, bound.metadata.annotations) == ("n", {"by": "hook"})
+    assert [(each["kind"], each["requestKind"], each["resource"], each["subResource"]) for each in seen] == [
+        (
+            {"group": "", "version": "v1", "kind": "Binding"},
+            {"group": "", "version": "v1", "kind": "Binding"},
+            {"group": "", "version": "v1", "resource": "pods"},
+            "binding",
+        )
+    ]
+
+
+class Reached:
+    """Whatever is connected."""
+
+    def __init__(self) -> None:
+        self.requests: list[HTTPRequest] = []
+
+    def serves(self, resource: Any, subresource: str) -> bool:
+        return subresource in ("exec", "log", "portforward", "proxy")
+
+    async def connect(self, request: HTTPRequest, info: RequestInfo) -> Response:
+        self.requests.append(request)
+        return Response(b"")
+
+
+CONNECTED = {
+    "pods/p/exec?command=rm&command=-r&stdin=1": (
+        "pods", "exec",
+        {"kind": "PodExecOptions", "apiVersion": "v1", "stdin": True, "command": ["rm", "-r"]},
+    ),
+    "pods/p/portforward?ports=80": (
+        "pods", "portforward", {"kind": "PodPortForwardOptions", "apiVersion": "v1", "ports": [80]},
+    ),
+    "services/p/proxy/a/b": ("services", "proxy", {"kind": "ServiceProxyOptions", "apiVersion": "v1", "path": "/a/b"}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("target", CONNECTED)
+async def test_webhooks_hear_of_connections(server: Server, target: str) -> None:
+    reached, seen = Reached(), list[dict[str, Any]]()
+    admit = server.registry.admission.admit
+    resources = Resources(server.registry.scheme, server.registry.handler, connector=reached, admit=admit)
+
+    def refuse(asked: dict[str, Any]) -> dict[str, Any]:
+        seen.append(asked)
+        return {"allowed": False, "status": {"message": "not today", "code": 403}}
+
+    async def connect() -> None:
+        path, _, query = f"/api/v1/namespaces/default/{target}".partition("?")
+        request = HTTPRequest("GET", path, path, query, {}, b"")
+        request.user = ADMIN
+        await resources.handle(request, request_info(request))
+
+    server.client.answer = refuse
+    with pytest.raises(StatusError, match="not today"):
+        await connect()
+    assert reached.requests == []
+    resource, subresource, options = CONNECTED[target]
+    assert [
+        (each["operation"], each["resource"]["resource"], each["subResource"], each["name"], each["object"])
+        for each in seen
+    ] == [("CONNECT", resource, subresource, "p", options)]
+    server.client.answer = lambda _: {}
+    await connect()
+    assert len(reached.requests) == 1
+
+
+async def test_webhooks_choose_the_container(server: Server) -> None:
+    reached = Reached()
+    admit = server.registry.admission.admit
+    resources = Resources(server.registry.scheme, server.registry.handler, connector=reached, admit=admit)
+    server.client.answer = patching({"op": "add", "path": "/container", "value": "c"})
+    path = "/api/v1/namespaces/default/pods/p/exec"
+    request = HTTPRequest("GET", path, path, "command=ls", {}, b"")
+    request.user = ADMIN
+    await resources.handle(request, request_info(request))
+    assert (request.query["container"], request.query["command"]) == (["c"], ["ls"])
+
+
+async def test_logs_are_read_without_asking(server: Server) -> None:
+    reached = Reached()
+    admit = server.registry.admission.admit
+    resources = Resources(server.registry.scheme, server.registry.handler, connector=reached, admit=admit)
+    server.client.answer = lambda _: {"allowed": False}
+    path = "/api/v1/namespaces/default/pods/p/log"
+    request = HTTPRequest("GET", path, path, "", {}, b"")
+    await resources.handle(request, request_info(request))
+    assert len(reached.requests) == 1
 
 
 async def test_an_answer_that_breaks_off_is_a_failed_call(registry: Registry) -> None:

@@ -137,6 +137,11 @@ class Chain:
             for form in [form for form in decided if form[1] is resource]:
                 del decided[form]
 
+    async def admit(self, request: Request) -> None:
+        """Let every plugin change the object, then ask every one: for what is admitted in one go."""
+        await self.mutate(request)
+        await self.validate(request)
+
     async def mutate(self, request: Request) -> None:
         """Let every plugin change the object."""
         form = (request.verb, request.resource, request.subresource)

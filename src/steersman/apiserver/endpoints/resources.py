@@ -19,6 +19,7 @@ from steersman.storage.watch_cache import Entry
 
 from .answers import entry_response, object_response, shaped_response, status_response
 from .bodies import Bodies
+from .connecting.admission import Admit, admitted
 from .lists import list_response
 from .options import delete_options, list_options, wants_watch, write_context
 from .refusals import no_method
@@ -64,11 +65,13 @@ class Resources:
         *,
         is_served: Callable[[Resource[Any]], bool] = lambda resource: resource.served,
         connector: Connector | None = None,
+        admit: Admit | None = None,
     ) -> None:
         self._scheme = scheme
         self._handler = handler
         self._is_served = is_served
         self._connector = connector
+        self._admit = admit
         self._bodies = Bodies()
         self._frames: dict[Resource[Any], Frames] = {}
         self._versions: tuple[int, set[tuple[str, str]]] = (-1, set())
@@ -250,6 +253,8 @@ class Resources:
         if found is None:
             raise no_route()
         if self._connector is not None and self._connector.serves(resource, found.name):
+            if self._admit is not None and found.kind:
+                await admitted(request, info, resource, found, self._admit)
             return await self._connector.connect(request, info)
         if len(info.parts) > 3:
             raise no_route()

@@ -118,5 +118,5 @@ def selects_object(selector: LabelSelector | None, objects: Iterable[Any]) -> bo
     """Whether the new or the old state of an object is selected; what has no labels is only by everything."""
     if selector is None:
         return True
-    metas = [obj.metadata for obj in objects if obj is not None]
+    metas = [getattr(obj, "metadata", None) for obj in objects]
     return any(isinstance(meta, ObjectMeta) and selector.matches(meta.labels) for meta in metas)

@@ -69,9 +69,12 @@ class MutatingWebhooks(WebhookPlugin):
             )
         before = _text(request.obj)
         try:
-            tree = json_patch.apply(codecs.to_builtins(told.convert(request.obj)), operations)
+            present = told.convert(request.obj)
+            tree = json_patch.apply(codecs.to_builtins(present), operations)
+            # Below a resource may be objects of other kinds: bindings, evictions, options.
+            kind: Any = told.resource if isinstance(present, told.resource.type) else type(present)
             obj: Any
-            obj, _ = codecs.decode_body(told.resource, msgspec.json.encode(tree), "application/json", "Ignore")
+            obj, _ = codecs.decode_body(kind, msgspec.json.encode(tree), "application/json", "Ignore")
         except StatusError as error:
             raise internal_error(str(error)) from None
         apply_defaults(obj)
@@ -88,8 +91,9 @@ class MutatingWebhooks(WebhookPlugin):
 
 def replace(obj: Any, new: Any) -> None:
     """Give an object the content of another one of its type: who holds it, or its metadata, sees the change."""
-    for name in obj.metadata.__struct_fields__:
-        setattr(obj.metadata, name, getattr(new.metadata, name))
+    if (metadata := getattr(obj, "metadata", None)) is not None:
+        for name in metadata.__struct_fields__:
+            setattr(metadata, name, getattr(new.metadata, name))
     if isinstance(obj, Unstructured):
         obj.content = new.content
         return

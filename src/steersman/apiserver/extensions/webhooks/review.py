@@ -78,9 +78,9 @@ def review(request: Request, accepted: list[str], told_as: Resource[Any], obj: A
         namespace = request.name
     tree: dict[str, Any] = {
         "uid": uid,
-        "kind": _kind(told_as),
+        "kind": _kind(obj if obj is not None else old, told_as),
         "resource": _resource(told_as),
-        "requestKind": _kind(own),
+        "requestKind": _kind(request.obj if request.obj is not None else request.old, own),
         "requestResource": _resource(own),
         "name": request.name,
         "namespace": namespace,
@@ -97,8 +97,12 @@ def review(request: Request, accepted: list[str], told_as: Resource[Any], obj: A
     return Review(uid, version, codecs.encode(body))
 
 
-def _kind(resource: Resource[Any]) -> dict[str, str]:
-    return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+def _kind(obj: Any, resource: Resource[Any]) -> dict[str, str]:
+    """That of the object: what is posted below a resource is of another kind than the resource."""
+    if obj is None:
+        return {"group": resource.group, "version": resource.version, "kind": resource.kind}
+    group, _, version = obj.api_version.rpartition("/")
+    return {"group": group, "version": version, "kind": obj.kind}
 
 
 def _resource(resource: Resource[Any]) -> dict[str, str]:

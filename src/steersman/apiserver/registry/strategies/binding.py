@@ -55,8 +55,7 @@ async def bind(cluster: Handlers, context: Context, namespace: str, name: str, b
         "CREATE", pods.resource, "binding", namespace, name, binding, None, context.user,
         dry_run=context.dry_run, warnings=context.warnings,
     )  # fmt: skip
-    await cluster.admission.mutate(request)
-    await cluster.admission.validate(request)
+    await cluster.admission.admit(request)
     now = cluster.clock()
 
     def assign(pod: v1.Pod) -> None:
