@@ -6,679 +6,305 @@ Checked in tests against the published OpenAPI document.  Versions that upstream
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from .scheme import Resource, Scheme, Subresource
 
+_core_v1 = partial(Resource, "", "v1", module="core_v1")
+_admissionregistration_v1 = partial(Resource, "admissionregistration.k8s.io", "v1", module="admissionregistration_v1")
+_admissionregistration_v1alpha1 = partial(
+    Resource, "admissionregistration.k8s.io", "v1alpha1", module="admissionregistration_v1alpha1", served=False
+)
+_admissionregistration_v1beta1 = partial(
+    Resource, "admissionregistration.k8s.io", "v1beta1", module="admissionregistration_v1beta1", served=False
+)
+_apiextensions_v1 = partial(Resource, "apiextensions.k8s.io", "v1", module="apiextensions_v1")
+_apiregistration_v1 = partial(Resource, "apiregistration.k8s.io", "v1", module="apiregistration_v1")
+_apps_v1 = partial(Resource, "apps", "v1", module="apps_v1")
+_authentication_v1 = partial(Resource, "authentication.k8s.io", "v1", module="authentication_v1")
+_authorization_v1 = partial(Resource, "authorization.k8s.io", "v1", module="authorization_v1")
+_autoscaling_v1 = partial(Resource, "autoscaling", "v1", module="autoscaling_v1")
+_autoscaling_v2 = partial(Resource, "autoscaling", "v2", module="autoscaling_v2")
+_batch_v1 = partial(Resource, "batch", "v1", module="batch_v1")
+_certificates_v1 = partial(Resource, "certificates.k8s.io", "v1", module="certificates_v1")
+_certificates_v1alpha1 = partial(
+    Resource, "certificates.k8s.io", "v1alpha1", module="certificates_v1alpha1", served=False
+)
+_certificates_v1beta1 = partial(Resource, "certificates.k8s.io", "v1beta1", module="certificates_v1beta1", served=False)
+_coordination_v1 = partial(Resource, "coordination.k8s.io", "v1", module="coordination_v1")
+_coordination_v1alpha2 = partial(
+    Resource, "coordination.k8s.io", "v1alpha2", module="coordination_v1alpha2", served=False
+)
+_coordination_v1beta1 = partial(Resource, "coordination.k8s.io", "v1beta1", module="coordination_v1beta1", served=False)
+_discovery_v1 = partial(Resource, "discovery.k8s.io", "v1", module="discovery_v1")
+_events_v1 = partial(Resource, "events.k8s.io", "v1", module="events_v1")
+_flowcontrol_v1 = partial(Resource, "flowcontrol.apiserver.k8s.io", "v1", module="flowcontrol_v1")
+_internal_v1alpha1 = partial(
+    Resource, "internal.apiserver.k8s.io", "v1alpha1", module="apiserverinternal_v1alpha1", served=False
+)
+_networking_v1 = partial(Resource, "networking.k8s.io", "v1", module="networking_v1")
+_networking_v1beta1 = partial(Resource, "networking.k8s.io", "v1beta1", module="networking_v1beta1", served=False)
+_node_v1 = partial(Resource, "node.k8s.io", "v1", module="node_v1")
+_policy_v1 = partial(Resource, "policy", "v1", module="policy_v1")
+_rbac_v1 = partial(Resource, "rbac.authorization.k8s.io", "v1", module="rbac_v1")
+_resource_v1 = partial(Resource, "resource.k8s.io", "v1", module="resource_v1")
+_resource_v1alpha3 = partial(Resource, "resource.k8s.io", "v1alpha3", module="resource_v1alpha3", served=False)
+_resource_v1beta1 = partial(Resource, "resource.k8s.io", "v1beta1", module="resource_v1beta1", served=False)
+_resource_v1beta2 = partial(Resource, "resource.k8s.io", "v1beta2", module="resource_v1beta2", served=False)
+_scheduling_v1 = partial(Resource, "scheduling.k8s.io", "v1", module="scheduling_v1")
+_scheduling_v1alpha1 = partial(Resource, "scheduling.k8s.io", "v1alpha1", module="scheduling_v1alpha1", served=False)
+_storage_v1 = partial(Resource, "storage.k8s.io", "v1", module="storage_v1")
+_storage_v1beta1 = partial(Resource, "storage.k8s.io", "v1beta1", module="storage_v1beta1", served=False)
+_storagemigration_v1beta1 = partial(
+    Resource, "storagemigration.k8s.io", "v1beta1", module="storagemigration_v1beta1", served=False
+)
+
+_ALL = ("all",)
+_EXTENSIONS = ("api-extensions",)
+_CREATE = ("create",)
 _PROXY = ("create", "delete", "get", "patch", "update")
 _STREAM = ("create", "get")
+_SCALE = Subresource("scale", kind="Scale", group="autoscaling", version="v1")
+_STATUS = Subresource("status")
 
 TABLE: tuple[Resource[Any], ...] = (
-    Resource("", "v1", "bindings", "Binding", module="core_v1", namespaced=True, verbs=("create",)),
-    Resource(
-        "", "v1", "componentstatuses", "ComponentStatus", module="core_v1", verbs=("get", "list"), short_names=("cs",)
-    ),
-    Resource("", "v1", "configmaps", "ConfigMap", module="core_v1", namespaced=True, short_names=("cm",)),
-    Resource(
-        "",
-        "v1",
-        "endpoints",
-        "Endpoints",
-        module="core_v1",
-        namespaced=True,
-        short_names=("ep",),
-        storage_prefix="services/endpoints",
-    ),
-    Resource("", "v1", "events", "Event", module="core_v1", namespaced=True, short_names=("ev",)),
-    Resource("", "v1", "limitranges", "LimitRange", module="core_v1", namespaced=True, short_names=("limits",)),
-    Resource(
-        "",
-        "v1",
+    _core_v1("bindings", "Binding", namespaced=True, verbs=_CREATE),
+    _core_v1("componentstatuses", "ComponentStatus", verbs=("get", "list"), short_names=("cs",)),
+    _core_v1("configmaps", "ConfigMap", namespaced=True, short_names=("cm",)),
+    _core_v1("endpoints", "Endpoints", namespaced=True, short_names=("ep",), storage_prefix="services/endpoints"),
+    _core_v1("events", "Event", namespaced=True, short_names=("ev",)),
+    _core_v1("limitranges", "LimitRange", namespaced=True, short_names=("limits",)),
+    _core_v1(
         "namespaces",
         "Namespace",
-        module="core_v1",
         verbs=("create", "delete", "get", "list", "patch", "update", "watch"),
         short_names=("ns",),
-        subresources=(Subresource("finalize", ("update",)), Subresource("status")),
+        subresources=(Subresource("finalize", ("update",)), _STATUS),
     ),
-    Resource(
-        "",
-        "v1",
+    _core_v1(
         "nodes",
         "Node",
-        module="core_v1",
         short_names=("no",),
         storage_prefix="minions",
-        subresources=(Subresource("proxy", _PROXY, kind="NodeProxyOptions"), Subresource("status")),
+        subresources=(Subresource("proxy", _PROXY, kind="NodeProxyOptions"), _STATUS),
     ),
-    Resource(
-        "",
-        "v1",
+    _core_v1(
         "persistentvolumeclaims",
         "PersistentVolumeClaim",
-        module="core_v1",
         namespaced=True,
         short_names=("pvc",),
-        subresources=(Subresource("status"),),
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "",
-        "v1",
-        "persistentvolumes",
-        "PersistentVolume",
-        module="core_v1",
-        short_names=("pv",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "",
-        "v1",
+    _core_v1("persistentvolumes", "PersistentVolume", short_names=("pv",), subresources=(_STATUS,)),
+    _core_v1(
         "pods",
         "Pod",
-        module="core_v1",
         namespaced=True,
         short_names=("po",),
-        categories=("all",),
+        categories=_ALL,
         subresources=(
             Subresource("attach", _STREAM, kind="PodAttachOptions"),
-            Subresource("binding", ("create",), kind="Binding"),
+            Subresource("binding", _CREATE, kind="Binding"),
             Subresource("ephemeralcontainers"),
             Subresource(
-                "eviction", ("create",), kind="Eviction", group="policy", version="v1", aliases=("policy/v1beta1",)
+                "eviction", _CREATE, kind="Eviction", group="policy", version="v1", aliases=("policy/v1beta1",)
             ),
             Subresource("exec", _STREAM, kind="PodExecOptions"),
             Subresource("log", ("get",)),
             Subresource("portforward", _STREAM, kind="PodPortForwardOptions"),
             Subresource("proxy", _PROXY, kind="PodProxyOptions"),
             Subresource("resize"),
-            Subresource("status"),
+            _STATUS,
         ),
     ),
-    Resource("", "v1", "podtemplates", "PodTemplate", module="core_v1", namespaced=True),
-    Resource(
-        "",
-        "v1",
+    _core_v1("podtemplates", "PodTemplate", namespaced=True),
+    _core_v1(
         "replicationcontrollers",
         "ReplicationController",
-        module="core_v1",
         namespaced=True,
         short_names=("rc",),
-        categories=("all",),
+        categories=_ALL,
         storage_prefix="controllers",
-        subresources=(Subresource("scale", kind="Scale", group="autoscaling", version="v1"), Subresource("status")),
+        subresources=(_SCALE, _STATUS),
     ),
-    Resource(
-        "",
-        "v1",
-        "resourcequotas",
-        "ResourceQuota",
-        module="core_v1",
-        namespaced=True,
-        short_names=("quota",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource("", "v1", "secrets", "Secret", module="core_v1", namespaced=True),
-    Resource(
-        "",
-        "v1",
+    _core_v1("resourcequotas", "ResourceQuota", namespaced=True, short_names=("quota",), subresources=(_STATUS,)),
+    _core_v1("secrets", "Secret", namespaced=True),
+    _core_v1(
         "serviceaccounts",
         "ServiceAccount",
-        module="core_v1",
         namespaced=True,
         short_names=("sa",),
-        subresources=(
-            Subresource("token", ("create",), kind="TokenRequest", group="authentication.k8s.io", version="v1"),
-        ),
+        subresources=(Subresource("token", _CREATE, kind="TokenRequest", group="authentication.k8s.io", version="v1"),),
     ),
-    Resource(
-        "",
-        "v1",
+    _core_v1(
         "services",
         "Service",
-        module="core_v1",
         namespaced=True,
         short_names=("svc",),
-        categories=("all",),
+        categories=_ALL,
         storage_prefix="services/specs",
-        subresources=(Subresource("proxy", _PROXY, kind="ServiceProxyOptions"), Subresource("status")),
+        subresources=(Subresource("proxy", _PROXY, kind="ServiceProxyOptions"), _STATUS),
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1",
-        "mutatingwebhookconfigurations",
-        "MutatingWebhookConfiguration",
-        module="admissionregistration_v1",
-        categories=("api-extensions",),
+    _admissionregistration_v1("mutatingwebhookconfigurations", "MutatingWebhookConfiguration", categories=_EXTENSIONS),
+    _admissionregistration_v1(
+        "validatingadmissionpolicies", "ValidatingAdmissionPolicy", categories=_EXTENSIONS, subresources=(_STATUS,)
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1",
-        "validatingadmissionpolicies",
-        "ValidatingAdmissionPolicy",
-        module="admissionregistration_v1",
-        categories=("api-extensions",),
-        subresources=(Subresource("status"),),
+    _admissionregistration_v1(
+        "validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", categories=_EXTENSIONS
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1",
-        "validatingadmissionpolicybindings",
-        "ValidatingAdmissionPolicyBinding",
-        module="admissionregistration_v1",
-        categories=("api-extensions",),
+    _admissionregistration_v1(
+        "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", categories=_EXTENSIONS
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1",
-        "validatingwebhookconfigurations",
-        "ValidatingWebhookConfiguration",
-        module="admissionregistration_v1",
-        categories=("api-extensions",),
+    _admissionregistration_v1alpha1("mutatingadmissionpolicies", "MutatingAdmissionPolicy", categories=_EXTENSIONS),
+    _admissionregistration_v1alpha1(
+        "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", categories=_EXTENSIONS
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1alpha1",
-        "mutatingadmissionpolicies",
-        "MutatingAdmissionPolicy",
-        module="admissionregistration_v1alpha1",
-        categories=("api-extensions",),
-        served=False,
+    _admissionregistration_v1beta1("mutatingadmissionpolicies", "MutatingAdmissionPolicy", categories=_EXTENSIONS),
+    _admissionregistration_v1beta1(
+        "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", categories=_EXTENSIONS
     ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1alpha1",
-        "mutatingadmissionpolicybindings",
-        "MutatingAdmissionPolicyBinding",
-        module="admissionregistration_v1alpha1",
-        categories=("api-extensions",),
-        served=False,
-    ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1beta1",
-        "mutatingadmissionpolicies",
-        "MutatingAdmissionPolicy",
-        module="admissionregistration_v1beta1",
-        categories=("api-extensions",),
-        served=False,
-    ),
-    Resource(
-        "admissionregistration.k8s.io",
-        "v1beta1",
-        "mutatingadmissionpolicybindings",
-        "MutatingAdmissionPolicyBinding",
-        module="admissionregistration_v1beta1",
-        categories=("api-extensions",),
-        served=False,
-    ),
-    Resource(
-        "apiextensions.k8s.io",
-        "v1",
+    _apiextensions_v1(
         "customresourcedefinitions",
         "CustomResourceDefinition",
-        module="apiextensions_v1",
         short_names=("crd", "crds"),
-        categories=("api-extensions",),
+        categories=_EXTENSIONS,
         storage_prefix="apiextensions.k8s.io/customresourcedefinitions",
-        subresources=(Subresource("status"),),
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "apiregistration.k8s.io",
-        "v1",
+    _apiregistration_v1(
         "apiservices",
         "APIService",
-        module="apiregistration_v1",
-        categories=("api-extensions",),
+        categories=_EXTENSIONS,
         storage_prefix="apiregistration.k8s.io/apiservices",
-        subresources=(Subresource("status"),),
+        subresources=(_STATUS,),
     ),
-    Resource("apps", "v1", "controllerrevisions", "ControllerRevision", module="apps_v1", namespaced=True),
-    Resource(
-        "apps",
-        "v1",
-        "daemonsets",
-        "DaemonSet",
-        module="apps_v1",
-        namespaced=True,
-        short_names=("ds",),
-        categories=("all",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "apps",
-        "v1",
+    _apps_v1("controllerrevisions", "ControllerRevision", namespaced=True),
+    _apps_v1("daemonsets", "DaemonSet", namespaced=True, short_names=("ds",), categories=_ALL, subresources=(_STATUS,)),
+    _apps_v1(
         "deployments",
         "Deployment",
-        module="apps_v1",
         namespaced=True,
         short_names=("deploy",),
-        categories=("all",),
-        subresources=(Subresource("scale", kind="Scale", group="autoscaling", version="v1"), Subresource("status")),
+        categories=_ALL,
+        subresources=(_SCALE, _STATUS),
     ),
-    Resource(
-        "apps",
-        "v1",
+    _apps_v1(
         "replicasets",
         "ReplicaSet",
-        module="apps_v1",
         namespaced=True,
         short_names=("rs",),
-        categories=("all",),
-        subresources=(Subresource("scale", kind="Scale", group="autoscaling", version="v1"), Subresource("status")),
+        categories=_ALL,
+        subresources=(_SCALE, _STATUS),
     ),
-    Resource(
-        "apps",
-        "v1",
+    _apps_v1(
         "statefulsets",
         "StatefulSet",
-        module="apps_v1",
         namespaced=True,
         short_names=("sts",),
-        categories=("all",),
-        subresources=(Subresource("scale", kind="Scale", group="autoscaling", version="v1"), Subresource("status")),
+        categories=_ALL,
+        subresources=(_SCALE, _STATUS),
     ),
-    Resource(
-        "authentication.k8s.io",
-        "v1",
-        "selfsubjectreviews",
-        "SelfSubjectReview",
-        module="authentication_v1",
-        verbs=("create",),
-    ),
-    Resource(
-        "authentication.k8s.io", "v1", "tokenreviews", "TokenReview", module="authentication_v1", verbs=("create",)
-    ),
-    Resource(
-        "authorization.k8s.io",
-        "v1",
-        "localsubjectaccessreviews",
-        "LocalSubjectAccessReview",
-        module="authorization_v1",
-        namespaced=True,
-        verbs=("create",),
-    ),
-    Resource(
-        "authorization.k8s.io",
-        "v1",
-        "selfsubjectaccessreviews",
-        "SelfSubjectAccessReview",
-        module="authorization_v1",
-        verbs=("create",),
-    ),
-    Resource(
-        "authorization.k8s.io",
-        "v1",
-        "selfsubjectrulesreviews",
-        "SelfSubjectRulesReview",
-        module="authorization_v1",
-        verbs=("create",),
-    ),
-    Resource(
-        "authorization.k8s.io",
-        "v1",
-        "subjectaccessreviews",
-        "SubjectAccessReview",
-        module="authorization_v1",
-        verbs=("create",),
-    ),
-    Resource(
-        "autoscaling",
-        "v1",
+    _authentication_v1("selfsubjectreviews", "SelfSubjectReview", verbs=_CREATE),
+    _authentication_v1("tokenreviews", "TokenReview", verbs=_CREATE),
+    _authorization_v1("localsubjectaccessreviews", "LocalSubjectAccessReview", namespaced=True, verbs=_CREATE),
+    _authorization_v1("selfsubjectaccessreviews", "SelfSubjectAccessReview", verbs=_CREATE),
+    _authorization_v1("selfsubjectrulesreviews", "SelfSubjectRulesReview", verbs=_CREATE),
+    _authorization_v1("subjectaccessreviews", "SubjectAccessReview", verbs=_CREATE),
+    _autoscaling_v1(
         "horizontalpodautoscalers",
         "HorizontalPodAutoscaler",
-        module="autoscaling_v1",
         namespaced=True,
         short_names=("hpa",),
-        categories=("all",),
+        categories=_ALL,
         storage_version="autoscaling/v2",
-        subresources=(Subresource("status"),),
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "autoscaling",
-        "v2",
+    _autoscaling_v2(
         "horizontalpodautoscalers",
         "HorizontalPodAutoscaler",
-        module="autoscaling_v2",
         namespaced=True,
         short_names=("hpa",),
-        categories=("all",),
-        subresources=(Subresource("status"),),
+        categories=_ALL,
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "batch",
-        "v1",
-        "cronjobs",
-        "CronJob",
-        module="batch_v1",
-        namespaced=True,
-        short_names=("cj",),
-        categories=("all",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "batch",
-        "v1",
-        "jobs",
-        "Job",
-        module="batch_v1",
-        namespaced=True,
-        categories=("all",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "certificates.k8s.io",
-        "v1",
+    _batch_v1("cronjobs", "CronJob", namespaced=True, short_names=("cj",), categories=_ALL, subresources=(_STATUS,)),
+    _batch_v1("jobs", "Job", namespaced=True, categories=_ALL, subresources=(_STATUS,)),
+    _certificates_v1(
         "certificatesigningrequests",
         "CertificateSigningRequest",
-        module="certificates_v1",
         short_names=("csr",),
-        subresources=(Subresource("approval"), Subresource("status")),
+        subresources=(Subresource("approval"), _STATUS),
     ),
-    Resource(
-        "certificates.k8s.io",
-        "v1alpha1",
-        "clustertrustbundles",
-        "ClusterTrustBundle",
-        module="certificates_v1alpha1",
-        served=False,
+    _certificates_v1alpha1("clustertrustbundles", "ClusterTrustBundle"),
+    _certificates_v1beta1("clustertrustbundles", "ClusterTrustBundle"),
+    _certificates_v1beta1("podcertificaterequests", "PodCertificateRequest", namespaced=True, subresources=(_STATUS,)),
+    _coordination_v1("leases", "Lease", namespaced=True),
+    _coordination_v1alpha2("leasecandidates", "LeaseCandidate", namespaced=True),
+    _coordination_v1beta1("leasecandidates", "LeaseCandidate", namespaced=True),
+    _discovery_v1("endpointslices", "EndpointSlice", namespaced=True),
+    _events_v1("events", "Event", namespaced=True, short_names=("ev",), storage_version="v1"),
+    _flowcontrol_v1("flowschemas", "FlowSchema", subresources=(_STATUS,)),
+    _flowcontrol_v1("prioritylevelconfigurations", "PriorityLevelConfiguration", subresources=(_STATUS,)),
+    _internal_v1alpha1("storageversions", "StorageVersion", subresources=(_STATUS,)),
+    _networking_v1("ingressclasses", "IngressClass"),
+    _networking_v1(
+        "ingresses", "Ingress", namespaced=True, short_names=("ing",), storage_prefix="ingress", subresources=(_STATUS,)
     ),
-    Resource(
-        "certificates.k8s.io",
-        "v1beta1",
-        "clustertrustbundles",
-        "ClusterTrustBundle",
-        module="certificates_v1beta1",
-        served=False,
+    _networking_v1("ipaddresses", "IPAddress", short_names=("ip",)),
+    _networking_v1("networkpolicies", "NetworkPolicy", namespaced=True, short_names=("netpol",)),
+    _networking_v1("servicecidrs", "ServiceCIDR", subresources=(_STATUS,)),
+    _networking_v1beta1("ipaddresses", "IPAddress", short_names=("ip",), storage_version="networking.k8s.io/v1"),
+    _networking_v1beta1("servicecidrs", "ServiceCIDR", storage_version="networking.k8s.io/v1", subresources=(_STATUS,)),
+    _node_v1("runtimeclasses", "RuntimeClass"),
+    _policy_v1(
+        "poddisruptionbudgets", "PodDisruptionBudget", namespaced=True, short_names=("pdb",), subresources=(_STATUS,)
     ),
-    Resource(
-        "certificates.k8s.io",
-        "v1beta1",
-        "podcertificaterequests",
-        "PodCertificateRequest",
-        module="certificates_v1beta1",
-        namespaced=True,
-        served=False,
-        subresources=(Subresource("status"),),
-    ),
-    Resource("coordination.k8s.io", "v1", "leases", "Lease", module="coordination_v1", namespaced=True),
-    Resource(
-        "coordination.k8s.io",
-        "v1alpha2",
-        "leasecandidates",
-        "LeaseCandidate",
-        module="coordination_v1alpha2",
-        namespaced=True,
-        served=False,
-    ),
-    Resource(
-        "coordination.k8s.io",
-        "v1beta1",
-        "leasecandidates",
-        "LeaseCandidate",
-        module="coordination_v1beta1",
-        namespaced=True,
-        served=False,
-    ),
-    Resource("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice", module="discovery_v1", namespaced=True),
-    Resource(
-        "events.k8s.io",
-        "v1",
-        "events",
-        "Event",
-        module="events_v1",
-        namespaced=True,
-        short_names=("ev",),
-        storage_version="v1",
-    ),
-    Resource(
-        "flowcontrol.apiserver.k8s.io",
-        "v1",
-        "flowschemas",
-        "FlowSchema",
-        module="flowcontrol_v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "flowcontrol.apiserver.k8s.io",
-        "v1",
-        "prioritylevelconfigurations",
-        "PriorityLevelConfiguration",
-        module="flowcontrol_v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "internal.apiserver.k8s.io",
-        "v1alpha1",
-        "storageversions",
-        "StorageVersion",
-        module="apiserverinternal_v1alpha1",
-        served=False,
-        subresources=(Subresource("status"),),
-    ),
-    Resource("networking.k8s.io", "v1", "ingressclasses", "IngressClass", module="networking_v1"),
-    Resource(
-        "networking.k8s.io",
-        "v1",
-        "ingresses",
-        "Ingress",
-        module="networking_v1",
-        namespaced=True,
-        short_names=("ing",),
-        storage_prefix="ingress",
-        subresources=(Subresource("status"),),
-    ),
-    Resource("networking.k8s.io", "v1", "ipaddresses", "IPAddress", module="networking_v1", short_names=("ip",)),
-    Resource(
-        "networking.k8s.io",
-        "v1",
-        "networkpolicies",
-        "NetworkPolicy",
-        module="networking_v1",
-        namespaced=True,
-        short_names=("netpol",),
-    ),
-    Resource(
-        "networking.k8s.io",
-        "v1",
-        "servicecidrs",
-        "ServiceCIDR",
-        module="networking_v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "networking.k8s.io",
-        "v1beta1",
-        "ipaddresses",
-        "IPAddress",
-        module="networking_v1beta1",
-        short_names=("ip",),
-        served=False,
-        storage_version="networking.k8s.io/v1",
-    ),
-    Resource(
-        "networking.k8s.io",
-        "v1beta1",
-        "servicecidrs",
-        "ServiceCIDR",
-        module="networking_v1beta1",
-        served=False,
-        storage_version="networking.k8s.io/v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource("node.k8s.io", "v1", "runtimeclasses", "RuntimeClass", module="node_v1"),
-    Resource(
-        "policy",
-        "v1",
-        "poddisruptionbudgets",
-        "PodDisruptionBudget",
-        module="policy_v1",
-        namespaced=True,
-        short_names=("pdb",),
-        subresources=(Subresource("status"),),
-    ),
-    Resource("rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", module="rbac_v1"),
-    Resource("rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", module="rbac_v1"),
-    Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding", module="rbac_v1", namespaced=True),
-    Resource("rbac.authorization.k8s.io", "v1", "roles", "Role", module="rbac_v1", namespaced=True),
-    Resource("resource.k8s.io", "v1", "deviceclasses", "DeviceClass", module="resource_v1"),
-    Resource(
-        "resource.k8s.io",
-        "v1",
+    _rbac_v1("clusterrolebindings", "ClusterRoleBinding"),
+    _rbac_v1("clusterroles", "ClusterRole"),
+    _rbac_v1("rolebindings", "RoleBinding", namespaced=True),
+    _rbac_v1("roles", "Role", namespaced=True),
+    _resource_v1("deviceclasses", "DeviceClass"),
+    _resource_v1("resourceclaims", "ResourceClaim", namespaced=True, subresources=(_STATUS,)),
+    _resource_v1("resourceclaimtemplates", "ResourceClaimTemplate", namespaced=True),
+    _resource_v1("resourceslices", "ResourceSlice"),
+    _resource_v1alpha3("devicetaintrules", "DeviceTaintRule", subresources=(_STATUS,)),
+    _resource_v1beta1("deviceclasses", "DeviceClass", storage_version="resource.k8s.io/v1"),
+    _resource_v1beta1(
         "resourceclaims",
         "ResourceClaim",
-        module="resource_v1",
         namespaced=True,
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "resource.k8s.io",
-        "v1",
-        "resourceclaimtemplates",
-        "ResourceClaimTemplate",
-        module="resource_v1",
-        namespaced=True,
-    ),
-    Resource("resource.k8s.io", "v1", "resourceslices", "ResourceSlice", module="resource_v1"),
-    Resource(
-        "resource.k8s.io",
-        "v1alpha3",
-        "devicetaintrules",
-        "DeviceTaintRule",
-        module="resource_v1alpha3",
-        served=False,
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta1",
-        "deviceclasses",
-        "DeviceClass",
-        module="resource_v1beta1",
-        served=False,
         storage_version="resource.k8s.io/v1",
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta1",
+    _resource_v1beta1(
+        "resourceclaimtemplates", "ResourceClaimTemplate", namespaced=True, storage_version="resource.k8s.io/v1"
+    ),
+    _resource_v1beta1("resourceslices", "ResourceSlice", storage_version="resource.k8s.io/v1"),
+    _resource_v1beta2("deviceclasses", "DeviceClass", storage_version="resource.k8s.io/v1"),
+    _resource_v1beta2(
         "resourceclaims",
         "ResourceClaim",
-        module="resource_v1beta1",
         namespaced=True,
-        served=False,
         storage_version="resource.k8s.io/v1",
-        subresources=(Subresource("status"),),
+        subresources=(_STATUS,),
     ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta1",
-        "resourceclaimtemplates",
-        "ResourceClaimTemplate",
-        module="resource_v1beta1",
-        namespaced=True,
-        served=False,
-        storage_version="resource.k8s.io/v1",
+    _resource_v1beta2(
+        "resourceclaimtemplates", "ResourceClaimTemplate", namespaced=True, storage_version="resource.k8s.io/v1"
     ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta1",
-        "resourceslices",
-        "ResourceSlice",
-        module="resource_v1beta1",
-        served=False,
-        storage_version="resource.k8s.io/v1",
+    _resource_v1beta2("resourceslices", "ResourceSlice", storage_version="resource.k8s.io/v1"),
+    _scheduling_v1("priorityclasses", "PriorityClass", short_names=("pc",)),
+    _scheduling_v1alpha1("workloads", "Workload", namespaced=True),
+    _storage_v1("csidrivers", "CSIDriver"),
+    _storage_v1("csinodes", "CSINode"),
+    _storage_v1("csistoragecapacities", "CSIStorageCapacity", namespaced=True),
+    _storage_v1("storageclasses", "StorageClass", short_names=("sc",)),
+    _storage_v1("volumeattachments", "VolumeAttachment", subresources=(_STATUS,)),
+    _storage_v1("volumeattributesclasses", "VolumeAttributesClass", short_names=("vac",)),
+    _storage_v1beta1(
+        "volumeattributesclasses", "VolumeAttributesClass", short_names=("vac",), storage_version="storage.k8s.io/v1"
     ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta2",
-        "deviceclasses",
-        "DeviceClass",
-        module="resource_v1beta2",
-        served=False,
-        storage_version="resource.k8s.io/v1",
-    ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta2",
-        "resourceclaims",
-        "ResourceClaim",
-        module="resource_v1beta2",
-        namespaced=True,
-        served=False,
-        storage_version="resource.k8s.io/v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta2",
-        "resourceclaimtemplates",
-        "ResourceClaimTemplate",
-        module="resource_v1beta2",
-        namespaced=True,
-        served=False,
-        storage_version="resource.k8s.io/v1",
-    ),
-    Resource(
-        "resource.k8s.io",
-        "v1beta2",
-        "resourceslices",
-        "ResourceSlice",
-        module="resource_v1beta2",
-        served=False,
-        storage_version="resource.k8s.io/v1",
-    ),
-    Resource(
-        "scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", module="scheduling_v1", short_names=("pc",)
-    ),
-    Resource(
-        "scheduling.k8s.io",
-        "v1alpha1",
-        "workloads",
-        "Workload",
-        module="scheduling_v1alpha1",
-        namespaced=True,
-        served=False,
-    ),
-    Resource("storage.k8s.io", "v1", "csidrivers", "CSIDriver", module="storage_v1"),
-    Resource("storage.k8s.io", "v1", "csinodes", "CSINode", module="storage_v1"),
-    Resource(
-        "storage.k8s.io", "v1", "csistoragecapacities", "CSIStorageCapacity", module="storage_v1", namespaced=True
-    ),
-    Resource("storage.k8s.io", "v1", "storageclasses", "StorageClass", module="storage_v1", short_names=("sc",)),
-    Resource(
-        "storage.k8s.io",
-        "v1",
-        "volumeattachments",
-        "VolumeAttachment",
-        module="storage_v1",
-        subresources=(Subresource("status"),),
-    ),
-    Resource(
-        "storage.k8s.io",
-        "v1",
-        "volumeattributesclasses",
-        "VolumeAttributesClass",
-        module="storage_v1",
-        short_names=("vac",),
-    ),
-    Resource(
-        "storage.k8s.io",
-        "v1beta1",
-        "volumeattributesclasses",
-        "VolumeAttributesClass",
-        module="storage_v1beta1",
-        short_names=("vac",),
-        served=False,
-        storage_version="storage.k8s.io/v1",
-    ),
-    Resource(
-        "storagemigration.k8s.io",
-        "v1beta1",
-        "storageversionmigrations",
-        "StorageVersionMigration",
-        module="storagemigration_v1beta1",
-        served=False,
-        subresources=(Subresource("status"),),
-    ),
+    _storagemigration_v1beta1("storageversionmigrations", "StorageVersionMigration", subresources=(_STATUS,)),
 )
 
 RETURNS_DELETED = frozenset(
