@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 
 from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource, Scheme
+from steersman.api.unstructured import Unstructured
 from steersman.apiserver.endpoints import watching
 from steersman.apiserver.endpoints.representation import PLAIN, Form
+from steersman.apiserver.endpoints.request_info import request_info
+from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.endpoints.watching import Frames, open_watch
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import ListOptions
@@ -161,3 +165,26 @@ async def test_watch_ends_after_the_time_asked_for() -> None:
     async with asyncio.timeout(3):
         await task
     assert handler.cancelled
+
+
+async def test_frames_of_a_definition_that_changed_are_let_go_of() -> None:
+    def made(group: str) -> Resource[Any]:
+        return Resource(group, "v1", "things", "Thing", type_=Unstructured)
+
+    async def watch(group: str) -> None:
+        path = f"/apis/{group}/v1/things"
+        request = Request("GET", path, path, "watch=true", {})
+        await resources.handle(request, request_info(request))
+
+    first, other = made("a.example"), made("b.example")
+    scheme = Scheme([first, other])
+    resources = Resources(scheme, lambda _: Handler())  # type: ignore[arg-type, return-value]
+    await watch("a.example")
+    await watch("b.example")
+    assert [each for each, _ in resources.watches()] == [first, other]
+    scheme.remove(first)
+    scheme.remove(other)
+    again = made("a.example")
+    scheme.add(again)
+    await watch("a.example")
+    assert [each for each, _ in resources.watches()] == [again]

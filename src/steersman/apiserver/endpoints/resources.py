@@ -12,7 +12,7 @@ from steersman.api.fields import parse_selector
 from steersman.api.scheme import Resource, Scheme, Subresource
 from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
-from steersman.apiserver.patch import STRATEGIC_MERGE_PATCH
+from steersman.apiserver.patch import ACCEPTED, APPLY_PATCH, STRATEGIC_MERGE_PATCH
 from steersman.apiserver.registry.contract import Context, ResourceHandler
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
@@ -27,13 +27,7 @@ from .representation import Form, check_stream, negotiate
 from .request_info import RequestInfo, has_gap
 from .watching import Frames, open_watch
 
-PATCH_TYPES = (
-    "application/json-patch+json",
-    "application/merge-patch+json",
-    "application/strategic-merge-patch+json",
-    "application/apply-patch+yaml",
-)
-
+PATCH_TYPES = (*ACCEPTED, APPLY_PATCH)
 
 MayCreate = Callable[[], Awaitable[None]]
 
@@ -73,7 +67,7 @@ class Resources:
         self._connector = connector
         self._admit = admit
         self._bodies = Bodies()
-        self._frames: dict[Resource[Any], Frames] = {}
+        self._frames: dict[tuple[str, str, str], Frames] = {}
         self._versions: tuple[int, set[tuple[str, str]]] = (-1, set())
 
     def serves(self, info: RequestInfo) -> bool:
@@ -87,7 +81,7 @@ class Resources:
 
     def watches(self) -> list[tuple[Resource[Any], int]]:
         """How many events watchers were sent, by resource."""
-        return [(resource, frames.sent) for resource, frames in list(self._frames.items())]
+        return [(frames.resource, frames.sent) for frames in self._frames.values()]
 
     def knows(self, info: RequestInfo) -> bool:
         """Whether a request is for a resource, and a subresource, that exists."""
@@ -174,9 +168,17 @@ class Resources:
         self, request: Request, resource: Resource[Any], handler: ResourceHandler, namespace: str, form: Form
     ) -> Answer:
         check_stream(form)
-        if (frames := self._frames.get(resource)) is None:
-            frames = self._frames[resource] = Frames(resource)
+        frames = self._frames_of(resource)
         return await open_watch(handler, resource, namespace, list_options(request), request, form, frames)
+
+    def _frames_of(self, resource: Resource[Any]) -> Frames:
+        """The frames that a resource's watchers share.  A changed definition makes a new resource of its name."""
+        name = resource.group, resource.version, resource.name
+        known = self._frames.get(name)
+        if known is None or known.resource is not resource:
+            self._frames = {each: frames for each, frames in self._frames.items() if self._scheme.by_name(*each)}
+            known = self._frames[name] = Frames(resource, known.sent if known is not None else 0)
+        return known
 
     # -- objects -------------------------------------------------------------------------------------------------
 
@@ -367,7 +369,7 @@ def _patch(request: Request, resource: Resource[Any]) -> tuple[Patch, Context]:
         raise unsupported_media_type(
             "the body of the request was in an unknown format - accepted media types include: " + ", ".join(accepted)
         )
-    apply = media_type == "application/apply-patch+yaml"
+    apply = media_type == APPLY_PATCH
     context = write_context(request, "PatchOptions", apply=apply)
     force = apply and request.parameter("force", "false") in ("true", "1", "")
     patch = msgspec.convert(

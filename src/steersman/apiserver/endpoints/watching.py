@@ -48,10 +48,10 @@ _KEPT_BYTES = 1 << 20
 class Frames:
     """Frames of recent events of one resource in its plain form, shared by its watchers."""
 
-    def __init__(self, resource: Resource[Any]) -> None:
-        self._resource = resource
+    def __init__(self, resource: Resource[Any], sent: int = 0) -> None:
+        self.resource = resource
         self._recent: dict[tuple[int, str, str], tuple[Entry[Any], bytes]] = {}
-        self.sent = 0
+        self.sent = sent
         """Events that all watchers together were sent."""
         self.last: CacheEvent | None = None
         self.last_frame = b""
@@ -70,7 +70,7 @@ class Frames:
         found = self._recent.get(key)
         if found is not None and found[0] is entry:
             return found[1]
-        body = served(self._resource, entry.raw)
+        body = served(self.resource, entry.raw)
         framed = chunk(b'{"type":"%b","object":%b}\n' % (event.type.encode(), body))
         if found is not None:
             self._size -= len(found[1])
