@@ -65,14 +65,6 @@ class Patch(msgspec.Struct, frozen=True):
 ALL = Selectors()
 
 
-def application(configuration: Mapping[str, Any], field_manager: str, force: bool) -> tuple[str, str, Patch]:
-    """The name and the namespace that a configuration is about, and its patch."""
-    metadata = configuration.get("metadata") or {}
-    body = msgspec.json.encode(configuration)
-    patch = Patch("application/apply-patch+yaml", body, field_manager=field_manager, force=force)
-    return metadata.get("name", ""), metadata.get("namespace", ""), patch
-
-
 class Reader(Protocol):
     """Reads objects.  ``namespace`` is empty for cluster-scoped resources and for all namespaces."""
 
@@ -150,7 +142,11 @@ class Writer(Protocol):
 
         Raises Conflict where it changes what others manage, unless forced.
         """
-        ...
+        metadata = configuration.get("metadata") or {}
+        body = msgspec.json.encode(configuration)
+        patch = Patch("application/apply-patch+yaml", body, field_manager=field_manager, force=force)
+        name, namespace = metadata.get("name", ""), metadata.get("namespace", "")
+        return await self.patch(which, name, patch, namespace, subresource=subresource)
 
     async def delete(
         self, which: Which[T], name: str, namespace: str = "", *, options: DeleteOptions | None = None

@@ -28,7 +28,7 @@ from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types.meta_v1 import DeleteOptions, ListMeta, Status
 
-from .client import ALL, ObjectList, Patch, Selectors, WatchEvent, Which, application
+from .client import ALL, Client, ObjectList, Patch, Selectors, WatchEvent, Which
 from .kubeconfig import ClientConfig
 
 T = TypeVar("T", bound=Object)
@@ -80,7 +80,7 @@ def ssl_context(config: ClientConfig) -> ssl.SSLContext:
     return context
 
 
-class HTTPClient:
+class HTTPClient(Client):
     """The Kubernetes API over HTTPS.  Use it within one event loop, and close it."""
 
     def __init__(self, config: ClientConfig, scheme: Scheme | None = None) -> None:
@@ -185,18 +185,6 @@ class HTTPClient:
         path = _path(resource, namespace, name, subresource)
         body = await self._request("PATCH", path, parameters, patch.body, content_type=patch.type)
         return _decode(resource.decoder, body)
-
-    async def apply(
-        self,
-        which: Which[T],
-        configuration: Mapping[str, Any],
-        *,
-        field_manager: str,
-        force: bool = False,
-        subresource: str = "",
-    ) -> T:
-        name, namespace, patch = application(configuration, field_manager, force)
-        return await self.patch(which, name, patch, namespace, subresource=subresource)
 
     async def delete(
         self, which: Which[T], name: str, namespace: str = "", *, options: DeleteOptions | None = None

@@ -7,7 +7,7 @@ is ended, and lists again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 from steersman.api import codecs
@@ -17,12 +17,12 @@ from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status
 from steersman.api.user import User
 
-from .client import ALL, EventType, ObjectList, Patch, Selectors, WatchEvent, Which, application
+from .client import ALL, Client, EventType, ObjectList, Patch, Selectors, WatchEvent, Which
 
 T = TypeVar("T", bound=Object)
 
 QUEUE_LIMIT = 20_000
-"""Events that a watch may be behind."""
+"""Events that a watch may be behind, beside those that it began with."""
 
 
 class LocalEntry(Protocol):
@@ -98,14 +98,13 @@ class LocalServer(Protocol):
         ...
 
 
-class LocalClient:
+class LocalClient(Client):
     """Implements :class:`.client.Client` for a user."""
 
     def __init__(self, server: LocalServer, user: User, *, field_manager: str = "") -> None:
         self._server = server
         self._user = user
         self._field_manager = field_manager
-        self._resources: dict[Any, Resource[Any]] = {}
 
     @property
     def scheme(self) -> Scheme:
@@ -169,6 +168,7 @@ class LocalClient:
         )
         sink = _Queue()
         subscription = await self._handler(which).watch(namespace, options, sink)
+        sink.bound()
         try:
             async for type_, entry, revision in sink:
                 if entry is not None:
@@ -210,18 +210,6 @@ class LocalClient:
         entry, _ = await self._handler(which).patch(context, namespace, name, patch, subresource=subresource)
         patched: T = entry.object
         return patched
-
-    async def apply(
-        self,
-        which: Which[T],
-        configuration: Mapping[str, Any],
-        *,
-        field_manager: str,
-        force: bool = False,
-        subresource: str = "",
-    ) -> T:
-        name, namespace, patch = application(configuration, field_manager, force)
-        return await self.patch(which, name, patch, namespace, subresource=subresource)
 
     async def delete(
         self, which: Which[T], name: str, namespace: str = "", *, options: DeleteOptions | None = None
@@ -278,8 +266,13 @@ class _Queue:
 
     def __init__(self) -> None:
         self._items: asyncio.Queue[tuple[EventType, LocalEntry | None, int]] = asyncio.Queue()
+        self._limit = float("inf")
         self._ended = asyncio.Event()
         self._error: Status | None = None
+
+    def bound(self) -> None:
+        """Limit what may wait from now on; what a watch begins with is there before anybody can take it."""
+        self._limit = self._items.qsize() + QUEUE_LIMIT
 
     def event(self, event: Any) -> None:
         self._put((event.type, event.entry, event.revision))
@@ -299,7 +292,7 @@ class _Queue:
     def _put(self, item: tuple[EventType, LocalEntry | None, int]) -> None:
         if self._ended.is_set():
             return
-        if self._items.qsize() >= QUEUE_LIMIT:
+        if self._items.qsize() >= self._limit:
             self.end(expired("the watcher fell too far behind").status)
             return
         self._items.put_nowait(item)

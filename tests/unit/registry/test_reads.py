@@ -14,6 +14,7 @@ from steersman.api.types import core_v1 as v1
 from steersman.api.types.meta_v1 import ObjectMeta, Status
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
+from steersman.client import local
 from steersman.client.client import Selectors
 from steersman.client.local import LocalClient
 from steersman.storage.watch_cache import CacheEvent
@@ -174,6 +175,20 @@ async def test_local_watch_and_resumption(client: LocalClient) -> None:
             if len(seen) == 3:
                 break
     assert seen == [("ADDED", "c0"), ("ADDED", "c1"), ("ADDED", "c2")]
+
+
+async def test_a_local_watch_may_begin_with_more_than_it_may_be_behind(
+    client: LocalClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "QUEUE_LIMIT", 3)
+    for number in range(5):
+        await client.create(config_map(f"a{number}"))
+    watch = client.watch(v1.ConfigMap, "default", bookmarks=False)
+    assert [(await anext(watch)).object.metadata.name for _ in range(5)] == [f"a{number}" for number in range(5)]
+    for number in range(5 + 3 + 1):
+        await client.create(config_map(f"b{number}"))
+    with pytest.raises(StatusError, match="fell too far behind"):
+        _ = [event async for event in watch]
 
 
 async def test_metadata_lists(client: LocalClient, registry: Registry) -> None:
