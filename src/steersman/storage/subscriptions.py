@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .watch_cache import CacheEvent
+    from .entry import CacheEvent
 
 log = logging.getLogger(__name__)
 

@@ -165,6 +165,28 @@ async def test_request_deadline() -> None:
     assert b"request did not complete within the allotted timeout" in answer
 
 
+async def test_what_nobody_waits_for_any_more_has_the_same_deadline() -> None:
+    begun, ended = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Request) -> Answer:
+        begun.set()
+        try:
+            await asyncio.sleep(60)
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async with serving(handler, Limits(request_timeout=0.1)) as (server, port):
+        client = socket.create_connection(("127.0.0.1", port))
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        await begun.wait()
+        client.close()  # by a reset: nothing will be read or written any more
+        async with asyncio.timeout(5):
+            await ended.wait()
+        assert not server.connections
+
+
 async def test_an_answer_that_nobody_reads_does_not_stay() -> None:
     async def handler(request: Request) -> Answer:
         return Response([b"x" * (1 << 20)] * 64)

@@ -9,6 +9,7 @@ and ``_refusal`` is the last answer where what came behind those is no request: 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from typing import TYPE_CHECKING
@@ -70,8 +71,15 @@ class HTTPProtocol(asyncio.Protocol):
         self._answers.resume()
         self._reader.lose()
         self._answers.end_stream()
-        if self._current is not None and (self._answers.streaming or self._passing_on):
+        if self._current is None:
+            return
+        if self._answers.streaming or self._passing_on:
             self._current.cancel()
+        elif self._handling_since is not None:
+            # Nobody waits for the answer, and the sweeper looks no more: what takes too long ends all the same.
+            left = self._handling_since + self._server.limits.request_timeout - self._server.now()
+            timer = self._server.loop.call_later(max(left, 0), self._current.cancel)
+            self._current.add_done_callback(lambda _: timer.cancel())
 
     def pause_writing(self) -> None:
         self._answers.pause()
@@ -233,7 +241,8 @@ class HTTPProtocol(asyncio.Protocol):
             if self._tls or not self.transport.can_write_eof():
                 self.transport.close()
             else:
-                self.transport.write_eof()
+                with contextlib.suppress(OSError):  # the peer has gone
+                    self.transport.write_eof()
                 self._linger()
 
     async def _take_over(self, upgrade: Upgrade) -> None:

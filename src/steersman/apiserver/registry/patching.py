@@ -11,10 +11,11 @@ import msgspec
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError, invalid, invalid_value
-from steersman.api.json_text import FieldProblem, Members, load_members
+from steersman.api.json_text import FieldProblem, load_members
 from steersman.api.lenient import json_kind
 from steersman.api.normalize import normalize
 from steersman.api.quantity import QuantityError
+from steersman.api.strict import repeated_members
 from steersman.api.unstructured import is_unstructured
 from steersman.apiserver import patch as patches
 from steersman.apiserver.patch.apply import Configuration
@@ -100,24 +101,8 @@ def _unconverted(found: str, wanted: str) -> str:
 
 def _repeated(patch: Patch) -> list[str]:
     """The members that a patch has twice; compact JSON without any is as long as what it means."""
-    found: list[str] = []
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if len(msgspec.json.encode(msgspec.json.decode(patch.body))) == len(patch.body.rstrip()):
-            return found
-    _note_repeated(load_members(patch.body), "", found)
+            return []
     prefix = "json patch " if patch.type == patches.JSON_PATCH else ""
-    return [f'{prefix}duplicate field "{path}"' for path in dict.fromkeys(found)]
-
-
-def _note_repeated(tree: Any, path: str, found: list[str]) -> None:
-    if isinstance(tree, Members):
-        seen = set()
-        for name, value in tree:
-            place = f"{path}.{name}" if path else name
-            if name in seen:
-                found.append(place)
-            seen.add(name)
-            _note_repeated(value, place, found)
-    elif isinstance(tree, list):
-        for index, value in enumerate(tree):
-            _note_repeated(value, f"{path}[{index}]", found)
+    return [f'{prefix}duplicate field "{path}"' for path in repeated_members(load_members(patch.body))]
