@@ -13,7 +13,8 @@ import pytest
 from steersman.api.errors import StatusError
 from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types import core_v1 as v1
-from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.apps_v1 import ReplicaSet, ReplicaSetSpec
+from steersman.api.types.meta_v1 import LabelSelector, ObjectMeta
 from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.extensions.webhooks.client import Address, CallFailed, WebhookClient
@@ -22,6 +23,7 @@ from steersman.apiserver.http.messages import Request as HTTPRequest
 from steersman.apiserver.http.messages import Response
 from steersman.apiserver.registry.config import RegistryConfig
 from steersman.apiserver.registry.registry import Registry
+from steersman.client.client import Patch
 
 from .conftest import ADMIN, config_map, context, pod, running
 
@@ -67,7 +69,15 @@ async def server() -> AsyncIterator[Server]:
                     operations=["*"],
                     api_groups=["*"],
                     api_versions=["*"],
-                    resources=["configmaps", "pods/binding", "pods/exec", "pods/portforward", "pods/log", "*/proxy"],
+                    resources=[
+                        "configmaps",
+                        "pods/binding",
+                        "pods/exec",
+                        "pods/portforward",
+                        "pods/log",
+                        "*/proxy",
+                        "*/scale",
+                    ],
                 )
             ],
             admission_review_versions=["v1"],
@@ -158,6 +168,33 @@ async def test_what_is_posted_below_a_resource_is_of_its_own_kind(server: Server
             "binding",
         )
     ]
+
+
+async def test_webhooks_hear_of_a_scale_as_one(server: Server) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def answer(asked: dict[str, Any]) -> dict[str, Any]:
+        seen.append(asked)
+        return patching({"op": "replace", "path": "/spec/replicas", "value": 3})(asked)
+
+    server.client.answer = answer
+    template = v1.PodTemplateSpec(metadata=ObjectMeta(labels={"app": "x"}), spec=pod().spec)
+    selector = LabelSelector(match_labels={"app": "x"})
+    sets = server.registry.handler_of(ReplicaSet)
+    wanted = ReplicaSet(
+        metadata=ObjectMeta(name="r", namespace="default"),
+        spec=ReplicaSetSpec(replicas=1, selector=selector, template=template),
+    )
+    await sets.create(context(), "default", wanted)
+    patch = Patch("application/merge-patch+json", b'{"spec":{"replicas":5}}')
+    scaled = await sets.patch_subresource(context(), "default", "r", "scale", patch)
+    assert scaled.spec.replicas == 3
+    assert (await sets.get("default", "r")).object.spec.replicas == 3
+    assert [
+        (each["kind"]["kind"], each["resource"]["resource"], each["subResource"], each["object"]["spec"])
+        for each in seen
+    ] == [("Scale", "replicasets", "scale", {"replicas": 5})]
+    assert seen[0]["oldObject"]["spec"] == {"replicas": 1}
 
 
 class Reached:

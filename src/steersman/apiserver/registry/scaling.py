@@ -42,14 +42,22 @@ class Scaling:
 
     def read(self, entry: Entry[Any]) -> Scale:
         """The scale of an object."""
-        meta = entry.object.metadata
-        result = self._access.read(entry.object)
+        return self.of(entry.object, entry.revision)
+
+    def of(self, obj: Any, revision: int) -> Scale:
+        """The scale of an object that is, or is to be, stored."""
+        meta = obj.metadata
+        result = self._access.read(obj)
         result.metadata.name = meta.name
         result.metadata.namespace = meta.namespace
         result.metadata.uid = meta.uid
         result.metadata.creation_timestamp = meta.creation_timestamp
-        result.metadata.resource_version = str(entry.revision) if entry.revision else meta.resource_version
+        result.metadata.resource_version = str(revision) if revision else meta.resource_version
         return result
+
+    def put(self, obj: Any, wanted: Scale) -> None:
+        """Change an object to a scale."""
+        self._access.write(obj, wanted.spec.replicas or 0)
 
     async def update(self, context: Context, namespace: str, name: str, transform: Callable[[Scale], Scale]) -> Scale:
         """Write the scale that a function, which may change its argument, makes of the present one."""

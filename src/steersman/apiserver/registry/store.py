@@ -83,7 +83,7 @@ class Handler(Reader):
         self.strategy = strategy
         own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
-        self._scaling = Scaling(resource, strategy.scale, clock, self.transform) if strategy.scale else None
+        self._scaling = Scaling(resource, strategy.scale, clock, self._rescale) if strategy.scale else None
         self._fields = FieldManager((own, *views), clock)
         self._store = store
         self._admission = admission
@@ -269,6 +269,12 @@ class Handler(Reader):
         self._check_subresource(subresource, "patch")
         return await self._write(context, namespace, name, transform, subresource, create=False)
 
+    async def _rescale(
+        self, context: Context, namespace: str, name: str, transform: Transform
+    ) -> tuple[Entry[Any], bool]:
+        """Write the object of another scale, which is what admission is asked about."""
+        return await self._write(context, namespace, name, transform, "", create=False, scale=True)
+
     async def modify(
         self, context: Context, namespace: str, name: str, change: Callable[[Any], None], *, subresource: str = ""
     ) -> Entry[Any]:
@@ -347,6 +353,7 @@ class Handler(Reader):
         *,
         create: bool,
         once: bool = False,
+        scale: bool = False,
     ) -> tuple[Entry[Any], bool]:
         """Write what is made of the present object.
 
@@ -374,7 +381,7 @@ class Handler(Reader):
                         entry = await self._present(namespace, name)
                         continue
                 try:
-                    new = await self._prepared(context, namespace, name, transform, subresource, entry)
+                    new = await self._prepared(context, namespace, name, transform, subresource, entry, scale=scale)
                 except StatusError:
                     if once or current or (newer := await self._current(entry)) is entry:
                         raise
@@ -416,7 +423,15 @@ class Handler(Reader):
                 turn.end()
 
     async def _prepared(
-        self, context: Context, namespace: str, name: str, transform: Transform, subresource: str, entry: Entry[Any]
+        self,
+        context: Context,
+        namespace: str,
+        name: str,
+        transform: Transform,
+        subresource: str,
+        entry: Entry[Any],
+        *,
+        scale: bool,
     ) -> Any:
         """The object that would be written over an entry, admitted and valid."""
         large = context.size + len(entry.raw) > LARGE
@@ -437,14 +452,15 @@ class Handler(Reader):
 
         new = await self._heavy.do(change) if large else change()
         meta = new.metadata
+        scaling = self._scaling if scale else None
         request = Request(
             "UPDATE",
             self.resource,
-            subresource,
+            subresource if scaling is None else "scale",
             namespace,
             name,
-            new,
-            old,
+            new if scaling is None else scaling.of(new, entry.revision),
+            old if scaling is None else scaling.of(old, entry.revision),
             context.user,
             dry_run=context.dry_run,
             warnings=context.warnings,
@@ -452,6 +468,8 @@ class Handler(Reader):
         )
         await self._admission.mutate(request)
         metadata.check_namespace(self.resource, meta, namespace)
+        if scaling is not None:
+            scaling.put(new, request.obj)
         if not meta.resource_version:
             if not self.strategy.unconditional_update:
                 fault = invalid_value("metadata.resourceVersion", 0, "must be specified for an update")
