@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from steersman.api import codecs
@@ -10,6 +9,7 @@ from steersman.api.scheme import Resource
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.patch.apply import managers
 from steersman.apiserver.registry.contract import Context
+from steersman.apiserver.registry.heavy import HeavyWork
 
 _LARGE = 64 * 1024
 _LARGE_YAML = 4 * 1024
@@ -20,15 +20,14 @@ class Bodies:
     """Reads bodies.  What takes long MUST NOT share the interpreter with more of its kind: the loop would starve."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
+        self._heavy = HeavyWork()
 
     async def read(self, request: Request, resource: Resource[Any], context: Context) -> Any:
         """The object of a request, its problems noted as warnings; raises StatusError."""
         media_type = request.headers.get("content-type", "")
         body, validation = request.body, context.field_validation
         if _is_large(body, media_type):
-            async with self._turn:
-                obj, problems = await asyncio.to_thread(_decode, resource, body, media_type, validation)
+            obj, problems = await self._heavy.do(lambda: _decode(resource, body, media_type, validation))
         else:
             obj, problems = _decode(resource, body, media_type, validation)
         request.warnings += problems
