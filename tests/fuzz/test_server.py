@@ -25,7 +25,7 @@ from steersman.apiserver.endpoints.pipeline import Pipeline
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.registry import Registry
-from steersman.apiserver.registry.seams import Decision
+from steersman.apiserver.seams import Decision
 from steersman.client.local import LocalClient
 from steersman.storage.memory import MemoryStore
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from steersman.api.types.coordination_v1 import Lease
 
-from .registry.seams import Clock, ComponentCheck
+from .seams import Clock, ComponentCheck
 
 FindLease = Callable[[str], Awaitable[Lease | None]]
 """A lease of ``kube-system`` by its name, which is that of the component."""

@@ -1,4 +1,4 @@
-"""What the registry asks of its surroundings: authorization, authentication, tokens, time."""
+"""What the parts of the server ask of each other: authorization, authentication, tokens, time."""
 
 from __future__ import annotations
 

@@ -51,7 +51,7 @@ from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
 from .registry.contract import ResourceHandler
 from .registry.registry import Registry
-from .registry.seams import Surroundings
+from .seams import Surroundings
 
 __all__ = ["VERSION", "ApiServer", "ApiServerConfig"]
 

@@ -17,7 +17,7 @@ from steersman.apiserver.endpoints.metrics import Metrics
 from steersman.apiserver.endpoints.pipeline import Pipeline
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.http.messages import Answer, Request, Response
-from steersman.apiserver.registry.seams import Decision
+from steersman.apiserver.seams import Decision
 
 SOMEBODY = User("somebody", ("system:authenticated",))
 ADMIN = User("admin", ("system:masters",))

@@ -19,7 +19,7 @@ from steersman.apiserver.authn.request_header import RequestHeaders
 from steersman.apiserver.authn.service_account import WARN_ONLY_EXPIRATION, InvalidToken, ServiceAccountTokens
 from steersman.apiserver.authn.x509 import CertificateAuthority
 from steersman.apiserver.http.messages import Request
-from steersman.apiserver.registry.seams import Attributes, Decision, TokenClaims
+from steersman.apiserver.seams import Attributes, Decision, TokenClaims
 from steersman.pki.certificates import Subject, issue, new_authority, new_key, private_pem, public_pem
 
 ISSUER = "https://kubernetes.default.svc.cluster.local"

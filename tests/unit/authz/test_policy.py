@@ -7,7 +7,7 @@ from steersman.api.user import User
 from steersman.apiserver.authz import bootstrap_policy
 from steersman.apiserver.authz.policy import Policy, allows
 from steersman.apiserver.authz.rules import rule, urls
-from steersman.apiserver.registry.seams import Attributes
+from steersman.apiserver.seams import Attributes
 
 ANNE = User("anne", ("system:authenticated", "writers"))
 

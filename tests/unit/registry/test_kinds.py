@@ -32,7 +32,7 @@ from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.bootstrap import essentials
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
-from steersman.apiserver.registry.seams import Attributes, Decision, IssuedToken, TokenClaims
+from steersman.apiserver.seams import Attributes, Decision, IssuedToken, TokenClaims
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
 

@@ -20,7 +20,7 @@ from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.registry import Registry
-from steersman.apiserver.registry.seams import Decision
+from steersman.apiserver.seams import Decision
 from steersman.client.local import LocalClient
 
 from .conftest import ADMIN, config_map

@@ -11,12 +11,12 @@ import pytest
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
+from steersman.api.generated_names import ALPHABET
 from steersman.api.types import apps_v1
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Preconditions, Status
 from steersman.apiserver.registry.contract import ListOptions
-from steersman.apiserver.registry.metadata import SUFFIX_ALPHABET
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch, Selectors
 from steersman.client.local import LocalClient
@@ -87,7 +87,7 @@ async def test_generate_name(client: LocalClient) -> None:
         wanted.metadata.generate_name = "a" * 70 + "-"
         created = await client.create(wanted)
         assert len(created.metadata.name) == 63
-        assert set(created.metadata.name[-5:]) <= set(SUFFIX_ALPHABET)
+        assert set(created.metadata.name[-5:]) <= set(ALPHABET)
 
 
 async def test_generated_names_that_are_taken_are_tried_again(
@@ -95,7 +95,7 @@ async def test_generated_names_that_are_taken_are_tried_again(
 ) -> None:
     await client.create(config_map("x-aaaaa"))
     names = iter(["x-aaaaa", "x-aaaaa", "x-bbbbb"])
-    monkeypatch.setattr("steersman.apiserver.registry.metadata.generated_name", lambda base: next(names))
+    monkeypatch.setattr("steersman.apiserver.registry.store.generated_name", lambda base: next(names))
     wanted = config_map("")
     wanted.metadata.generate_name = "x-"
     assert (await client.create(wanted)).metadata.name == "x-bbbbb"

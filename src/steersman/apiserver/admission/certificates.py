@@ -6,7 +6,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from steersman.api.user import User
-from steersman.apiserver.registry.seams import Attributes
+from steersman.apiserver.seams import Attributes
 
 from .plugin import Cluster, Plugin, Request, Verb
 

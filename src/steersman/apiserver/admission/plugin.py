@@ -10,7 +10,7 @@ from steersman.api.errors import StatusError, forbidden
 from steersman.api.scheme import Object, Resource
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.user import User
-from steersman.apiserver.registry.seams import Surroundings
+from steersman.apiserver.seams import Surroundings
 
 T = TypeVar("T", bound=Object)
 

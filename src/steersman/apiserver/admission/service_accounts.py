@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from steersman.api.generated_names import generated_name
 from steersman.api.labels import MIRROR_POD
 from steersman.api.types import core_v1 as v1
-from steersman.apiserver.registry.metadata import generated_name
 
 from .plugin import Cluster, Plugin, Request
 

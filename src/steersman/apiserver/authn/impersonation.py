@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from steersman.api.errors import StatusError, bad_request, forbidden
 from steersman.api.user import User
 from steersman.apiserver.http.messages import Request
-from steersman.apiserver.registry.seams import Attributes, Authorizer
+from steersman.apiserver.seams import Attributes, Authorizer
 
 from .service_account import GROUP, USER_PREFIX
 

@@ -23,7 +23,7 @@ from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import Node, Pod, Secret, ServiceAccount
 from steersman.api.user import User
 from steersman.apiserver.registry.contract import ResourceHandler
-from steersman.apiserver.registry.seams import IssuedToken, TokenClaims
+from steersman.apiserver.seams import IssuedToken, TokenClaims
 
 from .x509 import CREDENTIAL_ID
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, PolicyRule, Role, RoleBinding, Subject
 from steersman.api.user import User
-from steersman.apiserver.registry.seams import Attributes, Decision
+from steersman.apiserver.seams import Attributes, Decision
 
 MOST_DECISIONS = 10_000
 """How many decisions are remembered; one more and all are forgotten."""

@@ -14,7 +14,7 @@ from steersman.api.types.meta_v1 import Status
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from steersman.api.user import User
 from steersman.apiserver.registry.contract import ListOptions, ResourceHandler, Subscription
-from steersman.apiserver.registry.seams import Attributes, Decision
+from steersman.apiserver.seams import Attributes, Decision
 from steersman.storage.watch_cache import CacheEvent
 
 from .policy import Policy

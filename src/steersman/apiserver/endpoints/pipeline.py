@@ -24,7 +24,7 @@ from steersman.api.types.meta_v1 import Status, StatusDetails
 from steersman.apiserver.authn.chain import Authentication
 from steersman.apiserver.authn.impersonation import impersonated
 from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
-from steersman.apiserver.registry.seams import Attributes, Authorizer
+from steersman.apiserver.seams import Attributes, Authorizer
 from steersman.client.streaming import Connection
 from steersman.storage.store import StoreError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from steersman.api.errors import StatusError, forbidden
 from steersman.api.types.meta_v1 import Status, StatusDetails
 from steersman.apiserver.http.messages import Response
-from steersman.apiserver.registry.seams import Attributes
+from steersman.apiserver.seams import Attributes
 
 
 def _plain(status: int, text: str, headers: dict[str, str] | None = None) -> Response:

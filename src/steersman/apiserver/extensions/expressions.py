@@ -10,7 +10,7 @@ from steersman.api import codecs
 from steersman.api.errors import go_value
 from steersman.api.types.admissionregistration_v1 import MatchCondition
 from steersman.apiserver.admission.plugin import Request
-from steersman.apiserver.registry.seams import Surroundings
+from steersman.apiserver.seams import Surroundings
 
 if TYPE_CHECKING:
     from steersman.apiserver.extensions.cel import Environment, Program

@@ -24,11 +24,11 @@ from steersman.api.scheme import Resource
 from steersman.api.types import authentication_v1, authorization_v1, core_v1
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status
 from steersman.api.user import User
+from steersman.apiserver.seams import Attributes, Surroundings
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
 from .contract import Context, ListOptions, Page, Subscription, WatchSink
-from .seams import Attributes, Surroundings
 from .strategy import Handlers
 from .watching import Selection
 

@@ -13,8 +13,7 @@ from steersman.api.errors import StatusError, forbidden, go_value
 from steersman.api.types.rbac_v1 import ClusterRole, PolicyRule, Role
 from steersman.api.user import User
 from steersman.apiserver.admission.plugin import Cluster
-
-from .seams import Attributes, Authorizer
+from steersman.apiserver.seams import Attributes, Authorizer
 
 _GROUP = "rbac.authorization.k8s.io"
 _PRIVILEGED = "system:masters"

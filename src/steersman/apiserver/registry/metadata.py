@@ -11,18 +11,7 @@ from steersman.api.errors import StatusError, bad_request, conflict
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import ObjectMeta, Status, StatusDetails
 
-SUFFIX_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
-"""No vowels and nothing that looks like another character: generated names spell nothing."""
-
-SUFFIX_LENGTH = 5
-MAX_NAME_LENGTH = 63
 NAME_ATTEMPTS = 8
-
-
-def generated_name(base: str) -> str:
-    """A random name that begins with a base."""
-    suffix = "".join(random.choices(SUFFIX_ALPHABET, k=SUFFIX_LENGTH))
-    return base[: MAX_NAME_LENGTH - SUFFIX_LENGTH] + suffix
 
 
 def generated_name_taken(resource: Resource[Any], name: str) -> StatusError:

@@ -16,6 +16,7 @@ from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.api.user import User
 from steersman.apiserver.admission.plugin import Chain, Plugin
 from steersman.apiserver.admission.table import default_plugins
+from steersman.apiserver.seams import Clock, Surroundings
 from steersman.storage.store import Store
 from steersman.storage.watch_cache import WatchCache
 
@@ -28,7 +29,6 @@ from .heavy import HeavyWork
 from .identity import Identity
 from .peers import Peers
 from .reading import Reader
-from .seams import Clock, Surroundings
 from .services.repair import Repair
 from .store import Handler
 from .strategies.table import TABLE

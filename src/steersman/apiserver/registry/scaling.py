@@ -13,13 +13,13 @@ from steersman.api.scheme import Resource
 from steersman.api.types.autoscaling_v1 import Scale
 from steersman.apiserver import patch as patches
 from steersman.apiserver.patch.apply import FieldManager, scale
+from steersman.apiserver.seams import Clock
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
 from . import metadata
 from .contract import Context
 from .patching import patched_object, read_configuration
-from .seams import Clock
 from .strategy import ScaleAccess, Transform
 
 

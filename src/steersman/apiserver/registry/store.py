@@ -29,6 +29,7 @@ from steersman.api.errors import (
     not_found,
     service_unavailable,
 )
+from steersman.api.generated_names import generated_name
 from steersman.api.resources import RETURNS_DELETED
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status, StatusDetails
@@ -36,6 +37,7 @@ from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
 from steersman.apiserver.patch.apply import FieldManager, View, stored
 from steersman.apiserver.patch.apply.fields import Fields
+from steersman.apiserver.seams import Clock
 from steersman.client.client import Patch
 from steersman.storage.store import (
     CompareFailed,
@@ -56,7 +58,6 @@ from .patching import patched, read_configuration
 from .reading import Reader, unavailable
 from .reset_fields import reset_fields
 from .scaling import Scaling
-from .seams import Clock
 from .strategy import Reservation, Strategy, Transform
 from .turns import Turn, Turns
 
@@ -135,7 +136,7 @@ class Handler(Reader):
         metadata.check_namespace(self.resource, meta, namespace)
         generated = not meta.name and bool(meta.generate_name)
         if generated:
-            meta.name = metadata.generated_name(meta.generate_name)
+            meta.name = generated_name(meta.generate_name)
         metadata.fill_new(meta, self._clock())
         self.strategy.prepare_create(context, obj)
         await self.strategy.authorize(context, obj, None)
@@ -165,7 +166,7 @@ class Handler(Reader):
                 if key in error.current:
                     if not generated:
                         raise already_exists(self.resource.name, meta.name, self.resource.group) from None
-                    meta.name = metadata.generated_name(meta.generate_name)
+                    meta.name = generated_name(meta.generate_name)
                 if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
                     raise lost from None
         if generated:

@@ -16,13 +16,13 @@ from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation import validate, validate_update
 from steersman.apiserver.admission.plugin import Chain, Cluster
+from steersman.apiserver.seams import Surroundings
 from steersman.storage.store import Operation, Store
 from steersman.storage.watch_cache import Entry, Index
 
 from . import deletion
 from .config import RegistryConfig
 from .contract import Context
-from .seams import Surroundings
 
 if TYPE_CHECKING:
     from .store import Handler

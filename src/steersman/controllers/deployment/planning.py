@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import msgspec
 
 from steersman.api import codecs, labels
+from steersman.api.generated_names import ALPHABET
 from steersman.api.intstr import scaled
 from steersman.api.types.apps_v1 import Deployment, ReplicaSet
 from steersman.api.types.core_v1 import PodTemplateSpec
 
 HISTORY_LIMIT = 2000
-_ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _NOT_COPIED = frozenset(
     {
         labels.LAST_APPLIED,
@@ -101,7 +101,7 @@ def template_hash(template: PodTemplateSpec, collision_count: int) -> str:
     value = 2166136261
     for byte in data:
         value = (value ^ byte) * 16777619 & 0xFFFFFFFF
-    return "".join(_ALPHABET[ord(digit) % len(_ALPHABET)] for digit in str(value))
+    return "".join(ALPHABET[ord(digit) % len(ALPHABET)] for digit in str(value))
 
 
 def find_new(deployment: Deployment, replica_sets: Iterable[ReplicaSet]) -> ReplicaSet | None:

@@ -18,8 +18,8 @@ from steersman.api.types import core_v1 as v1
 from steersman.api.types.authentication_v1 import BoundObjectReference, TokenRequest, TokenRequestStatus
 from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.registry.contract import Context
-from steersman.apiserver.registry.seams import TokenClaims
 from steersman.apiserver.registry.strategy import Strategy
+from steersman.apiserver.seams import TokenClaims
 
 _LEAST = 10 * 60
 _MOST = 1 << 32

@@ -1,0 +1,17 @@
+"""Names that are made up, as ``metadata.generateName`` asks for."""
+
+from __future__ import annotations
+
+import random
+
+ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
+"""No vowels and nothing that looks like another character: generated names spell nothing."""
+
+_SUFFIX_LENGTH = 5
+_MAX_LENGTH = 63
+
+
+def generated_name(base: str) -> str:
+    """A random name that begins with a base."""
+    suffix = "".join(random.choices(ALPHABET, k=_SUFFIX_LENGTH))
+    return base[: _MAX_LENGTH - _SUFFIX_LENGTH] + suffix
