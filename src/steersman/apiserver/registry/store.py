@@ -145,7 +145,7 @@ class Handler(Reader):
             def check() -> list[FieldError]:
                 return self.strategy.validate(context, obj)
 
-            if faults := await self._heavy.do(check) if large else check():
+            if faults := await self._heavy.do(check) if large or self.strategy.is_laborious else check():
                 raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
         request.name = meta.name
         await self._admission.validate(request)
@@ -492,7 +492,7 @@ class Handler(Reader):
             def check() -> list[FieldError]:
                 return self.strategy.validate_update(context, new, old, subresource)
 
-            if faults := await self._heavy.do(check) if large else check():
+            if faults := await self._heavy.do(check) if large or self.strategy.is_laborious else check():
                 raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new

@@ -94,6 +94,11 @@ class Strategy:
 
     scale: ScaleAccess | None = None
 
+    @property
+    def is_laborious(self) -> bool:
+        """Whether to validate an object may take long however small it is: it is done in a thread then."""
+        return False
+
     def __init__(self, resource: Resource[Any], cluster: Handlers) -> None:
         self.resource = resource
         self.cluster = cluster

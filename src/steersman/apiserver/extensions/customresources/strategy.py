@@ -42,6 +42,11 @@ class CustomResourceStrategy(Strategy):
         self._model = model
         self._scale = scale
 
+    @property
+    def is_laborious(self) -> bool:
+        # A rule may cost what takes a tenth of a second, with a list of some hundred numbers.
+        return self._model.schema.node.has_rules
+
     def prepare_create(self, context: Context, new: Unstructured) -> None:
         if self.has_status:
             new.content.pop("status", None)

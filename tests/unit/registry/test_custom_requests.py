@@ -1,4 +1,4 @@
-"""Requests for custom resources whose definition changes, or goes, while they are under way."""
+"""Requests for custom resources: those under way while their definition changes, or goes, and those that cost much."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import pytest
 from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.resources import builtin_scheme
-from steersman.api.types.apiextensions_v1 import CustomResourceDefinitionNames
+from steersman.api.types.apiextensions_v1 import (
+    CustomResourceDefinitionNames,
+    CustomResourceValidation,
+    JSONSchemaProps,
+)
+from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.extensions.definitions.rules import LateRules
 from steersman.apiserver.extensions.definitions.serving import Served, serve
 from steersman.apiserver.extensions.structural import Compiler
@@ -22,8 +27,10 @@ from steersman.apiserver.registry.registry import Registry
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Range
 
+from .conftest import context
 from .test_definition_defaults import definition
 from .test_reads import Recorder
+from .test_responsiveness import LIMIT, longest_turn
 
 
 class Slow(MemoryStore):
@@ -51,8 +58,10 @@ async def run(store: MemoryStore) -> AsyncIterator[Registry]:
     await store.close()
 
 
-def served(registry: Registry) -> Served:
+def served(registry: Registry, schema: JSONSchemaProps | None = None) -> Served:
     widgets = definition(1)
+    if schema is not None:
+        widgets.spec.versions[0].schema = CustomResourceValidation(open_apiv3_schema=schema)
     widgets.status.accepted_names = CustomResourceDefinitionNames(
         plural="widgets", kind="Widget", list_kind="WidgetList"
     )
@@ -78,3 +87,23 @@ async def test_who_waits_for_what_goes_is_told(asking: str) -> None:
         async with asyncio.timeout(5):
             with pytest.raises(StatusError, match="could not find the requested resource"):
                 await waiting
+
+
+async def test_costly_rules_are_evaluated_elsewhere() -> None:
+    schema = codecs.from_builtins(
+        JSONSchemaProps,
+        {
+            "type": "object",
+            "properties": {"items": {"type": "array", "maxItems": 300, "items": {"type": "integer"}}},
+            "x-kubernetes-validations": [{"rule": "self.items.all(x, self.items.all(y, x >= 0 || y >= 0))"}],
+        },
+    )
+    async with run(MemoryStore()) as registry:
+        handler = served(registry, schema).stored
+
+        async def create() -> None:
+            widget = handler.resource.type(ObjectMeta(generate_name="w-"), {"items": list(range(300))})
+            await handler.create(context(), "default", widget)
+
+        await create()  # compiles the rules
+        assert await longest_turn(create) < LIMIT
