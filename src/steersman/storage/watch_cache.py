@@ -124,9 +124,8 @@ class WatchCache(Generic[T]):
                     self._retry_delay = min(delay * 2, 5.0)
         finally:
             self._live = False
-            self._ended = True
             progress.cancel()
-            self._subscriptions.end(None)
+            self.end_subscriptions()
 
     async def _load(self) -> None:
         """Read the state as of a little while ago."""
@@ -343,6 +342,11 @@ class WatchCache(Generic[T]):
         return Listing([self.entry(item) for item in page.items], revision, page.remaining)
 
     # -- watching ------------------------------------------------------------------------------------------------
+
+    def end_subscriptions(self) -> None:
+        """End those there are, and those that come: there will be another cache, or none."""
+        self._ended = True
+        self._subscriptions.end(None)
 
     def subscribe(
         self,

@@ -83,10 +83,27 @@ async def test_who_waits_for_what_goes_is_told(asking: str) -> None:
             else handler.watch("default", ListOptions(), Recorder())
         )
         await store.asked.wait()
+        registry.patience = 0.01
         registry.remove(handler.resource)
         async with asyncio.timeout(5):
             with pytest.raises(StatusError, match="could not find the requested resource"):
                 await waiting
+
+
+async def test_requests_under_way_go_on_and_watches_end() -> None:
+    async with run(MemoryStore()) as registry:
+        handler = served(registry).stored
+        sink = Recorder()
+        await handler.watch("default", ListOptions(), sink)
+        registry.remove(handler.resource)
+        await asyncio.sleep(0)
+        assert sink.ended
+        widget = handler.resource.type(ObjectMeta(name="w", namespace="default"), {"a": 1})
+        await handler.create(context(), "default", widget)
+        assert (await handler.get("default", "w")).object.content == {"a": 1}
+        late = Recorder()
+        await handler.watch("default", ListOptions(), late)
+        assert late.ended
 
 
 async def test_costly_rules_are_evaluated_elsewhere() -> None:

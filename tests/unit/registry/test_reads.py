@@ -27,6 +27,7 @@ class Recorder:
         self.events: list[tuple[str, str]] = []
         self.bookmarks: list[tuple[int, bool]] = []
         self.error: Status | None = None
+        self.ended = False
         self.revisions: list[int] = []
 
     def event(self, event: CacheEvent) -> None:
@@ -42,6 +43,7 @@ class Recorder:
 
     def end(self, error: Status | None) -> None:
         self.error = error
+        self.ended = True
 
 
 async def test_pages(client: LocalClient, registry: Registry) -> None:

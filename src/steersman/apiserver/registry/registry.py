@@ -83,6 +83,9 @@ class Registry:
         self._running = asyncio.Event()
         self._started: dict[Resource[Any], asyncio.Task[None]] = {}
 
+    patience = 5.0
+    """Seconds that requests have which were under way when what they are for was removed, or replaced."""
+
     async def run(self) -> None:
         """Keep the caches filled, see to it that what every cluster has is there, expire events; until cancelled."""
         try:
@@ -165,14 +168,20 @@ class Registry:
             self.scheme.add(resource)
 
     def remove(self, resource: Resource[Any]) -> None:
-        """Serve it no longer: its watches end, and requests that are late find nothing."""
+        """Serve it no longer: its watches end at once, and requests under way have a little time."""
         self.scheme.remove(resource)
         self.admission.forget(resource)
         self._handlers.pop(resource, None)
         if (handler := self._stored.pop(resource, None)) is not None:
-            handler.cache.ready.clear()
+            handler.cache.end_subscriptions()
         if (task := self._started.pop(resource, None)) is not None:
-            task.cancel()
+            asyncio.get_running_loop().call_later(self.patience, self._end, handler, task)
+
+    @staticmethod
+    def _end(handler: Handler | None, feeding: asyncio.Task[None]) -> None:
+        if handler is not None:
+            handler.cache.ready.clear()
+        feeding.cancel()
 
     def converter(self, source: Resource[Any], target: Resource[Any]) -> Callable[[Any], Any] | None:
         """What makes objects of one version of a resource those of another; None where nothing does."""
