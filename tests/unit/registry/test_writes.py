@@ -221,6 +221,26 @@ async def test_patch_kinds(client: LocalClient, registry: Registry) -> None:
     assert error.value.reason == "Conflict"
 
 
+@pytest.mark.parametrize(
+    ("type_", "body"),
+    [
+        (MERGE, b'{"metadata":null}'),
+        (MERGE, b'{"metadata":{"name":null}}'),
+        (STRATEGIC, b'{"$patch":"delete"}'),
+        (JSON, b'[{"op":"remove","path":"/metadata/name"}]'),
+    ],
+)
+async def test_a_patch_that_takes_the_name_away_changes_nothing(client: LocalClient, type_: Any, body: bytes) -> None:
+    created = await client.create(config_map(a="1"))
+    with pytest.raises(StatusError) as caught:
+        await client.patch(v1.ConfigMap, "cm", Patch(type_, body), "default")
+    assert (caught.value.code, caught.value.status.message) == (
+        400,
+        "the name of the object (cm based on URL) was undeterminable: name must be provided",
+    )
+    assert await client.get(v1.ConfigMap, "cm", "default") == created
+
+
 async def test_what_a_patch_makes_must_be_an_object_of_the_kind(client: LocalClient, registry: Registry) -> None:
     await client.create(deployment("d"))
     handler = registry.handler_of(apps_v1.Deployment)

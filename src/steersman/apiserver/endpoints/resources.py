@@ -14,6 +14,7 @@ from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
 from steersman.apiserver.patch import ACCEPTED, APPLY_PATCH, STRATEGIC_MERGE_PATCH
 from steersman.apiserver.registry.contract import Context, ResourceHandler
+from steersman.apiserver.registry.metadata import check_name
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
@@ -217,7 +218,7 @@ class Resources:
             context.may_create = may_create
             obj = await self._bodies.read(request, resource, context)
             _match_namespace(obj, namespace, resource)
-            _match_name(obj, name)
+            check_name(obj.metadata, name)
             entry, created = await handler.update(context, namespace, name, obj, subresource=subresource)
             return entry_response(resource, entry, request, form, 201 if created else 200)
         if method == "PATCH":
@@ -323,7 +324,7 @@ class Resources:
             context = write_context(request, "UpdateOptions")
             wanted = await self._bodies.read(request, kind, context)
             _match_namespace(wanted, namespace, resource)
-            _match_name(wanted, name)
+            check_name(wanted.metadata, name)
 
             result = await handler.update_subresource(context, namespace, name, subresource.name, lambda _: wanted)
         else:
@@ -352,14 +353,6 @@ def _match_namespace(obj: Any, namespace: str, resource: Resource[Any]) -> None:
     if metadata.namespace and metadata.namespace != namespace:
         raise bad_request("the namespace of the provided object does not match the namespace sent on the request")
     metadata.namespace = namespace
-
-
-def _match_name(obj: Any, name: str) -> None:
-    found = obj.metadata.name
-    if not found:
-        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
-    if found != name:
-        raise bad_request(f"the name of the object ({found}) does not match the name on the URL ({name})")
 
 
 def _patch(request: Request, resource: Resource[Any]) -> tuple[Patch, Context]:

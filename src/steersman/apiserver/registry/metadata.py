@@ -45,10 +45,10 @@ def check_namespace(resource: Resource[Any], meta: ObjectMeta, namespace: str) -
 
 
 def check_name(meta: ObjectMeta, name: str) -> None:
-    """The name of the body must be that of the request, which fills it where it is absent."""
+    """The name of what is written must be that of the request: a patch that takes it away takes everything away."""
     if not meta.name:
-        meta.name = name
-    elif meta.name != name:
+        raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
+    if meta.name != name:
         raise bad_request(f"the name of the object ({meta.name}) does not match the name on the URL ({name})")
 
 

@@ -20,7 +20,6 @@ from steersman.api.errors import (
     FieldError,
     StatusError,
     already_exists,
-    bad_request,
     conflict,
     invalid,
     invalid_value,
@@ -256,8 +255,6 @@ class Handler(Reader):
 
     def _check_absent(self, meta: ObjectMeta, name: str) -> None:
         """What a configuration that creates must say, and must not."""
-        if not meta.name:
-            raise bad_request(f"the name of the object ({name} based on URL) was undeterminable: name must be provided")
         metadata.check_name(meta, name)
         if meta.uid:
             detail = f"uid mismatch: the provided object specified uid {meta.uid}, and no existing object was found"
