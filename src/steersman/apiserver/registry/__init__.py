@@ -1,7 +1,7 @@
 """The registry: what the API server does with objects.
 
 :mod:`.contract` is what it offers: one handler per resource, on objects, without HTTP.  :mod:`.store` is the handler
-that nearly all resources have, and :mod:`.reading` its reading half; :mod:`.strategy` is what a kind may do
+that nearly all resources have, over :mod:`.commits` and :mod:`.reading`; :mod:`.strategy` is what a kind may do
 differently, and ``strategies/`` who does (:mod:`.strategies.table`).  :mod:`.conversion` serves versions other than the
 stored one, :mod:`.ephemeral` the resources that nobody stores.  Around them: :mod:`.metadata`, :mod:`.deletion`,
 :mod:`.paging`, :mod:`.watching` (pure decisions), :mod:`.bootstrap` (what a cluster begins with), :mod:`.registry` (all

@@ -1,4 +1,4 @@
-"""The generic handler: every write of every stored resource goes through here; :mod:`.reading` is its other half.
+"""The generic handler: every write of every stored resource goes through here, and is decided here.
 
 Writes read the object from the watch cache, decide, and commit with the revision they read; whoever lost a race decides
 again on what the store says is there now.  Where nothing is to be committed (it is refused, or changes nothing), what
@@ -40,31 +40,28 @@ from steersman.apiserver.seams import Clock
 from steersman.client.client import Patch
 from steersman.storage.store import (
     CompareFailed,
-    Delete,
-    KeyValue,
-    Operation,
     Put,
     Store,
-    StoreError,
 )
 from steersman.storage.watch_cache import Entry, WatchCache, splice
 
 from . import metadata
+from .commits import Commits
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
 from .heavy import LARGE, HeavyWork
 from .patching import patched, read_configuration
-from .reading import Reader, unavailable
+from .reading import Reader
 from .reset_fields import reset_fields
 from .scaling import Scaling
-from .strategy import Reservation, Strategy, Transform
-from .turns import Turn, Turns
+from .strategy import Strategy, Transform
+from .turns import Turn
 
 _MAX_ATTEMPTS = 1000
 """Upstream tries without end; here those who lose write one after the other."""
 
 
-class Handler(Reader):
+class Handler(Commits):
     """One stored resource in its storage version."""
 
     def __init__(
@@ -79,17 +76,14 @@ class Handler(Reader):
         heavy: HeavyWork,
         views: Sequence[View] = (),
     ) -> None:
-        super().__init__(resource, cache, strategy.indexes, start)
-        self.strategy = strategy
+        super().__init__(resource, strategy, store, cache, start)
         own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
         self._scaling = Scaling(resource, strategy.scale, clock, self._rescale) if strategy.scale else None
         self._fields = FieldManager((own, *views), clock)
-        self._store = store
         self._admission = admission
         self._clock = clock
         self._heavy = heavy
-        self._turns = Turns()
 
     def view(self, version: str) -> View | None:
         """How the objects look in another version, None for one that is not known."""
@@ -171,30 +165,6 @@ class Handler(Reader):
         if generated:
             raise metadata.generated_name_taken(self.resource, meta.name)
         raise service_unavailable("the object could not be given what must be unique; please try again")
-
-    async def _commit(self, put: Put, reservation: Reservation | None) -> Entry[Any]:
-        operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
-        try:
-            revision = await self._store.commit(operations)
-        except CompareFailed:
-            raise
-        except StoreError as error:
-            raise unavailable(error) from error
-        entry = self.cache.get(put.key)
-        if entry is not None and entry.revision == revision:
-            return entry
-        return self.cache.entry(KeyValue(put.key, put.value, revision, revision))
-
-    async def _obtainable(self, reservation: Reservation | None) -> bool:
-        """Whether a commit could take what was chosen; raises for what was asked for and is taken."""
-        created = [each for each in reservation.operations if isinstance(each, Put)] if reservation is not None else []
-        try:
-            taken = [each.key for each in created if each.expected == 0 and await self._store.get(each.key) is not None]
-        except StoreError as error:
-            raise unavailable(error) from error
-        if reservation is not None and taken and (lost := reservation.lost(taken)) is not None:
-            raise lost
-        return not taken
 
     # -- updating ------------------------------------------------------------------------------------------------
 
@@ -321,15 +291,6 @@ class Handler(Reader):
         finally:
             if turn is not None:
                 turn.end()
-
-    async def _line_up(self, turn: Turn | None, key: str, found: Entry[Any] | None) -> tuple[Turn, Entry[Any] | None]:
-        """After a lost race: wait for a turn, and look at what the object is then; ``found`` is what the store has."""
-        if turn is not None:
-            return turn, found
-        turn = await self._turns.wait(key)
-        known = self.cache.get(key)
-        newer = found is not None and known is not None and known.revision > found.revision
-        return turn, known if newer else found
 
     def _reset_by(self, subresource: str) -> Fields:
         """What a write through a subresource leaves alone."""
@@ -494,37 +455,6 @@ class Handler(Reader):
         await self._admission.validate(request)
         return new
 
-    async def _present(self, namespace: str, name: str) -> Entry[Any] | None:
-        """The object as far as the cache knows; an absent one is looked for again in a consistent state."""
-        await self.ready()
-        key = self.resource.key(namespace, name)
-        entry = self.cache.get(key)
-        if entry is None:
-            await self.consistent()
-            entry = self.cache.get(key)
-        return entry
-
-    async def _current(self, entry: Entry[Any]) -> Entry[Any] | None:
-        """What an object is now that all acknowledged writes are known; the entry itself where it has not changed."""
-        await self.consistent()
-        found = self.cache.get(entry.key)
-        return entry if found is not None and found.revision == entry.revision else found
-
-    async def _catch_up(self, namespace: str, name: str, version: str) -> None:
-        """See to it that the cache knows of a version that another server may have handed out."""
-        entry = await self._present(namespace, name)
-        if entry is not None and version.isdecimal() and len(version) < 20 and int(version) > entry.revision:
-            await self.consistent()
-
-    async def _reread(self, key: str) -> Entry[Any] | None:
-        try:
-            return self._entry_of(await self._store.get(key))
-        except StoreError as error:
-            raise unavailable(error) from error
-
-    def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
-        return self.cache.entry(item) if item is not None else None
-
     # -- deleting ------------------------------------------------------------------------------------------------
 
     async def delete(self, context: Context, namespace: str, name: str, options: DeleteOptions) -> Entry[Any] | Status:
@@ -584,15 +514,6 @@ class Handler(Reader):
             except CompareFailed as failure:
                 entry = self._entry_of(failure.current[entry.key])
         raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
-
-    async def _remove(self, entry: Entry[Any], obj: Any) -> int:
-        """Take an object out of the store; the revision of that, 0 when the object has changed meanwhile."""
-        try:
-            return await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
-        except CompareFailed:
-            return 0
-        except StoreError as error:
-            raise unavailable(error) from error
 
     def _gone(self, entry: Entry[Any], obj: Any, revision: int) -> Entry[Any] | Status:
         """What is answered of an object that is gone: its last state, at the revision at which it went."""

@@ -1,0 +1,107 @@
+"""What every write of a stored resource stands on: the object as it is now, and one commit compared with that.
+
+The watch cache shows a recent state; ``_current`` and ``_reread`` tell whether it is the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from steersman.api.scheme import Resource
+from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, Put, Store, StoreError
+from steersman.storage.watch_cache import Entry, WatchCache
+
+from .reading import Reader, unavailable
+from .strategy import Reservation, Strategy
+from .turns import Turn, Turns
+
+
+class Commits(Reader):
+    """Reads, and writes what has been decided."""
+
+    def __init__(
+        self,
+        resource: Resource[Any],
+        strategy: Strategy,
+        store: Store,
+        cache: WatchCache[Any],
+        start: Callable[[Reader], Awaitable[None]],
+    ) -> None:
+        super().__init__(resource, cache, strategy.indexes, start)
+        self.strategy = strategy
+        self._store = store
+        self._turns = Turns()
+
+    async def _present(self, namespace: str, name: str) -> Entry[Any] | None:
+        """The object as far as the cache knows; an absent one is looked for again in a consistent state."""
+        await self.ready()
+        key = self.resource.key(namespace, name)
+        entry = self.cache.get(key)
+        if entry is None:
+            await self.consistent()
+            entry = self.cache.get(key)
+        return entry
+
+    async def _current(self, entry: Entry[Any]) -> Entry[Any] | None:
+        """What an object is now that all acknowledged writes are known; the entry itself where it has not changed."""
+        await self.consistent()
+        found = self.cache.get(entry.key)
+        return entry if found is not None and found.revision == entry.revision else found
+
+    async def _catch_up(self, namespace: str, name: str, version: str) -> None:
+        """See to it that the cache knows of a version that another server may have handed out."""
+        entry = await self._present(namespace, name)
+        if entry is not None and version.isdecimal() and len(version) < 20 and int(version) > entry.revision:
+            await self.consistent()
+
+    async def _reread(self, key: str) -> Entry[Any] | None:
+        try:
+            return self._entry_of(await self._store.get(key))
+        except StoreError as error:
+            raise unavailable(error) from error
+
+    def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
+        return self.cache.entry(item) if item is not None else None
+
+    async def _commit(self, put: Put, reservation: Reservation | None) -> Entry[Any]:
+        operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
+        try:
+            revision = await self._store.commit(operations)
+        except CompareFailed:
+            raise
+        except StoreError as error:
+            raise unavailable(error) from error
+        entry = self.cache.get(put.key)
+        if entry is not None and entry.revision == revision:
+            return entry
+        return self.cache.entry(KeyValue(put.key, put.value, revision, revision))
+
+    async def _obtainable(self, reservation: Reservation | None) -> bool:
+        """Whether a commit could take what was chosen; raises for what was asked for and is taken."""
+        created = [each for each in reservation.operations if isinstance(each, Put)] if reservation is not None else []
+        try:
+            taken = [each.key for each in created if each.expected == 0 and await self._store.get(each.key) is not None]
+        except StoreError as error:
+            raise unavailable(error) from error
+        if reservation is not None and taken and (lost := reservation.lost(taken)) is not None:
+            raise lost
+        return not taken
+
+    async def _remove(self, entry: Entry[Any], obj: Any) -> int:
+        """Take an object out of the store; the revision of that, 0 when the object has changed meanwhile."""
+        try:
+            return await self._store.commit([Delete(entry.key, entry.revision), *self.strategy.release(obj)])
+        except CompareFailed:
+            return 0
+        except StoreError as error:
+            raise unavailable(error) from error
+
+    async def _line_up(self, turn: Turn | None, key: str, found: Entry[Any] | None) -> tuple[Turn, Entry[Any] | None]:
+        """After a lost race: wait for a turn, and look at what the object is then; ``found`` is what the store has."""
+        if turn is not None:
+            return turn, found
+        turn = await self._turns.wait(key)
+        known = self.cache.get(key)
+        newer = found is not None and known is not None and known.revision > found.revision
+        return turn, known if newer else found
