@@ -31,6 +31,11 @@ class Model(Protocol):
         """The OpenAPI v3 schema, empty where there is none."""
         ...
 
+    @property
+    def prepared(self) -> bool:
+        """Whether everything else here is quick by now; the first time may take long."""
+        ...
+
     def prune(self, tree: Tree, *, stored: bool = False) -> list[str]:
         """Remove what the schema does not know, in place; returns the paths removed.
 

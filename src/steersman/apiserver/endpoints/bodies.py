@@ -6,6 +6,7 @@ from typing import Any
 
 from steersman.api import codecs
 from steersman.api.scheme import Resource
+from steersman.api.unstructured import is_unstructured
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.patch.apply import managers
 from steersman.apiserver.registry.contract import Context
@@ -26,12 +27,18 @@ class Bodies:
         """The object of a request, its problems noted as warnings; raises StatusError."""
         media_type = request.headers.get("content-type", "")
         body, validation = request.body, context.field_validation
-        if _is_large(body, media_type):
+        if _is_large(body, media_type) or not _is_prepared(resource.type):
             obj, problems = await self._heavy.do(lambda: _decode(resource, body, media_type, validation))
         else:
             obj, problems = _decode(resource, body, media_type, validation)
         request.warnings += problems
         return obj
+
+
+def _is_prepared(type_: type[Any]) -> bool:
+    """Whether a custom resource's schema has been compiled; built-in types have none."""
+    model = type_.MODEL if is_unstructured(type_) else None
+    return model is None or model.prepared
 
 
 def _decode(resource: Resource[Any], body: bytes, media_type: str, validation: str) -> tuple[Any, list[str]]:

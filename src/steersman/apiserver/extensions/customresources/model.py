@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import Any
@@ -29,8 +30,18 @@ class SchemaModel:
 
     @cached_property
     def schema(self) -> StructuralSchema:
-        """The compiled schema; a large one takes milliseconds."""
+        """The compiled schema.  One with rules takes a tenth of a second or more: :meth:`prepare` first."""
         return compile_schema(self._load(), self._compiler)
+
+    @property
+    def prepared(self) -> bool:
+        """Whether the schema has been compiled."""
+        return "schema" in self.__dict__
+
+    async def prepare(self) -> None:
+        """Compile the schema in a thread."""
+        if not self.prepared:
+            await asyncio.to_thread(getattr, self, "schema")
 
     def prune(self, tree: Tree, *, stored: bool = False) -> list[str]:
         """Remove what the schema does not know, in place; returns the paths removed."""

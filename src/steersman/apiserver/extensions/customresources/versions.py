@@ -81,16 +81,23 @@ class VersionStore:
         self._version = version
         self._prefix = prefix
 
+    async def _prepare(self) -> None:
+        for version in (self._version, self._versions.stored):
+            await self._versions.models[version].prepare()
+
     async def get(self, key: str) -> KeyValue | None:
+        await self._prepare()
         return self._read(await self._store.get(key))
 
     async def range(
         self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
     ) -> Range:
+        await self._prepare()
         page = await self._store.range(prefix, start=start, limit=limit, revision=revision, counted=counted)
         return page._replace(items=[self._seen(item) for item in page.items])
 
     async def commit(self, operations: Sequence[Operation]) -> int:
+        await self._prepare()
         try:
             return await self._store.commit([self._written(each) for each in operations])
         except CompareFailed as error:
@@ -103,6 +110,7 @@ class VersionStore:
         def deliver(batch: EventBatch) -> None:
             callback(batch._replace(events=[self._event(event) for event in batch.events]))
 
+        await self._prepare()
         return await self._store.follow(prefix, start_revision, deliver)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 from weakref import WeakValueDictionary
@@ -39,11 +40,14 @@ class Compiler:
     def __init__(self, rules: RuleCompiler | None = None) -> None:
         self._rules = rules
         self._nodes: WeakValueDictionary[tuple[Any, ...], Node] = WeakValueDictionary()
+        self._lock = threading.Lock()
+        """Schemas are compiled in any thread, one at a time."""
 
     def compile(self, schema: JSONSchemaProps | Mapping[str, Any]) -> Node:
         """The node of a whole schema, that of the root of a resource."""
         tree = codecs.to_builtins(schema) if isinstance(schema, JSONSchemaProps) else schema
-        return self._node(tree, 0, resource=True)
+        with self._lock:
+            return self._node(tree, 0, resource=True)
 
     def _node(self, tree: Mapping[str, Any], level: int, *, resource: bool = False) -> Node:
         if level > MOST_LEVELS:
