@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, extending, large, node, rules, starting
+from . import api, extending, large, node, rules, starting, waiting
 from .result import Row
 from .setting import Setting
 
@@ -21,6 +21,7 @@ GROUPS = (
     Group(starting.NAMES, starting.measure),
     Group(api.NAMES, api.measure),
     Group(large.NAMES, large.measure),
+    Group(waiting.NAMES, waiting.measure),
     Group(extending.NAMES, extending.measure),
     Group(rules.NAMES, rules.measure),
     Group(node.NAMES, node.measure),

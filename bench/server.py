@@ -36,9 +36,13 @@ class Access:
         self._context = ssl.create_default_context(cafile=str(self.authority))
         self._context.load_cert_chain(self.certificate)
 
+    def connect(self, timeout: float = 10.0) -> http.client.HTTPSConnection:
+        """A connection of the administrator's."""
+        return http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=timeout)
+
     def request(self, method: str, path: str, body: Any = None, timeout: float = 10.0) -> tuple[int, str]:
         """Send one request on a connection of its own; the code is 0 where nobody answers."""
-        connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=timeout)
+        connection = self.connect(timeout)
         try:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Content-Type": "application/json"})

@@ -138,8 +138,13 @@ MODIFIED = "the object has been modified; please apply your changes to the lates
 """The detail of a conflict over ``resourceVersion``."""
 
 
+_MOST_FAULTS = 500
+"""What a client is told of at once: more would be megabytes, which are made and written while others wait."""
+
+
 def invalid(kind: str, name: str, errors: Sequence[FieldError], group: str = "") -> StatusError:
-    """422: validation failed; all faults at once."""
+    """422: validation failed; all faults at once, or the first few hundred."""
+    errors = errors[:_MOST_FAULTS]
     texts = [str(error) for error in errors]
     summary = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     causes = [StatusCause(reason=error.type, message=error.message, field=error.field) for error in errors]

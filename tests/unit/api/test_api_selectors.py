@@ -141,3 +141,26 @@ def test_a_selector_that_nobody_can_mean(parse: Callable[[str], object]) -> None
         parse(",".join(["a=b"] * 20_000))
     assert raised.value.code == 400
     assert "selector is too long: may not be more than 65536 characters" in raised.value.status.message
+
+
+_MANY = ",".join(f"k{number}" for number in range(30))
+_VALUES = ",".join(f"v{number}" for number in range(30))
+
+
+@pytest.mark.parametrize("labels", [{}, {"a": "v7"}, {"a": "x", "b": ""}, {f"k{n}": "3" for n in range(30)}])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a=v7",
+        _MANY,
+        ",".join(f"!k{number}" for number in range(30)),
+        f"a in ({_VALUES})",
+        f"a notin ({_VALUES})",
+        f"a notin ({_VALUES}),b,!c",
+        f"{_MANY},k1=3,k2!=4,k3>2,k4<4,k5 in (3,{_VALUES})",
+        f"{_MANY},k1>3",
+    ],
+)
+def test_a_matcher_of_many_conditions_says_what_the_selector_says(text: str, labels: dict[str, str]) -> None:
+    selector = selectors.parse_labels(text)
+    assert selector.matcher()(labels) == selector.matches(labels)

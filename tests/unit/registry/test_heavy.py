@@ -44,7 +44,7 @@ def test_servers_of_several_loops_in_one_process() -> None:
         async with running(RegistryConfig(advertise_address="192.0.2.1")) as registry:
             maps = registry.handler_of(v1.ConfigMap)
             large = [config_map(f"m{number}", a="x" * 2 * LARGE) for number in range(3)]
-            await asyncio.gather(*(maps.create(context(size=2 * LARGE), "default", each) for each in large))
+            await asyncio.gather(*(maps.create(context(weight=2 * LARGE), "default", each) for each in large))
             return len(maps.cache)
 
     assert [asyncio.run(create()) for _ in range(2)] == [3, 3]

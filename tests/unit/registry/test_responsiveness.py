@@ -17,6 +17,7 @@ from steersman.apiserver.endpoints.lists import list_response
 from steersman.apiserver.endpoints.representation import PLAIN, Form
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import ListOptions
+from steersman.apiserver.registry.heavy import LARGE, weight
 from steersman.apiserver.registry.reading import Reader
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
@@ -93,6 +94,9 @@ async def longest_turn(work: Callable[[], Awaitable[Any]]) -> float:
         ListOptions(field_selector="status.phase!=Running"),
         ListOptions(label_selector="app!=a3", field_selector="spec.nodeName=n7", limit=500),
         ListOptions(resource_version="10", resource_version_match="Exact"),
+        ListOptions(label_selector="app in (" + ",".join(f"v{number}" for number in range(9000)) + ")"),
+        ListOptions(label_selector=",".join(f"!k{number}" for number in range(8000))),
+        ListOptions(field_selector=",".join(f"metadata.name!=a{number}" for number in range(500))),
     ],
 )
 async def test_lists(reader: Reader, options: ListOptions) -> None:
@@ -137,11 +141,27 @@ async def test_large_objects_are_worked_on_elsewhere(client: LocalClient, regist
 
     async def apply() -> None:
         patch = Patch("application/apply-patch+yaml", body, f"manager-{next(numbers)}")
-        await handler.patch(context(size=len(body)), "default", "big", patch)
+        await handler.patch(context(weight=len(body)), "default", "big", patch)
 
     async def merge() -> None:
         patch = Patch("application/merge-patch+json", changes.pop())
-        await handler.patch(context(size=len(body)), "default", "big", patch)
+        await handler.patch(context(weight=len(body)), "default", "big", patch)
 
     assert await longest_turn(apply) < LIMIT
     assert await longest_turn(merge) < LIMIT
+
+
+async def test_what_is_short_but_has_many_parts_is_worked_on_elsewhere(registry: Registry) -> None:
+    handler = registry.handler_of(v1.Pod)
+    containers = [{"name": f"c{number}", "image": "i", "env": [{"name": "A"}]} for number in range(300)]
+    body = msgspec.json.encode({"metadata": {"name": "p"}, "spec": {"containers": containers}})
+    numbers = count()
+
+    async def create() -> None:
+        obj = msgspec.json.decode(body, type=v1.Pod)
+        obj.metadata.name = f"p{next(numbers)}"
+        await handler.create(context(weight=weight(body)), "default", obj)
+
+    await create()
+    assert len(body) < LARGE < weight(body)
+    assert await longest_turn(create) < LIMIT

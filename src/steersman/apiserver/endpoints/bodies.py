@@ -10,11 +10,9 @@ from steersman.api.unstructured import is_unstructured
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.patch.apply import managers
 from steersman.apiserver.registry.contract import Context
-from steersman.apiserver.registry.heavy import HeavyWork
+from steersman.apiserver.registry.heavy import LARGE, HeavyWork
 
-_LARGE = 64 * 1024
 _LARGE_YAML = 4 * 1024
-_MANY_OBJECTS = 1000
 
 
 class Bodies:
@@ -27,7 +25,7 @@ class Bodies:
         """The object of a request, its problems noted as warnings; raises StatusError."""
         media_type = request.headers.get("content-type", "")
         body, validation = request.body, context.field_validation
-        if _is_large(body, media_type) or not _is_prepared(resource.type):
+        if _is_large(body, media_type, context.weight) or not _is_prepared(resource.type):
             obj, problems = await self._heavy.do(lambda: _decode(resource, body, media_type, validation))
         else:
             obj, problems = _decode(resource, body, media_type, validation)
@@ -49,8 +47,5 @@ def _decode(resource: Resource[Any], body: bytes, media_type: str, validation: s
     return obj, problems
 
 
-def _is_large(body: bytes, media_type: str) -> bool:
-    size = len(body)
-    if size <= 2 * _MANY_OBJECTS:
-        return False
-    return size > (_LARGE_YAML if "yaml" in media_type else _LARGE) or body.count(b"{") > _MANY_OBJECTS
+def _is_large(body: bytes, media_type: str, weight: int) -> bool:
+    return len(body) > _LARGE_YAML if "yaml" in media_type else weight > LARGE

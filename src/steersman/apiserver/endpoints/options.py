@@ -19,6 +19,7 @@ from steersman.api.errors import (
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import Context, ListOptions
+from steersman.apiserver.registry.heavy import weight
 
 GROUP = "meta.k8s.io"
 VALIDATIONS = ("", "Ignore", "Strict", "Warn")
@@ -79,8 +80,8 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         if apply:
             raise invalid(kind, "", [required("fieldManager", "is required for apply patch")], GROUP)
         manager = agent.split("/", 1)[0][:128]
-        size = len(request.body)
-        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings, size=size)
+        heavy = weight(request.body)
+        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings, weight=heavy)
     faults: list[FieldError] = []
     dry_run = request.query.get("dryRun", [])
     validation = request.parameter("fieldValidation")
@@ -104,7 +105,7 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         field_validation=validation,
         user_agent=agent,
         warnings=request.warnings,
-        size=len(request.body),
+        weight=weight(request.body),
     )
 
 

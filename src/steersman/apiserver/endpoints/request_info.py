@@ -84,6 +84,8 @@ def _named(selector: str) -> str:
 
     It MUST be read as the list itself reads it: an escaped comma would smuggle in a name that restricts nothing.
     """
+    if "metadata.name" not in selector:
+        return ""
     try:
         name = parse_fields(selector).required_value("metadata.name") or ""
     except StatusError:

@@ -22,7 +22,7 @@ from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Request, Stream, StreamWriter, chunk
 from steersman.apiserver.registry import paging
 from steersman.apiserver.registry.contract import ListOptions, ResourceHandler
-from steersman.apiserver.registry.watching import Selection
+from steersman.apiserver.registry.watching import Selection, is_long
 from steersman.storage.watch_cache import CacheEvent, Entry
 
 from .answers import NO_CACHE, included, partial, served
@@ -230,7 +230,11 @@ async def open_watch(
     """The stream of a watch.  It ends after the time that was asked for, or 30 to 60 minutes."""
     # What is wrong with the parameters is said by the status code; what goes wrong later, by an ERROR event.
     paging.plan_watch(options)
-    Selection(resource, options.label_selector, options.field_selector)
+    selectors = (resource, options.label_selector, options.field_selector)
+    if is_long(options):
+        await asyncio.to_thread(Selection, *selectors)
+    else:
+        Selection(*selectors)
     limit = float(options.timeout_seconds or random.uniform(1800, 3600))
     encode = _shaped(resource, form, included(request))
 

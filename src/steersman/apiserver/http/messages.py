@@ -14,7 +14,7 @@ from steersman.client.streaming import Connection
 from .body import IncomingBody
 
 _LONGEST_QUERY = 256 * 1024
-_MOST_PARAMETERS = 10_000
+_MOST_PARAMETERS = 1000
 
 
 class Request:

@@ -125,7 +125,7 @@ async def ensure(registry: Registry, obj: Any) -> None:
     if await registry.get(type(obj), meta.name, meta.namespace) is None:
         try:
             await registry.handler_of(type(obj)).create(_CONTEXT, meta.namespace, obj)
-        except Exception as error:
+        except StatusError as error:
             if not is_already_exists(error):  # another server was faster
                 raise
 

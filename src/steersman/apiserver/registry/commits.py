@@ -12,6 +12,7 @@ from steersman.api.scheme import Resource
 from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, Put, Store, StoreError
 from steersman.storage.watch_cache import Entry, WatchCache
 
+from .heavy import HeavyWork
 from .reading import Reader, unavailable
 from .strategy import Reservation, Strategy
 from .turns import Turn, Turns
@@ -27,8 +28,9 @@ class Commits(Reader):
         store: Store,
         cache: WatchCache[Any],
         start: Callable[[Reader], Awaitable[None]],
+        heavy: HeavyWork,
     ) -> None:
-        super().__init__(resource, cache, strategy.indexes, start)
+        super().__init__(resource, cache, strategy.indexes, start, heavy)
         self.strategy = strategy
         self._store = store
         self._turns = Turns()

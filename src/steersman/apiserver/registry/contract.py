@@ -22,8 +22,8 @@ class Context(msgspec.Struct):
     it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
     not the stored one.  ``own_endpoints``: the server lists itself, and passes validation by, because it may have an
     address, such as a loopback one, that nobody else may write down.
-    ``applies`` says that what is written carries its managers already, as an application does.  ``size`` is that of the
-    request's body in bytes.
+    ``applies`` says that what is written carries its managers already, as an application does.  ``weight`` is that of
+    the request's body (:func:`.heavy.weight`).
     """
 
     user: User
@@ -36,7 +36,7 @@ class Context(msgspec.Struct):
     own_endpoints: bool = False
     served_as: str = ""
     applies: bool = False
-    size: int = 0
+    weight: int = 0
 
     def note(self, warnings: Sequence[str]) -> None:
         """Warn of something, once."""

@@ -13,7 +13,8 @@ from steersman.storage.watch_cache import CacheEvent, Entry, Index, Listing, Rev
 
 from . import paging
 from .contract import ListOptions, Page, Subscription, WatchSink
-from .watching import Ended, Filter, Select, Selection
+from .heavy import LARGE, HeavyWork, weight
+from .watching import Ended, Filter, Select, Selection, is_long
 
 _SLICE = 128
 """After so many objects the event loop gets its turn."""
@@ -43,12 +44,14 @@ class Reader:
         cache: WatchCache[Any],
         indexes: Mapping[str, Index],
         start: Callable[[Reader], Awaitable[None]],
+        heavy: HeavyWork | None = None,
     ) -> None:
         self.resource = resource
         self.cache = cache
         self.decode: Callable[[bytes], Any] = resource.decoder.decode
         self._indexes = indexes
         self._start = start
+        self._heavy = heavy or HeavyWork()
 
     patience = 3.0
     """Seconds that a request waits for the cache to reach a version."""
@@ -82,10 +85,24 @@ class Reader:
             raise not_found(self.resource.name, name, self.resource.group)
         return entry
 
+    async def _object(self, entry: Entry[Any]) -> Any:
+        """The object of an entry, which is decoded elsewhere where that takes long."""
+        if entry.peek() is None and weight(entry.raw) > LARGE:
+            entry.keep(await self._heavy.do(entry.decoded))
+        return entry.object
+
+    async def _selection(self, options: ListOptions) -> Selection:
+        """What is selected; long selectors are read elsewhere."""
+
+        def read() -> Selection:
+            return Selection(self.resource, options.label_selector, options.field_selector)
+
+        return await self._heavy.do(read) if is_long(options) else read()
+
     async def list(self, namespace: str, options: ListOptions) -> Page:
         """A page of the collection that the selectors choose."""
         await self.ready()
-        selection = Selection(self.resource, options.label_selector, options.field_selector)
+        selection = await self._selection(options)
         prefix = self.resource.key(namespace)
         plan = paging.plan_list(options, prefix)
         await self._reach(plan)
@@ -126,7 +143,7 @@ class Reader:
         if select is None:
             listing = await self._read(scope, start, limit, revision)
             return listing, bool(listing.remaining)
-        index = self._index(selection)
+        index, pace = self._index(selection), max(1, _SLICE // selection.labour)
         chosen: list[Entry[Any]] = []
         while True:
             listing = await self._read(scope, start, 0, revision, index)
@@ -136,7 +153,7 @@ class Reader:
                     if len(chosen) == limit:
                         more = bool(listing.remaining) or number < len(listing.entries)
                         return Listing(chosen, listing.revision), more
-                if number % _SLICE == 0:
+                if number % pace == 0:
                     await asyncio.sleep(0)
             if not listing.remaining:
                 return Listing(chosen, listing.revision), False
@@ -159,7 +176,7 @@ class Reader:
         """Deliver the present state where it was asked for, then every change."""
         await self.ready()
         plan = paging.plan_watch(options)
-        selection = Selection(self.resource, options.label_selector, options.field_selector)
+        selection = await self._selection(options)
         filtered = Filter(sink, selection.select, self.decode, bookmarks=options.allow_watch_bookmarks)
         scope, index = selection.scope(namespace), self._index(selection)
         try:
@@ -172,7 +189,7 @@ class Reader:
         if plan.initial:
             listing = self.cache.list(scope, index=index)
             version = listing.revision
-            await self._deliver(listing.entries, selection.scan, sink)
+            await self._deliver(listing.entries, selection.scan, sink, max(1, _SLICE // selection.labour))
             if options.allow_watch_bookmarks:
                 # MUST come before what subscribing replays: a version is never followed by an older one.
                 sink.bookmark(version, initial_events_end=True)
@@ -191,13 +208,13 @@ class Reader:
             return Ended()
 
     @staticmethod
-    async def _deliver(entries: Sequence[Entry[Any]], select: Select | None, sink: WatchSink) -> None:
+    async def _deliver(entries: Sequence[Entry[Any]], select: Select | None, sink: WatchSink, pace: int) -> None:
         """Send the state of a moment, in parts no larger than a client must be able to take."""
         size = 0
         for number, entry in enumerate(entries, 1):
             if select is None or select(entry):
                 sink.event(CacheEvent("ADDED", entry.revision, entry, None))
                 size += len(entry.raw)
-            if number % _SLICE == 0 or size > _PART:
+            if number % pace == 0 or size > _PART:
                 size = 0
                 await sink.drain()

@@ -8,6 +8,7 @@ The JSON of an object is made once, here.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ from . import metadata
 from .commits import Commits
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
-from .heavy import LARGE, HeavyWork
+from .heavy import LARGE, HeavyWork, weight
 from .patching import patched, read_configuration
 from .reading import Reader
 from .reset_fields import reset_fields
@@ -76,14 +77,13 @@ class Handler(Commits):
         heavy: HeavyWork,
         views: Sequence[View] = (),
     ) -> None:
-        super().__init__(resource, strategy, store, cache, start)
+        super().__init__(resource, strategy, store, cache, start, heavy)
         own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
         self._scaling = Scaling(resource, strategy.scale, clock, self._rescale) if strategy.scale else None
         self._fields = FieldManager((own, *views), clock)
         self._admission = admission
         self._clock = clock
-        self._heavy = heavy
 
     def view(self, version: str) -> View | None:
         """How the objects look in another version, None for one that is not known."""
@@ -100,7 +100,7 @@ class Handler(Commits):
             raise StatusError(
                 Status(status="Failure", code=500, message="resourceVersion should not be set on objects to be created")
             )
-        large = context.size > LARGE
+        large = context.weight > LARGE
 
         def complete() -> None:
             apply_defaults(obj)
@@ -241,7 +241,9 @@ class Handler(Commits):
         self, context: Context, namespace: str, name: str, transform: Transform
     ) -> tuple[Entry[Any], bool]:
         """Write the object of another scale, which is what admission is asked about."""
-        return await self._write(context, namespace, name, transform, "", create=False, scale=True)
+        entry, created = await self._write(context, namespace, name, transform, "", create=False, scale=True)
+        await self._object(entry)
+        return entry, created
 
     async def modify(
         self, context: Context, namespace: str, name: str, change: Callable[[Any], None], *, subresource: str = ""
@@ -267,7 +269,7 @@ class Handler(Commits):
             for _ in range(_MAX_ATTEMPTS):
                 if entry is None:
                     raise not_found(self.resource.name, name, self.resource.group)
-                obj = codecs.copy(entry.object)
+                obj = codecs.copy(await self._object(entry))
                 try:
                     change(obj)
                 except StatusError:
@@ -326,7 +328,7 @@ class Handler(Commits):
                 if entry is None:
                     if not create:
                         raise not_found(self.resource.name, name, self.resource.group)
-                    large = context.size > LARGE
+                    large = context.weight > LARGE
                     obj = await self._heavy.do(lambda: transform(None)) if large else transform(None)
                     metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
                     obj.metadata.resource_version = ""
@@ -393,10 +395,8 @@ class Handler(Commits):
         scale: bool,
     ) -> Any:
         """The object that would be written over an entry, admitted and valid."""
-        large = context.size + len(entry.raw) > LARGE
-        if large and entry.peek() is None:
-            entry.keep(await self._heavy.do(entry.decoded))
-        old = entry.object
+        large = context.weight + weight(entry.raw) > LARGE
+        old = await self._object(entry)
 
         def change() -> Any:
             new = transform(entry)
@@ -466,9 +466,8 @@ class Handler(Commits):
         for _ in range(_MAX_ATTEMPTS):
             if entry is None:
                 raise not_found(self.resource.name, name, self.resource.group)
-            if (
-                error := check_preconditions(self.resource, entry.object.metadata, entry.revision, options)
-            ) is not None:
+            old = await self._object(entry)
+            if (error := check_preconditions(self.resource, old.metadata, entry.revision, options)) is not None:
                 fresh = await self._reread(entry.key)
                 if fresh is None or fresh.revision == entry.revision:
                     raise error
@@ -483,7 +482,7 @@ class Handler(Commits):
                     namespace,
                     name,
                     None,
-                    entry.object,
+                    old,
                     context.user,
                     dry_run=dry_run,
                     warnings=context.warnings,
@@ -492,7 +491,8 @@ class Handler(Commits):
                 await self._admission.mutate(request)
                 await self._admission.validate(request)
                 admitted = True
-            obj = codecs.copy(entry.object)
+            copy = functools.partial(codecs.copy, old)
+            obj = await self._heavy.do(copy) if weight(entry.raw) > LARGE else copy()
             outcome = self.strategy.begin_delete(obj, options, self._clock())
             if outcome == "unchanged":
                 if current or (newer := await self._current(entry)) is entry:
@@ -544,7 +544,9 @@ class Handler(Commits):
     async def get_subresource(self, namespace: str, name: str, subresource: str) -> Any:
         """``scale``."""
         scaling = self._scaling_of(subresource, "get")
-        return scaling.read(await self.get(namespace, name))
+        entry = await self.get(namespace, name)
+        await self._object(entry)
+        return scaling.read(entry)
 
     async def update_subresource(
         self, context: Context, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]

@@ -14,7 +14,7 @@ from steersman.api.selectors import FieldSelector, LabelSelector, parse_labels
 from steersman.storage.store import Compacted
 from steersman.storage.watch_cache import CacheEvent, Entry, respliced
 
-from .contract import WatchSink
+from .contract import ListOptions, WatchSink
 
 Select = Callable[[Entry[Any]], bool]
 
@@ -26,43 +26,58 @@ class _Labelled(msgspec.Struct, gc=False):
     metadata: Metadata
 
 
+_LONG = 4 * 1024
+"""Characters of selectors that take a millisecond or two to read."""
+
+_FEW = 16
+"""Conditions that are tried in about the time that it takes to look at an object at all."""
+
 _labelled = msgspec.json.Decoder(_Labelled).decode
+
+
+def is_long(options: ListOptions) -> bool:
+    """Whether selectors take long to read."""
+    return len(options.label_selector) + len(options.field_selector) > _LONG
 
 
 class Selection:
     """The label and field selectors of a list or a watch.
 
     ``select`` is for a watch, whose objects many look at; ``scan`` for a list: of objects that nobody has decoded yet
-    it reads no more than it must.  Both are None where everything is wanted.
+    it reads no more than it must.  Both are None where everything is wanted.  ``labour``: how many objects of another
+    selection could be looked at in the time that one of this takes.
     """
 
-    __slots__ = ("_resource", "fields", "labels", "scan", "select")
+    __slots__ = ("_matches", "_resource", "fields", "labels", "labour", "scan", "select")
 
     def __init__(self, resource: Resource[Any], label_selector: str, field_selector: str) -> None:
         self._resource = resource
         self.labels: LabelSelector = parse_labels(label_selector)
         self.fields: FieldSelector = parse_selector(resource, field_selector)
+        conditions = len(self.fields.requirements) + sum(1 + len(each.values) for each in self.labels.requirements)
+        self.labour = 1 + conditions // _FEW
+        self._matches = self.labels.matcher()
         self.select = self._compile(resource)
         self.scan = self._by_labels if self.fields.empty and not self.labels.empty else self.select
 
     def _compile(self, resource: Resource[Any]) -> Select | None:
-        labels, fields = self.labels, self.fields
+        labels, fields, matches = self.labels, self.fields, self._matches
         if labels.empty and fields.empty:
             return None
         if fields.empty:
-            return lambda entry: labels.matches(entry.object.metadata.labels)
+            return lambda entry: matches(entry.object.metadata.labels)
         if labels.empty:
             return lambda entry: matches_fields(fields, resource, entry.object)
 
         def select(entry: Entry[Any]) -> bool:
             obj = entry.object
-            return labels.matches(obj.metadata.labels) and matches_fields(fields, resource, obj)
+            return matches(obj.metadata.labels) and matches_fields(fields, resource, obj)
 
         return select
 
     def _by_labels(self, entry: Entry[Any]) -> bool:
         known = entry.peek() or _labelled(entry.raw)
-        return self.labels.matches(known.metadata.labels)
+        return self._matches(known.metadata.labels)
 
     def scope(self, namespace: str) -> str:
         """The key, or the prefix of the keys, of all that can be selected."""
