@@ -35,6 +35,16 @@ def load_json(data: bytes | str) -> Any:
     return _load(data, None)
 
 
+def syntax_fault(data: bytes | str) -> str:
+    """What Go's decoder says of a text that is no JSON, empty for one that is."""
+    try:
+        # Go looks at bytes: one that is no ASCII is told as the character of its number.
+        load_json(data.decode("latin-1") if isinstance(data, bytes) else data)
+    except FieldProblem as error:
+        return str(error)
+    return ""
+
+
 def load_members(data: bytes) -> Any:
     """Like :func:`load_json`, but objects are :class:`Members`."""
     return _load(data, Members)
@@ -91,7 +101,7 @@ def _constant(text: str) -> Any:
 def _syntax(error: json.JSONDecodeError) -> str:
     text, position = error.doc, error.pos
     rest = text[position : position + 1]
-    if not text[position:].strip():
+    if not text[position:].strip(" \t\r\n"):
         return "unexpected end of JSON input"
     if error.msg.startswith("Unterminated") or (error.msg.startswith("Expecting") and not rest):
         return "unexpected end of JSON input"
@@ -102,4 +112,13 @@ def _syntax(error: json.JSONDecodeError) -> str:
         "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
         "Extra data": "after top-level value",
     }.get(error.msg, "in string literal")
-    return f"invalid character {rest!r} {place}"
+    return f"invalid character {_quoted(rest)} {place}"
+
+
+def _quoted(character: str) -> str:
+    """A character as Go's decoder quotes it."""
+    if character == "'":
+        return r"'\''"
+    if "\x7f" < character <= "\uffff" and not character.isprintable():
+        return f"'\\u{ord(character):04x}'"
+    return repr(character)

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import ListMeta
+from steersman.api.unstructured import unstructured_type
 from steersman.apiserver.endpoints.lists import Joined, list_response
 from steersman.apiserver.endpoints.representation import PLAIN, Form
 from steersman.apiserver.http.messages import Request
@@ -37,6 +39,22 @@ async def test_the_size_is_known_before_the_bytes(count: int, start: str) -> Non
     assert (tree["kind"], tree["apiVersion"]) == ("ConfigMapList", "v1")
     assert [item["metadata"]["name"] for item in tree["items"]] == [f"c{n}" for n in range(count)]
     assert all(set(item) - {"kind", "apiVersion"} == {"metadata"} for item in tree["items"])
+
+
+@pytest.mark.parametrize("count", [0, 1, 65])
+async def test_items_of_custom_resources_keep_kind_and_version(count: int) -> None:
+    resource = Resource(
+        "e.io", "v1", "widgets", "Widget", type_=unstructured_type("Widget", "e.io/v1"), storage_version="e.io/v1"
+    )
+    joined = await Joined.of(
+        resource, [entry(n, '"kind":"Widget","apiVersion":"e.io/v1",') for n in range(count)], ListMeta()
+    )
+    data = b"".join(joined)
+    assert len(data) == joined.size
+    items = json.loads(data)["items"]
+    assert [(item["kind"], item["apiVersion"], item["metadata"]["name"]) for item in items] == [
+        ("Widget", "e.io/v1", f"c{n}") for n in range(count)
+    ]
 
 
 async def test_buffers_of_a_long_list_are_made_one_by_one() -> None:

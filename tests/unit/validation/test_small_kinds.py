@@ -85,6 +85,10 @@ SECRETS = [
     ("type: kubernetes.io/service-account-token", [TOKEN]),
     ("type: kubernetes.io/dockercfg", ["data[.dockercfg]: Required value"]),
     ("type: kubernetes.io/dockerconfigjson", ["data[.dockerconfigjson]: Required value"]),
+    ("{type: kubernetes.io/dockerconfigjson, data: {.dockerconfigjson: eQ==}}", [
+        "data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": "
+        "invalid character 'y' looking for beginning of value"
+    ]),
     ("type: kubernetes.io/basic-auth", ["data[username]: Required value", "data[password]: Required value"]),
     ("{type: kubernetes.io/basic-auth, data: {password: ''}}", []),
     ("{type: kubernetes.io/ssh-auth, data: {ssh-privatekey: ''}}", ["data[ssh-privatekey]: Required value"]),

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from steersman.api import errors
+from steersman.api.json_text import syntax_fault
 from steersman.api.types import core_v1 as v1
 
 from . import addresses, meta, names
@@ -79,7 +80,7 @@ def _docker_config(faults: Faults, data: dict[str, bytes], key: str) -> None:
     try:
         msgspec.json.decode(data[key], type=dict[str, Any] | None)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        faults.invalid(f"data[{key}]", _REDACTED, str(error))
+        faults.invalid(f"data[{key}]", _REDACTED, syntax_fault(data[key]) or str(error))
 
 
 def secret_update(faults: Faults, new: v1.Secret, old: v1.Secret) -> None:

@@ -17,6 +17,7 @@ from steersman.api.meta import PartialObjectMetadataList
 from steersman.api.scheme import Resource
 from steersman.api.time import now
 from steersman.api.types.meta_v1 import ListMeta
+from steersman.api.unstructured import is_unstructured
 from steersman.apiserver.http.messages import Request, Response
 from steersman.apiserver.registry.contract import Page
 from steersman.storage.watch_cache import Entry
@@ -86,7 +87,8 @@ async def _in_slices(entries: Sequence[Entry[Any]], count: int = _SLICE) -> Asyn
 class Joined:
     """The JSON of a list, from bytes that exist already, in buffers that are made when they are asked for.
 
-    Items go without their kind and version, which the list tells.
+    Items of the built-in kinds go without their kind and version, which the list tells; those of custom resources keep
+    them, as upstream's lists of unstructured objects do.
     """
 
     def __init__(self, start: bytes, entries: Sequence[Entry[Any]], cut: int, size: int) -> None:
@@ -105,7 +107,7 @@ class Joined:
             msgspec.json.encode(metadata),
         )
         stored = header_of(resource)
-        size, headed = 0, True
+        size, headed = 0, not is_unstructured(resource.type)
         async for part in _in_slices(entries, _MEASURED):
             raws = [entry.raw for entry in part]
             size += sum(map(len, raws))

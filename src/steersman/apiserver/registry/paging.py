@@ -18,6 +18,7 @@ from steersman.api.errors import (
     invalid,
     invalid_value,
 )
+from steersman.api.json_text import syntax_fault
 from steersman.api.types.meta_v1 import ListMeta, Status, StatusCause, StatusDetails
 
 from .contract import ListOptions
@@ -68,10 +69,11 @@ def _decode_token(text: str) -> _Wire:
         illegal = len(text) - 1
     if illegal >= 0:
         raise _bad_token(f"illegal base64 data at input byte {illegal}")
+    data = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)), type=_Wire)
+        return msgspec.json.decode(data, type=_Wire)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise _bad_token(str(error)) from error
+        raise _bad_token(syntax_fault(data) or str(error)) from error
 
 
 def _bad_token(detail: str) -> StatusError:
