@@ -73,21 +73,23 @@ def certificate(serial: int = 1, *, authority: bool = False) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def running(config: RegistryConfig) -> AsyncIterator[Registry]:
-    """A registry over a store of its own."""
-    store = MemoryStore()
+async def running(config: RegistryConfig, shared: MemoryStore | None = None) -> AsyncIterator[Registry]:
+    """A registry over a store of its own, or beside another one."""
+    store = shared or MemoryStore()
     registry = Registry(store, builtin_scheme(), config)
     task = asyncio.create_task(registry.run())
     ready = asyncio.create_task(registry.ready.wait())
     await asyncio.wait([task, ready], return_when=asyncio.FIRST_COMPLETED)
     if task.done():
         task.result()
-    account = v1.ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
-    await registry.handler_of(v1.ServiceAccount).create(context(), "default", account)
+    if shared is None:
+        account = v1.ServiceAccount(metadata=ObjectMeta(name="default", namespace="default"))
+        await registry.handler_of(v1.ServiceAccount).create(context(), "default", account)
     yield registry
     task.cancel()
     await asyncio.wait([task])
-    await store.close()
+    if shared is None:
+        await store.close()
 
 
 @pytest.fixture

@@ -16,13 +16,15 @@ from steersman.api.types import apps_v1
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Preconditions, Status
+from steersman.apiserver.registry.config import RegistryConfig
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch, Selectors
 from steersman.client.local import LocalClient
+from steersman.storage.memory import MemoryStore
 from steersman.storage.watch_cache import CacheEvent, Entry
 
-from .conftest import config_map, context, pod
+from .conftest import config_map, context, pod, running
 
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -443,3 +445,24 @@ async def test_who_loses_a_race_waits_in_line(client: LocalClient, registry: Reg
     assert len((await client.get(v1.ConfigMap, "cm", "default")).data) == writers
     assert tries < 4 * writers
     assert not handler._turns._lines
+
+
+async def test_losers_of_several_servers_get_through_after_a_few_tries_each() -> None:
+    store, writers, tries = MemoryStore(), 500, 0
+    config = RegistryConfig(advertise_address="192.0.2.1")
+    async with running(config, store) as first, running(config, store) as second:
+        handlers = [each.handler_of(v1.ConfigMap) for each in (first, second)]
+        await handlers[0].create(context(), "default", config_map())
+
+        async def write(number: int) -> None:
+            def change(obj: v1.ConfigMap) -> None:
+                nonlocal tries
+                tries += 1
+                obj.data[f"k{number}"] = "v"
+
+            await handlers[number % 2].modify(context(), "default", "cm", change)
+
+        await asyncio.gather(*map(write, range(writers)))
+        assert len((await handlers[0].get("default", "cm")).object.data) == writers
+    assert tries < 5 * writers
+    await store.close()
