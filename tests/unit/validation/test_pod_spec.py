@@ -430,6 +430,9 @@ ANNOTATIONS = [
         "integer"
     ]),
     ("controller.kubernetes.io/pod-deletion-cost: '-10'", "{}", []),
+    ("scheduler.alpha.kubernetes.io/tolerations: '[{'", "{}", [
+        'metadata.annotations: Invalid value: "scheduler.alpha.kubernetes.io/tolerations": unexpected end of JSON input'
+    ]),
     ("scheduler.alpha.kubernetes.io/tolerations: '[{\"key\": \"a\", \"operator\": \"Near\"}]'", "{}", [
         "metadata.annotations.scheduler.alpha.kubernetes.io/tolerations[0].operator: Unsupported value: \"Near\": "
         'supported values: "Equal", "Exists"'

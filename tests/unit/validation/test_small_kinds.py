@@ -58,6 +58,10 @@ NODES = [
         'status.declaredFeatures[2]: Duplicate value: "A"',
         f'status.declaredFeatures[3]: Invalid value: "b": invalid feature name "b": {FEATURE}',
     ]),
+    ("metadata: {annotations: {scheduler.alpha.kubernetes.io/taints: 'x'}}", [
+        'metadata.annotations: Invalid value: "scheduler.alpha.kubernetes.io/taints": '
+        "invalid character 'x' looking for beginning of value"
+    ]),
     ("metadata: {annotations: {scheduler.alpha.kubernetes.io/taints: '[{\"key\": \"a\", \"effect\": \"\"}]'}}", [
         "metadata.annotations.scheduler.alpha.kubernetes.io/taints[0].effect: Required value"
     ]),

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from steersman.api import errors
+from steersman.api.json_text import syntax_fault
 from steersman.api.labels import TAINTS
 from steersman.api.types import core_v1 as v1
 
@@ -37,7 +38,7 @@ def node(faults: Faults, obj: v1.Node) -> None:
         try:
             annotated = msgspec.json.decode(text, type=list[v1.Taint])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            faults.invalid("metadata.annotations", TAINTS, str(error))
+            faults.invalid("metadata.annotations", TAINTS, syntax_fault(text) or str(error))
         else:
             taints(faults, annotated, f"metadata.annotations.{TAINTS}")
     taints(faults, obj.spec.taints, "metadata.taints")

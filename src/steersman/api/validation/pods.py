@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from steersman.api import errors
+from steersman.api.json_text import syntax_fault
 from steersman.api.labels import (
     APP_ARMOR_CONTAINER_PREFIX,
     MIRROR_POD,
@@ -99,7 +100,7 @@ def _annotations(faults: Faults, annotations: dict[str, str], spec: v1.PodSpec, 
         try:
             values = msgspec.json.decode(text, type=list[v1.Toleration])
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            faults.invalid(path, TOLERATIONS, str(error))
+            faults.invalid(path, TOLERATIONS, syntax_fault(text) or str(error))
         else:
             tolerations(faults, values, f"{path}.{TOLERATIONS}")
     if POD_DELETION_COST in annotations and not _deletion_cost(annotations[POD_DELETION_COST]):
