@@ -46,6 +46,10 @@ class Authorizer(Protocol):
 
     async def authorize(self, attributes: Attributes) -> Decision: ...
 
+    def decide(self, attributes: Attributes) -> Decision:
+        """The same, at once: by what is known now."""
+        ...
+
     def rules(self, user: User, namespace: str) -> SubjectRulesReviewStatus:
         """What a user may do in a namespace, as far as rules can tell."""
         ...

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from steersman.api.types.admissionregistration_v1 import (
-    MatchCondition,
     MutatingWebhook,
     MutatingWebhookConfiguration,
     ValidatingWebhook,
     ValidatingWebhookConfiguration,
     WebhookClientConfig,
 )
+from steersman.apiserver.extensions.expressions import MatchExpression, compile_conditions
 from steersman.apiserver.registry.registry import Registry
 
 from .client import Address
@@ -24,22 +24,6 @@ log = logging.getLogger(__name__)
 Configuration = type[MutatingWebhookConfiguration] | type[ValidatingWebhookConfiguration]
 
 
-class Condition(Protocol):
-    """A match condition, compiled."""
-
-    name: str
-
-    async def holds(self, request: Any) -> bool:
-        """Whether it holds; raises ValueError where it cannot be evaluated."""
-        ...
-
-
-class Compile(Protocol):
-    """Compiles match conditions; raises ValueError."""
-
-    def __call__(self, conditions: Sequence[MatchCondition]) -> Sequence[Condition]: ...
-
-
 class Hook(NamedTuple):
     """One webhook of one configuration."""
 
@@ -48,7 +32,7 @@ class Hook(NamedTuple):
     declared: MutatingWebhook | ValidatingWebhook
     address: Address
     selectors: Selectors
-    conditions: Sequence[Condition]
+    conditions: Sequence[MatchExpression]
 
     @property
     def name(self) -> str:
@@ -67,10 +51,9 @@ class Hook(NamedTuple):
 class Configurations:
     """Those of one kind."""
 
-    def __init__(self, registry: Registry, kind: Configuration, compile_conditions: Compile) -> None:
+    def __init__(self, registry: Registry, kind: Configuration) -> None:
         self._registry = registry
         self._kind = kind
-        self._compile = compile_conditions
         self._made_from: list[tuple[str, int]] = []
         self._hooks: tuple[Hook, ...] = ()
 
@@ -100,7 +83,7 @@ class Configurations:
                     declared,
                     address_of(declared.client_config),
                     selectors(declared.namespace_selector, declared.object_selector),
-                    self._compile(declared.match_conditions),
+                    compile_conditions(declared.match_conditions),
                 )
             except ValueError as error:
                 log.error("the webhook %s of %s cannot be asked: %s", declared.name, name, error)

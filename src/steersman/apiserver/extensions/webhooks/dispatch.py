@@ -10,6 +10,7 @@ from steersman.api.errors import StatusError, bad_request, forbidden, go_value, 
 from steersman.api.scheme import Resource
 from steersman.api.types.core_v1 import Namespace
 from steersman.apiserver.admission.plugin import Cluster, Plugin, Request, Verb
+from steersman.apiserver.extensions.expressions import Asked
 from steersman.apiserver.registry.registry import Registry
 
 from .client import CallFailed, WebhookClient
@@ -51,19 +52,27 @@ class WebhookPlugin(Plugin):
             return None
         if hook.selectors.namespaces is not None and not await self._selects_namespace(hook, request, cluster):
             return None
-        for condition in hook.conditions:
-            try:
-                if not await condition.holds(request):
-                    return None
-            except ValueError as error:
-                if hook.ignores_failures:
-                    log.warning("the conditions of webhook %s failed, it is not asked: %s", hook.name, error)
-                    return None
-                raise forbidden(request.resource.name, request.name, str(error), request.resource.group) from None
+        if hook.conditions and not self._holds(hook, request):
+            return None
         if isinstance(found, Resource):
             convert = self._registry.converter(request.resource, found)
             return Told(found, convert) if convert is not None else None
         return Told(request.resource, _same)
+
+    def _holds(self, hook: Hook, request: Request) -> bool:
+        """Whether all match conditions hold; one that does not counts more than one that fails."""
+        asked, failure = Asked(request, self._registry.surroundings), ""
+        for condition in hook.conditions:
+            try:
+                if not condition.holds(asked):
+                    return False
+            except ValueError as error:
+                failure = failure or str(error)
+        if failure and not hook.ignores_failures:
+            raise forbidden(request.resource.name, request.name, failure, request.resource.group)
+        if failure:
+            log.warning("the conditions of webhook %s failed, it is not asked: %s", hook.name, failure)
+        return not failure
 
     def _equivalents(self, request: Request) -> Iterable[Resource[Any]]:
         """The other versions in which a resource is served."""
