@@ -44,8 +44,8 @@ from .endpoints.pipeline import AsyncResponder, Pipeline, Responder, timeout_ans
 from .endpoints.resources import Resources
 from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
 from .extensions.definitions.definitions import Definitions
+from .extensions.plugins import configured_plugins
 from .extensions.webhooks.client import WebhookClient
-from .extensions.webhooks.plugins import admission_webhooks
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig
@@ -125,7 +125,7 @@ class ApiServer:
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
         )
         self._webhooks = WebhookClient(self.registry)
-        self.registry.admission.add(*admission_webhooks(self.registry, self._webhooks))
+        self.registry.admission.add(*configured_plugins(self.registry, self._webhooks))
         self.registry.admission.observe = self.metrics.admitted
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer

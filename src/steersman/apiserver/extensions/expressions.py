@@ -129,10 +129,9 @@ class MatchExpression:
         self.name = declared.name
         self._program = program
 
-    def holds(self, asked: Asked, params: Any = None) -> bool:
-        """Whether it holds; raises ValueError where it cannot be told."""
-        variables = asked.variables if params is None else {**asked.variables, "params": params}
-        result = self._program.evaluate(variables)
+    def holds(self, asked: Asked, variables: Mapping[str, Any] | None = None) -> bool:
+        """Whether it holds, for a policy with more variables; raises ValueError where it cannot be told."""
+        result = self._program.evaluate(variables or asked.variables)
         if result.error is not None:
             raise ValueError(f"expression {go_value(self.name)} resulted in error: {result.error}")
         return bool(result.value)

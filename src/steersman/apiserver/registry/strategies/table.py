@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from steersman.apiserver.registry.strategy import Strategy
 
+from .admission import ValidatingAdmissionPolicyStrategy, WebhookConfigurationStrategy
 from .apps import (
     DaemonSetStrategy,
     DeploymentStrategy,
@@ -66,12 +67,12 @@ TABLE: dict[str, type[Strategy]] = {
     "secrets": SecretStrategy,
     "serviceaccounts": ServiceAccountStrategy,
     "services": ServiceStrategy,
-    "mutatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "mutatingwebhookconfigurations.admissionregistration.k8s.io": WebhookConfigurationStrategy,
     "mutatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
     "mutatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "validatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": ValidatingAdmissionPolicyStrategy,
     "validatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "validatingwebhookconfigurations.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "validatingwebhookconfigurations.admissionregistration.k8s.io": WebhookConfigurationStrategy,
     "customresourcedefinitions.apiextensions.k8s.io": CustomResourceDefinitionStrategy,
     "apiservices.apiregistration.k8s.io": APIServiceStrategy,
     "daemonsets.apps": DaemonSetStrategy,
