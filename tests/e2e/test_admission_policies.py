@@ -147,6 +147,17 @@ def test_what_expressions_see(api: Api, bind: Bind, config_maps: str, namespace:
     assert api.request("PATCH", f"{config_maps}/a", {"data": {"a": "3"}}, "application/merge-patch+json").code == 422
 
 
+def test_connecting(api: Api, bind: Bind, namespace: str) -> None:
+    exec_rule = {"apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods/exec"], "operations": ["CONNECT"]}
+    bind({"expression": "object.command[0] != 'rm'", "message": "no rm"}, rules=[exec_rule])
+    pods = f"/api/v1/namespaces/{namespace}/pods"
+    api.create(pods, {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "a"}]}})
+    refused = api.request("POST", f"{pods}/a/exec?command=rm&stdout=1")
+    assert (refused.code, "no rm" in refused.body["message"]) == (422, True)
+    allowed = api.request("POST", f"{pods}/a/exec?command=ls&stdout=1")
+    assert "no rm" not in allowed.body["message"]
+
+
 def test_custom_resources_in_every_version(api: Api, bind: Bind, namespace: str) -> None:
     group = f"{namespace}.example.com"
     install(api, definition(group))

@@ -17,8 +17,8 @@ from steersman.api.types.apps_v1 import ReplicaSet, ReplicaSetSpec
 from steersman.api.types.meta_v1 import LabelSelector, ObjectMeta
 from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
 from steersman.apiserver.endpoints.resources import Resources
+from steersman.apiserver.extensions.plugins import configured_plugins
 from steersman.apiserver.extensions.webhooks.client import Address, CallFailed, WebhookClient
-from steersman.apiserver.extensions.webhooks.plugins import admission_webhooks
 from steersman.apiserver.http.messages import Request as HTTPRequest
 from steersman.apiserver.http.messages import Response
 from steersman.apiserver.registry.config import RegistryConfig
@@ -60,7 +60,7 @@ class Server:
 async def server() -> AsyncIterator[Server]:
     async with running(RegistryConfig(service_cidr="10.96.0.0/24", advertise_address="192.0.2.1")) as registry:
         client = Answering(registry)
-        registry.admission.add(*admission_webhooks(registry, client))
+        registry.admission.add(*configured_plugins(registry, client))
         hook = admission.MutatingWebhook(
             name="hook.example.com",
             client_config=admission.WebhookClientConfig(url="https://127.0.0.1/x"),

@@ -10,11 +10,10 @@ from steersman.api.types.admissionregistration_v1 import (
     ValidatingAdmissionPolicy,
     ValidatingAdmissionPolicyBinding,
 )
+from steersman.apiserver.extensions.compiled_policies import CompiledPolicy
 from steersman.apiserver.extensions.webhooks.matching import Selectors, selectors
 from steersman.apiserver.registry.registry import Registry
 from steersman.storage.watch_cache import Entry
-
-from .compiled import CompiledPolicy
 
 log = logging.getLogger(__name__)
 

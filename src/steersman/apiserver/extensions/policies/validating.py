@@ -11,6 +11,7 @@ from steersman.api.types.admissionregistration_v1 import MatchResources, NamedRu
 from steersman.api.types.core_v1 import Namespace
 from steersman.api.types.meta_v1 import StatusCause
 from steersman.apiserver.admission.plugin import Cluster, Plugin, Request, Verb
+from steersman.apiserver.extensions.compiled_policies import Denial
 from steersman.apiserver.extensions.expressions import Asked
 from steersman.apiserver.extensions.webhooks.matching import (
     Place,
@@ -23,7 +24,6 @@ from steersman.apiserver.extensions.webhooks.matching import (
 from steersman.apiserver.registry.registry import Registry
 
 from .bindings import Bound, Policies, Policy
-from .compiled import Denial
 from .params import Misconfigured, params
 
 _CODES = {"Forbidden": 403, "Unauthorized": 401, "RequestEntityTooLarge": 413}

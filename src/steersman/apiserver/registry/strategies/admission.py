@@ -36,7 +36,7 @@ class WebhookConfigurationStrategy(ConditionalCountingStrategy):
 
 def _policy_faults(policy: ValidatingAdmissionPolicy) -> list[FieldError]:
     # CEL is much to import, and few servers have policies.
-    from steersman.apiserver.extensions.policies.compiled import CompiledPolicy
+    from steersman.apiserver.extensions.compiled_policies import CompiledPolicy
 
     return [fault.error() for fault in CompiledPolicy(policy.spec).faults]
 
