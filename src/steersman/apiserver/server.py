@@ -24,6 +24,8 @@ from steersman.client.client import Client
 from steersman.client.local import LocalClient
 from steersman.storage.store import Store
 
+from .aggregation.aggregator import Aggregator
+from .aggregation.trust import Authorities
 from .authn.chain import ANONYMOUS_PATHS, Authentication
 from .authn.request_header import RequestHeaders
 from .authn.service_account import ServiceAccountTokens
@@ -83,6 +85,16 @@ _HOOKS = (
     "poststarthook/scheduling/bootstrap-system-priority-classes",
     "poststarthook/bootstrap-controller",
     "poststarthook/crd-informer-synced",
+    "poststarthook/start-cluster-authentication-info-controller",
+    "poststarthook/start-kube-aggregator-informers",
+    "poststarthook/apiservice-registration-controller",
+    "poststarthook/apiservice-status-local-available-controller",
+    "poststarthook/apiservice-status-remote-available-controller",
+    "poststarthook/apiservice-discovery-controller",
+    "poststarthook/apiservice-openapi-controller",
+    "poststarthook/apiservice-openapiv3-controller",
+    "poststarthook/kube-apiserver-autoregistration",
+    "autoregister-completion",
 )
 """What must have been done once before a server is ready, under upstream's names."""
 
@@ -130,6 +142,7 @@ class ApiServer:
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
         self._definitions = Definitions(self.registry)
+        self._aggregator = Aggregator(self.registry, self._builtin_versions, _authorities(config.pki_directory))
         self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
@@ -137,6 +150,9 @@ class ApiServer:
 
     def _is_default(self, resource: Resource[Any]) -> bool:
         return resource.served or resource.group_version in self.config.runtime_config
+
+    def _builtin_versions(self) -> set[tuple[str, str]]:
+        return {(resource.group, resource.version) for resource in self._served}
 
     def is_served(self, resource: Resource[Any]) -> bool:
         """Whether clients may see a resource."""
@@ -198,6 +214,8 @@ class ApiServer:
         await self.authorizer.ready.wait()
         tasks.create_task(self._definitions.run(), name="definitions")
         await self._definitions.ready.wait()
+        tasks.create_task(self._aggregator.run(), name="aggregation")
+        await self._aggregator.ready.wait()
         self.ready.set()
         logger.info("API server is ready on port %d", self.port)
         await asyncio.Event().wait()
@@ -353,6 +371,14 @@ class ApiServer:
 
     async def _lease(self, name: str) -> Lease | None:
         return await self.registry.get(Lease, name, NAMESPACE_SYSTEM)
+
+
+def _authorities(pki: Path | None) -> Authorities | None:
+    """Whose certificates other API servers shall believe; None for a server that does not listen."""
+    if pki is None:
+        return None
+    proxy = pki / "front-proxy-ca.crt"
+    return Authorities((pki / "ca.crt").read_text(), proxy.read_text() if proxy.exists() else "")
 
 
 def _present(*paths: Path) -> list[Path]:

@@ -92,7 +92,6 @@ def test_groups_are_listed_as_upstream_lists_them() -> None:
         "policy",
         "rbac.authorization.k8s.io",
         "storage.k8s.io",
-        "storagemigration.k8s.io",
         "admissionregistration.k8s.io",
         "apiextensions.k8s.io",
         "scheduling.k8s.io",
@@ -102,6 +101,7 @@ def test_groups_are_listed_as_upstream_lists_them() -> None:
         "resource.k8s.io",
         "flowcontrol.apiserver.k8s.io",
         "internal.apiserver.k8s.io",
+        "storagemigration.k8s.io",
     ]
     assert [group["name"] for group in body(get(discovery, "/apis"))["groups"]] == expected
     aggregated = body(get(discovery, "/apis", AGGREGATED))["items"]

@@ -2,7 +2,7 @@
 
 ``/api``, ``/apis``, ``/apis/{group}`` and ``/{api,apis/{group}}/{version}`` in the classic form, and ``/api`` and
 ``/apis`` aggregated into one document (KEP-3352) for clients that ask for it.  Documents are built when
-first asked for and kept, as bytes with their ETag, until the scheme changes.
+first asked for and kept, as bytes with their ETag, until the scheme changes, or what is known of other servers.
 """
 
 from __future__ import annotations
@@ -14,76 +14,25 @@ from functools import lru_cache
 from typing import Any
 
 import msgspec
-from msgspec import field
 
-from steersman.api.scheme import Resource, Scheme, Subresource
+from steersman.api.scheme import Resource, Scheme
 from steersman.api.types import meta_v1
 from steersman.api.versions import version_rank
 from steersman.apiserver.http.messages import Request, Response
 
-from .answers import NO_CACHE
-
-# Groups are listed by priority, as upstream's APIServices have it; groups that are not named here follow by name.
-_GROUP_ORDER = (
-    "",
-    "apiregistration.k8s.io",
-    "apps",
-    "events.k8s.io",
-    "authentication.k8s.io",
-    "authorization.k8s.io",
-    "autoscaling",
-    "batch",
-    "certificates.k8s.io",
-    "networking.k8s.io",
-    "policy",
-    "rbac.authorization.k8s.io",
-    "storage.k8s.io",
-    "storagemigration.k8s.io",
-    "admissionregistration.k8s.io",
-    "apiextensions.k8s.io",
-    "scheduling.k8s.io",
-    "coordination.k8s.io",
-    "node.k8s.io",
-    "discovery.k8s.io",
-    "resource.k8s.io",
-    "flowcontrol.apiserver.k8s.io",
-    "internal.apiserver.k8s.io",
+from .aggregated_discovery import (
+    GROUP,
+    Aggregated,
+    Group,
+    GroupList,
+    GroupName,
+    Version,
+    media_type,
+    resource_entry,
+    subresource_kind,
 )
-_GROUP = "apidiscovery.k8s.io"
-
-
-class _Kind(msgspec.Struct):
-    group: str
-    version: str
-    kind: str
-
-
-class _Subresource(msgspec.Struct, omit_defaults=True):
-    subresource: str
-    response_kind: _Kind | None = field(name="responseKind", default=None)
-    verbs: tuple[str, ...] = ()
-
-
-class _Resource(msgspec.Struct, omit_defaults=True):
-    resource: str
-    response_kind: _Kind = field(name="responseKind")
-    scope: str
-    singular_resource: str = field(name="singularResource")
-    verbs: tuple[str, ...]
-    short_names: tuple[str, ...] = field(name="shortNames", default=())
-    categories: tuple[str, ...] = ()
-    subresources: list[_Subresource] = field(default_factory=list)
-
-
-class _Version(msgspec.Struct, omit_defaults=True):
-    version: str
-    resources: list[_Resource]
-    freshness: str = field(default_factory=lambda: "Current")
-
-
-class _Group(msgspec.Struct):
-    metadata: dict[str, Any]
-    versions: list[_Version]
+from .answers import NO_CACHE
+from .priorities import priority
 
 
 class Document:
@@ -97,16 +46,12 @@ class Document:
         self.etag = f'"{hashlib.sha512(self.body).hexdigest().upper()}"'
 
 
-def group_rank(group: str) -> tuple[int, str]:
-    """Sorts groups as upstream lists them."""
-    return (_GROUP_ORDER.index(group), "") if group in _GROUP_ORDER else (len(_GROUP_ORDER), group)
-
-
 class Discovery:
     """Answers discovery requests from a scheme.
 
     ``is_served`` says which resources are offered (by default those that upstream serves unasked); ``address`` is what
-    ``serverAddressByClientCIDRs`` says.  Call :meth:`changed` when ``is_served`` would answer otherwise than before.
+    ``serverAddressByClientCIDRs`` says; ``aggregated`` knows what other servers serve.  Call :meth:`changed` when
+    ``is_served`` would answer otherwise than before.
     """
 
     def __init__(
@@ -115,17 +60,24 @@ class Discovery:
         *,
         is_served: Callable[[Resource[Any]], bool] | None = None,
         address: Callable[[], str] = lambda: "",
+        aggregated: Aggregated | None = None,
     ) -> None:
         self._scheme = scheme
         self._is_served = is_served or (lambda resource: resource.served)
         self._address = address
-        self._generation = -1
+        self._aggregated = aggregated
+        self._generation = (-1, -1)
         self._documents: dict[str, Document | None] = {}
-        self._groups: dict[str, dict[str, list[Resource[Any]]]] = {}
+        self._groups: dict[str, dict[str, list[Resource[Any]] | Version]] = {}
+        """The versions of each group: our resources, or what another server said of its."""
 
     def changed(self) -> None:
         """Forget what has been built."""
-        self._generation = -1
+        self._generation = (-1, -1)
+
+    @property
+    def _present(self) -> tuple[int, int]:
+        return self._scheme.generation, self._aggregated.generation if self._aggregated is not None else 0
 
     def respond(self, request: Request) -> Response | None:
         """The answer, or None where the path is none of discovery's or the method is not GET; takes about 1 ms."""
@@ -135,7 +87,7 @@ class Discovery:
         parts = path.split("/")[1:]
         if len(parts) > (2 if parts[0] == "api" else 3) or parts[0] not in ("api", "apis"):
             return None
-        if self._generation != self._scheme.generation:
+        if self._generation != self._present:
             self._index()
         key = path
         if len(parts) == 1 and (version := _aggregation(request.headers.get("accept", ""))):
@@ -160,23 +112,38 @@ class Discovery:
 
     def group_versions(self) -> list[str]:
         """Every served ``group/version``, core first."""
-        if self._generation != self._scheme.generation:
+        if self._generation != self._present:
             self._index()
         return [
             f"{group}/{version}" if group else version for group, found in self._groups.items() for version in found
         ]
 
     def _index(self) -> None:
-        groups: dict[str, dict[str, list[Resource[Any]]]] = {}
+        groups: dict[str, dict[str, list[Resource[Any]] | Version]] = {}
         for resource in self._scheme:
             if self._is_served(resource):
-                groups.setdefault(resource.group, {}).setdefault(resource.version, []).append(resource)
+                found = groups.setdefault(resource.group, {}).setdefault(resource.version, [])
+                assert isinstance(found, list)
+                found.append(resource)
+        rank = priority
+        if self._aggregated is not None:
+            rank = self._aggregated.priority
+            for group, version in self._aggregated.versions():
+                groups.setdefault(group, {})[version.version] = version
+        priorities = {group: {version: rank(group, version) for version in found} for group, found in groups.items()}
+
+        def group_rank(group: str) -> tuple[bool, int, str]:
+            return bool(group), -max(each.group for each in priorities[group].values()), group
+
+        def rank_within(group: str) -> Callable[[str], tuple[int, tuple[int, int, int, str]]]:
+            return lambda version: (-priorities[group][version].version, version_rank(version))
+
         self._groups = {
-            group: {version: groups[group][version] for version in sorted(groups[group], key=version_rank)}
+            group: {version: groups[group][version] for version in sorted(groups[group], key=rank_within(group))}
             for group in sorted(groups, key=group_rank)
         }
         self._documents = {}
-        self._generation = self._scheme.generation
+        self._generation = self._present
 
     def _build(self, key: str) -> Document | None:
         path, _, aggregated = key.partition("?")
@@ -196,10 +163,12 @@ class Discovery:
                 return Document({"kind": "APIGroupList", "apiVersion": "v1", "groups": listed})
             case ["apis", group] if group in self._groups and group:
                 return Document(self._group(group))
-            case ["api", version] if version in self._groups.get("", {}):
-                return Document(_without(_resource_list(version, self._groups[""][version]), "apiVersion"))
-            case ["apis", group, version] if group and version in self._groups.get(group, {}):
-                return Document(_resource_list(f"{group}/{version}", self._groups[group][version]))
+            case ["api", version] if isinstance(own := self._groups.get("", {}).get(version), list):
+                return Document(_without(_resource_list(version, own), "apiVersion"))
+            case ["apis", group, version] if group and isinstance(
+                own := self._groups.get(group, {}).get(version), list
+            ):
+                return Document(_resource_list(f"{group}/{version}", own))
             case _:
                 return None
 
@@ -210,24 +179,18 @@ class Discovery:
         ]
         return meta_v1.APIGroup(name=group, versions=versions, preferred_version=versions[0])
 
-    def _aggregate(self, groups: Iterable[str], version: str) -> Document:
+    def _aggregate(self, groups: Iterable[str], form: str) -> Document:
         items = [
-            _Group(
-                {"name": group},
-                [
-                    _Version(version, [_aggregated(resource) for resource in sorted(found, key=_by_name)])
-                    for version, found in self._groups.get(group, {}).items()
-                ],
-            )
+            Group(GroupName(group), [_version(*each) for each in self._groups.get(group, {}).items()])
             for group in groups
         ]
-        value = {
-            "kind": "APIGroupDiscoveryList",
-            "apiVersion": f"apidiscovery.k8s.io/{version}",
-            "metadata": {},
-            "items": items,
-        }
-        return Document(value, f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+        return Document(GroupList(api_version=f"{GROUP}/{form}", items=items), media_type(form))
+
+
+def _version(version: str, found: list[Resource[Any]] | Version) -> Version:
+    if isinstance(found, Version):
+        return found
+    return Version(version, [resource_entry(resource) for resource in sorted(found, key=_by_name)])
 
 
 @lru_cache(maxsize=64)
@@ -247,7 +210,7 @@ def _aggregation(accept: str) -> str:
         if "as" not in parameters:
             return ""
         form = (parameters["as"], parameters.get("g"), parameters.get("v"))
-        if form in (("APIGroupDiscoveryList", _GROUP, "v2"), ("APIGroupDiscoveryList", _GROUP, "v2beta1")):
+        if form in (("APIGroupDiscoveryList", GROUP, "v2"), ("APIGroupDiscoveryList", GROUP, "v2beta1")):
             return parameters["v"]
     return ""
 
@@ -260,13 +223,6 @@ def _without(value: Any, *names: str) -> dict[str, Any]:
 
 def _by_name(resource: Resource[Any]) -> str:
     return resource.name
-
-
-def _kind_of(resource: Resource[Any], subresource: Subresource) -> tuple[str, str, str]:
-    if not subresource.kind:
-        return resource.group, resource.version, resource.kind
-    group = resource.group if subresource.group is None else subresource.group
-    return group, subresource.version or resource.version, subresource.kind
 
 
 def storage_version_hash(resource: Resource[Any]) -> str:
@@ -294,7 +250,7 @@ def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> me
             )
         )
         for subresource in sorted(resource.subresources.values(), key=lambda each: each.name):
-            group, version, kind = _kind_of(resource, subresource)
+            group, version, kind = subresource_kind(resource, subresource)
             foreign = (group, version) != (resource.group, resource.version)
             listed.append(
                 meta_v1.APIResource(
@@ -307,26 +263,3 @@ def _resource_list(group_version: str, resources: Iterable[Resource[Any]]) -> me
                 )
             )
     return meta_v1.APIResourceList(group_version=group_version, resources=listed)
-
-
-def _response_kind(resource: Resource[Any], subresource: Subresource) -> _Kind:
-    group, version, kind = _kind_of(resource, subresource)
-    foreign = (group, version) != (resource.group, resource.version)
-    return _Kind(group, version, kind) if foreign else _Kind("", "", kind)
-
-
-def _aggregated(resource: Resource[Any]) -> _Resource:
-    """A kind without group and version is one of the group version that lists it."""
-    return _Resource(
-        resource=resource.name,
-        response_kind=_Kind("", "", resource.kind),
-        scope="Namespaced" if resource.namespaced else "Cluster",
-        singular_resource=resource.singular,
-        verbs=resource.offered_verbs,
-        short_names=resource.short_names,
-        categories=resource.categories,
-        subresources=[
-            _Subresource(each.name, _response_kind(resource, each), each.verbs)
-            for each in sorted(resource.subresources.values(), key=lambda each: each.name)
-        ],
-    )
