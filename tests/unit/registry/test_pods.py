@@ -16,7 +16,7 @@ from steersman.api.types import (
 from steersman.api.types import (
     node_v1,
 )
-from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Status
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Preconditions, Status
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
@@ -102,6 +102,24 @@ async def test_graceful_deletion(client: LocalClient, registry: Registry) -> Non
     held = await handler.delete(context(), "default", "p", DeleteOptions(grace_period_seconds=0))
     assert not isinstance(held, Status)
     assert held.object.metadata.deletion_grace_period_seconds == 0
+
+
+@pytest.mark.parametrize("uid", [False, True])
+async def test_watchers_see_that_a_pod_deleted_at_once_is_being_deleted(
+    client: LocalClient, registry: Registry, uid: bool
+) -> None:
+    created = await client.create(pod(node_name="n"))
+    meta = created.metadata
+    wanted = Preconditions(uid=meta.uid if uid else "", resource_version="" if uid else meta.resource_version)
+    options = DeleteOptions(grace_period_seconds=0, preconditions=wanted)
+    await registry.handler_of(v1.Pod).delete(context(), "default", "p", options)
+    seen = []
+    async for event in client.watch(v1.Pod, "default", resource_version=meta.resource_version, bookmarks=False):
+        now = event.object.metadata
+        seen.append((event.type, now.deletion_timestamp is not None, now.deletion_grace_period_seconds))
+        if event.type == "DELETED":
+            break
+    assert seen == [("MODIFIED", True, 0), ("DELETED", True, 0)]
 
 
 async def test_pod_status_keeps_spec(client: LocalClient) -> None:

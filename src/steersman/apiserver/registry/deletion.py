@@ -12,7 +12,9 @@ from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta
 
 Policy = Literal["Background", "Orphan"]
-Outcome = Literal["unchanged", "update", "remove"]
+Outcome = Literal["unchanged", "update", "expire", "remove"]
+"""What becomes of the object; ``expire`` updates it, so that watchers see that its time is up, and then removes it."""
+
 GracePeriod = Callable[[Any, int | None], int | None]
 """The seconds an object is given, from what was asked for; None for kinds that go at once."""
 
@@ -92,7 +94,9 @@ def begin(
         if not graceful:
             _mark(meta, now, 0)
         return "update"
-    return "update" if graceful and period > 0 else "remove"
+    if not graceful:
+        return "remove"
+    return "update" if period > 0 else "expire"
 
 
 def _mark(meta: ObjectMeta, when: datetime, period: int) -> None:

@@ -463,11 +463,15 @@ class Handler(Commits):
         entry = await self._present(namespace, name)
         dry_run = context.dry_run or bool(options.dry_run)
         admitted = current = False
+        expired: Entry[Any] | None = None
         for _ in range(_MAX_ATTEMPTS):
             if entry is None:
+                if expired is not None:
+                    return self._gone(expired, codecs.copy(expired.object), expired.revision)
                 raise not_found(self.resource.name, name, self.resource.group)
             old = await self._object(entry)
-            if (error := check_preconditions(self.resource, old.metadata, entry.revision, options)) is not None:
+            known = entry is expired
+            if not known and (error := check_preconditions(self.resource, old.metadata, entry.revision, options)):
                 fresh = await self._reread(entry.key)
                 if fresh is None or fresh.revision == entry.revision:
                     raise error
@@ -499,7 +503,7 @@ class Handler(Commits):
                     return entry
                 entry, current = newer, True
                 continue
-            if outcome == "remove":
+            if outcome == "remove" or (outcome == "expire" and dry_run):
                 revision = entry.revision if dry_run else await self._remove(entry, obj)
                 if revision:
                     return self._gone(entry, obj, revision)
@@ -510,9 +514,13 @@ class Handler(Commits):
             if dry_run:
                 return Entry(entry.key, entry.revision, splice(value, entry.revision), self.decode)
             try:
-                return await self._commit(Put(entry.key, value, entry.revision), None)
+                entry = await self._commit(Put(entry.key, value, entry.revision), None)
             except CompareFailed as failure:
                 entry = self._entry_of(failure.current[entry.key])
+                continue
+            if outcome == "update":
+                return entry
+            expired = entry
         raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
 
     def _gone(self, entry: Entry[Any], obj: Any, revision: int) -> Entry[Any] | Status:
