@@ -202,6 +202,19 @@ async def test_the_callers_own_audit_id() -> None:
     assert (await ask(pipeline(), "/x", **{"audit-id": "mine"})).headers["Audit-Id"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("text", "query"),
+    [
+        ("limit=%zz&watch=1", {"watch": ["1"]}),
+        ("limit=1;a=b", {}),
+        ("a=%41&a=%", {"a": ["A"]}),
+        ("a=b+c&d&=e", {"a": ["b c"], "d": [""], "": ["e"]}),
+    ],
+)
+def test_pairs_that_cannot_be_read_are_passed_over(text: str, query: dict[str, list[str]]) -> None:
+    assert Request("GET", "/", "/", text, {}).query == query
+
+
 async def test_parameters_without_number() -> None:
     answer = await ask(pipeline(slow), "/api/v1/pods?" + "a&" * 10_001 + "watch=1")
     assert answer.status == 400

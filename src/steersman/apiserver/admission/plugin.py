@@ -34,7 +34,7 @@ class Cluster(Protocol):
 class Request:
     """A write that wants to be admitted.  ``obj`` is None for a deletion, ``old`` for a creation.
 
-    ``options`` are a deletion's, ``field_manager`` is who writes otherwise.
+    ``options`` are a deletion's, ``field_manager`` is who writes otherwise.  ``own``: the server keeps its own house.
     """
 
     __slots__ = (
@@ -45,6 +45,7 @@ class Request:
         "obj",
         "old",
         "options",
+        "own",
         "resource",
         "subresource",
         "user",
@@ -67,7 +68,9 @@ class Request:
         warnings: list[str] | None = None,
         field_manager: str = "",
         options: DeleteOptions | None = None,
+        own: bool = False,
     ) -> None:
+        self.own = own
         self.verb = verb
         self.resource = resource
         self.subresource = subresource
@@ -91,13 +94,14 @@ class Plugin:
     """One rule.  A plugin mutates, validates, or both; what it does not override is not called.
 
     ``verbs`` and ``resources`` (qualified names; empty: every resource) say when; ``subresources`` names those
-    it also wants to see.
+    it also wants to see; ``configured`` is one that asks what people configure.
     """
 
     name: str
     verbs: frozenset[Verb] = frozenset({"CREATE"})
     resources: frozenset[str] = frozenset()
     subresources: frozenset[str] = frozenset()
+    configured = False
 
     async def mutate(self, request: Request, cluster: Cluster) -> None:
         """Change ``request.obj``, or refuse."""
@@ -148,7 +152,8 @@ class Chain:
         if (plugins := self._mutating.get(form)) is None:
             plugins = self._mutating[form] = self._concerned(request, "mutate")
         for plugin in plugins:
-            await self._ask(plugin, plugin.mutate, "admit", request)
+            if not (request.own and plugin.configured):
+                await self._ask(plugin, plugin.mutate, "admit", request)
 
     async def validate(self, request: Request) -> None:
         """Ask every plugin; the first that refuses raises."""
@@ -156,7 +161,8 @@ class Chain:
         if (plugins := self._validating.get(form)) is None:
             plugins = self._validating[form] = self._concerned(request, "validate")
         for plugin in plugins:
-            await self._ask(plugin, plugin.validate, "validate", request)
+            if not (request.own and plugin.configured):
+                await self._ask(plugin, plugin.validate, "validate", request)
 
     async def _ask(
         self, plugin: Plugin, step: Callable[[Request, Cluster], Awaitable[None]], name: str, request: Request

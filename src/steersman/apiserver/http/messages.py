@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 from urllib.parse import parse_qs
@@ -15,6 +16,7 @@ from .body import IncomingBody
 
 _LONGEST_QUERY = 256 * 1024
 _MOST_PARAMETERS = 1000
+_UNREADABLE = re.compile(r";|%(?![0-9A-Fa-f]{2})")
 
 
 class Request:
@@ -77,17 +79,17 @@ class Request:
         """The query parameters, every value of each.
 
         Raises a 400 where there are too many to be meant, and for a text that would take long to read: selectors have
-        at most 64 Ki characters, each of which takes three where it is escaped.
+        at most 64 Ki characters, each of which takes three where it is escaped.  A pair that cannot be read is passed
+        over, as Go's ``URL.Query`` does.
         """
         if self._query is None:
             if len(self.query_string) > _LONGEST_QUERY:
                 raise bad_request(f"the query of the request may not be longer than {_LONGEST_QUERY} characters")
             try:
-                self._query = (
-                    parse_qs(self.query_string, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS)
-                    if self.query_string
-                    else {}
-                )
+                text = self.query_string
+                if _UNREADABLE.search(text):
+                    text = "&".join(pair for pair in text.split("&") if not _UNREADABLE.search(pair))
+                self._query = parse_qs(text, keep_blank_values=True, max_num_fields=_MOST_PARAMETERS) if text else {}
             except ValueError:
                 raise bad_request("the request has too many query parameters") from None
         return self._query

@@ -14,16 +14,13 @@ from steersman.api.types import networking_v1
 from steersman.api.types.meta_v1 import Condition, ObjectMeta
 from steersman.api.types.rbac_v1 import ClusterRole, ClusterRoleBinding, Role, RoleBinding
 from steersman.api.types.scheduling_v1 import PriorityClass
-from steersman.api.user import User
 from steersman.apiserver.authz.bootstrap_policy import reconciled
 
 from .config import RegistryConfig
-from .contract import Context
+from .contract import OWN
 
 if TYPE_CHECKING:
     from .registry import Registry
-
-_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")), field_manager="kube-apiserver")
 
 _POLICY = (ClusterRole, ClusterRoleBinding, Role, RoleBinding)
 
@@ -108,7 +105,7 @@ async def _ensure_policy(registry: Registry, wanted: Any) -> None:
             return
         handler = registry.handler_of(type(wanted))
         try:
-            await handler.update(_CONTEXT, meta.namespace, meta.name, codecs.copy(changed))
+            await handler.update(OWN, meta.namespace, meta.name, codecs.copy(changed))
             return
         except StatusError as error:
             if is_conflict(error):  # another server does the same
@@ -124,7 +121,7 @@ async def ensure(registry: Registry, obj: Any) -> None:
     meta = obj.metadata
     if await registry.get(type(obj), meta.name, meta.namespace) is None:
         try:
-            await registry.handler_of(type(obj)).create(_CONTEXT, meta.namespace, obj)
+            await registry.handler_of(type(obj)).create(OWN, meta.namespace, obj)
         except StatusError as error:
             if not is_already_exists(error):  # another server was faster
                 raise
@@ -162,4 +159,4 @@ async def _agree_on_port(registry: Registry) -> None:
     def change(service: v1.Service) -> None:
         service.spec.type, service.spec.ports = "ClusterIP", wanted
 
-    await registry.handler_of(v1.Service).modify(_CONTEXT, "default", "kubernetes", change)
+    await registry.handler_of(v1.Service).modify(OWN, "default", "kubernetes", change)

@@ -22,6 +22,8 @@ class Context(msgspec.Struct):
     it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
     not the stored one.  ``own_endpoints``: the server lists itself, and passes validation by, because it may have an
     address, such as a loopback one, that nobody else may write down.
+    ``own``: the server keeps its own house, and webhooks and policies are not asked: one that does not
+    answer yet, or refuses everything, must not keep it from starting.
     ``applies`` says that what is written carries its managers already, as an application does.  ``weight`` is that of
     the request's body (:func:`.heavy.weight`).
     """
@@ -34,6 +36,7 @@ class Context(msgspec.Struct):
     warnings: list[str] = []
     may_create: Callable[[], Awaitable[None]] | None = None
     own_endpoints: bool = False
+    own: bool = False
     served_as: str = ""
     applies: bool = False
     weight: int = 0
@@ -41,6 +44,12 @@ class Context(msgspec.Struct):
     def note(self, warnings: Sequence[str]) -> None:
         """Warn of something, once."""
         self.warnings.extend(warning for warning in warnings if warning not in self.warnings)
+
+
+SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
+"""The server itself."""
+
+OWN = Context(SYSTEM, field_manager="kube-apiserver", own=True)
 
 
 class ListOptions(msgspec.Struct, frozen=True):

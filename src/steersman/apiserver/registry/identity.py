@@ -20,9 +20,8 @@ from steersman.api.errors import StatusError, is_already_exists, is_conflict, is
 from steersman.api.time import now_micro
 from steersman.api.types.coordination_v1 import Lease, LeaseSpec
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Preconditions
-from steersman.api.user import User
 
-from .contract import Context
+from .contract import OWN
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -32,8 +31,6 @@ log = logging.getLogger(__name__)
 DURATION_SECONDS = 3600
 RENEW_SECONDS = 10.0
 KIND = "kube-apiserver"
-
-_CONTEXT = Context(User("system:apiserver", ("system:masters", "system:authenticated")), field_manager="kube-apiserver")
 
 
 def lease_name(hostname: str, address: str) -> str:
@@ -104,7 +101,7 @@ class Identity:
             if not is_not_found(error):
                 raise
             try:
-                await handler.create(_CONTEXT, labels.NAMESPACE_SYSTEM, wanted)
+                await handler.create(OWN, labels.NAMESPACE_SYSTEM, wanted)
             except StatusError as failure:
                 if not is_already_exists(failure):
                     raise
@@ -119,7 +116,7 @@ class Identity:
             if expired(lease, self._registry.clock()):
                 condition = Preconditions(uid=meta.uid, resource_version=meta.resource_version)
                 try:
-                    await handler.delete(_CONTEXT, meta.namespace, meta.name, DeleteOptions(preconditions=condition))
+                    await handler.delete(OWN, meta.namespace, meta.name, DeleteOptions(preconditions=condition))
                 except StatusError as error:
                     if not (is_not_found(error) or is_conflict(error)):
                         raise

@@ -20,6 +20,7 @@ from steersman.api.errors import (
 )
 from steersman.api.json_text import syntax_fault
 from steersman.api.types.meta_v1 import ListMeta, Status, StatusCause, StatusDetails
+from steersman.api.types.scalars import Int64
 
 from .contract import ListOptions
 
@@ -37,7 +38,7 @@ _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 class _Wire(msgspec.Struct):
     v: str = ""
-    rv: int = 0
+    rv: Int64 = 0
     start: str = ""
 
 

@@ -21,10 +21,9 @@ from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import discovery_v1
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.api.user import User
 from steersman.storage.store import CompareFailed, Delete, Put, StoreError
 
-from .contract import Context
+from .contract import OWN
 
 if TYPE_CHECKING:
     from .registry import Registry
@@ -36,11 +35,7 @@ NAME = "kubernetes"
 TIME_TO_LEAVE = 0.5
 """Seconds that a server which stops takes at most to say so."""
 
-_CONTEXT = Context(
-    User("system:apiserver", ("system:masters", "system:authenticated")),
-    field_manager="kube-apiserver",
-    own_endpoints=True,
-)
+_CONTEXT = msgspec.structs.replace(OWN, own_endpoints=True)
 
 
 class Peer(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ from steersman.storage.watch_cache import WatchCache
 
 from .bootstrap import bootstrap, essentials
 from .config import RegistryConfig
-from .contract import Context, ListOptions, ResourceHandler
+from .contract import OWN, Context, ListOptions, ResourceHandler
 from .conversion import CONVERSIONS, ConvertingHandler, view_of
 from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
 from .heavy import HeavyWork
@@ -38,7 +38,6 @@ T = TypeVar("T", bound=Object)
 
 log = logging.getLogger(__name__)
 
-SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
 """As whom the server writes on its own behalf."""
 
 _EXPIRY_INTERVAL = 60.0
@@ -278,7 +277,7 @@ class Registry:
                 meta = event.metadata
                 options = DeleteOptions(preconditions=Preconditions(uid=meta.uid))
                 try:
-                    await handler.delete(Context(SYSTEM), meta.namespace, meta.name, options)
+                    await handler.delete(OWN, meta.namespace, meta.name, options)
                     removed += 1
                 except StatusError as error:
                     if error.reason not in ("NotFound", "Conflict"):

@@ -124,6 +124,7 @@ class Handler(Commits):
             dry_run=context.dry_run,
             warnings=context.warnings,
             field_manager=context.field_manager,
+            own=context.own,
         )
         await self._admission.mutate(request)
         metadata.check_namespace(self.resource, meta, namespace)
@@ -424,6 +425,7 @@ class Handler(Commits):
             dry_run=context.dry_run,
             warnings=context.warnings,
             field_manager=context.field_manager,
+            own=context.own,
         )
         await self._admission.mutate(request)
         metadata.check_namespace(self.resource, meta, namespace)

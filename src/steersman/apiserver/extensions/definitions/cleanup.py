@@ -9,9 +9,9 @@ from collections.abc import Callable
 from steersman.api.errors import StatusError
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.types.meta_v1 import DeleteOptions
-from steersman.apiserver.registry.contract import ListOptions
+from steersman.apiserver.registry.contract import OWN, ListOptions
 from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMINATING, set_condition
-from steersman.apiserver.registry.registry import SYSTEM, Registry
+from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.store import Handler
 
 log = logging.getLogger(__name__)
@@ -53,8 +53,7 @@ class Cleanup:
             return True
         await self._tell(name, "True", "InstanceDeletionInProgress", "CustomResource deletion is in progress")
         try:
-            context = self._registry.context(SYSTEM)
-            await handler.delete_collection(context, "", ListOptions(), DeleteOptions())
+            await handler.delete_collection(OWN, "", ListOptions(), DeleteOptions())
         except StatusError as error:
             await self._tell(name, "True", "InstanceDeletionFailed", f"could not issue all deletes: {error}")
             raise
@@ -72,4 +71,4 @@ class Cleanup:
             definition.metadata.finalizers = kept
 
         await self._tell(name, "False", reason, message)
-        await self._definitions.modify(self._registry.context(SYSTEM), "", name, change)
+        await self._definitions.modify(OWN, "", name, change)

@@ -39,6 +39,7 @@ class ValidatingPolicies(Plugin):
     """Every policy that matches is asked with every binding and every parameter object; the first refusal is told."""
 
     name = "ValidatingAdmissionPolicy"
+    configured = True
     verbs: frozenset[Verb] = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
 
     def __init__(self, registry: Registry) -> None:

@@ -32,6 +32,7 @@ class WebhookPlugin(Plugin):
     """``configurations`` are this sort's, ``convert`` translates objects between the versions of a resource."""
 
     verbs: frozenset[Verb] = frozenset({"CREATE", "UPDATE", "DELETE", "CONNECT"})
+    configured = True
 
     def __init__(self, registry: Registry, configurations: Configurations, client: WebhookClient) -> None:
         self._registry = registry

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from steersman.api.errors import StatusError
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import networking_v1
-from steersman.api.user import User
+from steersman.apiserver.registry.contract import SYSTEM
 from steersman.client.events import EventRecorder
 from steersman.client.local import LocalClient
 from steersman.storage.store import CompareFailed, Operation, StoreError
@@ -37,15 +37,13 @@ INTERVAL = 180.0
 SOON = 1.0
 _SLICE = 64
 
-_SYSTEM = User("system:apiserver", ("system:masters", "system:authenticated"))
-
 
 class Repair:
     """Looks, mends and tells."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._recorder = EventRecorder(LocalClient(registry, _SYSTEM), "ipallocator-repair-controller")
+        self._recorder = EventRecorder(LocalClient(registry, SYSTEM), "ipallocator-repair-controller")
         self._suspects: set[str] = set()
         self._changed = asyncio.Event()
 
