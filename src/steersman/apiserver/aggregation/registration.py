@@ -18,7 +18,8 @@ from steersman.api.errors import StatusError
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.types.apiregistration_v1 import APIService
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
-from steersman.apiserver.registry.registry import SYSTEM, Registry
+from steersman.apiserver.registry.contract import OWN
+from steersman.apiserver.registry.registry import Registry
 from steersman.storage.store import StoreError
 from steersman.storage.watch_cache import Entry
 
@@ -137,18 +138,17 @@ class Registration:
         wanted = self._wanted(name)
         starting = name in self._at_start
         self._at_start.discard(name)
-        context = self._registry.context(SYSTEM, field_manager="kube-apiserver")
         try:
             match step(present, wanted, starting=starting):
                 case "create":
-                    await handler.create(context, "", wanted)
+                    await handler.create(OWN, "", wanted)
                 case "update" if present is not None and wanted is not None:
                     changed = codecs.copy(present)
                     changed.spec = wanted.spec
-                    await handler.update(context, "", name, changed)
+                    await handler.update(OWN, "", name, changed)
                 case "delete" if present is not None:
                     options = DeleteOptions(preconditions=Preconditions(uid=present.metadata.uid))
-                    await handler.delete(context, "", name, options)
+                    await handler.delete(OWN, "", name, options)
         except (StatusError, StoreError) as error:
             if isinstance(error, StatusError) and error.reason in _RACES:
                 return

@@ -20,7 +20,8 @@ from steersman.api.errors import StatusError
 from steersman.api.labels import NAMESPACE_SYSTEM
 from steersman.api.types.core_v1 import ConfigMap
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.apiserver.registry.registry import SYSTEM, Registry
+from steersman.apiserver.registry.contract import OWN
+from steersman.apiserver.registry.registry import Registry
 from steersman.storage.store import StoreError
 from steersman.storage.watch_cache import WatchCache
 
@@ -101,14 +102,13 @@ class Trust:
 
     async def _step(self) -> None:
         handler = self._registry.handler_of(ConfigMap)
-        context = self._registry.context(SYSTEM, field_manager="kube-apiserver")
         now = self._registry.clock()
         present = await self._registry.get(ConfigMap, NAME, NAMESPACE_SYSTEM)
         if present is None:
             meta = ObjectMeta(name=NAME, namespace=NAMESPACE_SYSTEM)
             wanted = ConfigMap(metadata=meta, data=combined({}, self._authorities, now))
             try:
-                await handler.create(context, NAMESPACE_SYSTEM, wanted)
+                await handler.create(OWN, NAMESPACE_SYSTEM, wanted)
             except StatusError as error:
                 if error.reason != "AlreadyExists":
                     raise
@@ -118,7 +118,7 @@ class Trust:
             return
         changed = codecs.copy(present)
         changed.data = data
-        await handler.update(context, NAMESPACE_SYSTEM, NAME, changed)
+        await handler.update(OWN, NAMESPACE_SYSTEM, NAME, changed)
 
 
 async def _changed(cache: WatchCache[ConfigMap], key: str, since: int) -> None:
