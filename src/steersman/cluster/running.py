@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import gc
 import logging
 import os
@@ -26,6 +27,14 @@ SWITCH_INTERVAL = 0.001
 """Seconds that a thread which works on a large object lets the loop wait; Python's own five are felt by everybody."""
 
 
+MALLOPT = {-8: 1, -3: 1_000_000, -1: 4_000_000}
+"""mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD and M_TRIM_THRESHOLD, the latter two in bytes.
+
+Without them glibc keeps an arena for each thread, and raises both thresholds to the size of the largest body it has
+seen: what one large request has needed would stay with the process.
+"""
+
+
 def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None:
     """Run a process until it ends or SIGTERM or SIGINT cancels it; logs go to stderr."""
     logging.basicConfig(
@@ -37,8 +46,17 @@ def run(main: Callable[[], Coroutine[Any, Any, None]], *, verbose: bool) -> None
     for name in ("asyncio", "aiohttp", "grpc"):
         logging.getLogger(name).setLevel(logging.WARNING)
     preflight.raise_file_limit()
+    _return_freed_memory()
     sys.setswitchinterval(SWITCH_INTERVAL)
     uvloop.run(_until_signalled(main()))
+
+
+def _return_freed_memory() -> None:
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:  # another C library than glibc
+        return
+    for parameter, value in MALLOPT.items():
+        mallopt(parameter, value)
 
 
 async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
