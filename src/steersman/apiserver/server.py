@@ -47,7 +47,7 @@ from .endpoints.resources import Resources
 from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
 from .extensions.definitions.definitions import Definitions
 from .extensions.plugins import configured_plugins
-from .extensions.webhooks.client import WebhookClient
+from .extensions.webhook_client import WebhookClient
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
 from .registry.config import RegistryConfig

@@ -10,7 +10,7 @@ from steersman.api.types import core_v1 as v1
 from steersman.api.types import discovery_v1
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.extensions.plugins import configured_plugins
-from steersman.apiserver.extensions.webhooks.client import WebhookClient
+from steersman.apiserver.extensions.webhook_client import WebhookClient
 from steersman.apiserver.registry.bootstrap import essentials
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.local import LocalClient

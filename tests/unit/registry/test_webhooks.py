@@ -18,7 +18,7 @@ from steersman.api.types.meta_v1 import LabelSelector, ObjectMeta
 from steersman.apiserver.endpoints.request_info import RequestInfo, request_info
 from steersman.apiserver.endpoints.resources import Resources
 from steersman.apiserver.extensions.plugins import configured_plugins
-from steersman.apiserver.extensions.webhooks.client import Address, CallFailed, WebhookClient
+from steersman.apiserver.extensions.webhook_client import Address, CallFailed, WebhookClient
 from steersman.apiserver.http.messages import Request as HTTPRequest
 from steersman.apiserver.http.messages import Response
 from steersman.apiserver.registry.config import RegistryConfig

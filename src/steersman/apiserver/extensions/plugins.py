@@ -7,7 +7,7 @@ from steersman.apiserver.admission.plugin import Plugin
 from steersman.apiserver.registry.registry import Registry
 
 from .policies.validating import ValidatingPolicies
-from .webhooks.client import WebhookClient
+from .webhook_client import WebhookClient
 from .webhooks.configurations import Configurations
 from .webhooks.mutating import MutatingWebhooks
 from .webhooks.validating import ValidatingWebhooks

@@ -11,12 +11,11 @@ from steersman.api.types.admissionregistration_v1 import (
     MutatingWebhookConfiguration,
     ValidatingWebhook,
     ValidatingWebhookConfiguration,
-    WebhookClientConfig,
 )
 from steersman.apiserver.extensions.expressions import MatchExpression, compile_conditions
+from steersman.apiserver.extensions.webhook_client import Address, address_of
 from steersman.apiserver.registry.registry import Registry
 
-from .client import Address
 from .matching import Selectors, selectors
 
 log = logging.getLogger(__name__)
@@ -90,18 +89,3 @@ class Configurations:
                 continue
             found.append(hook)
         return found
-
-
-def address_of(config: WebhookClientConfig) -> Address:
-    """Where a webhook is."""
-    authorities = bytes(config.ca_bundle or b"")
-    if (service := config.service) is None:
-        return Address(url=config.url, authorities=authorities)
-    path = service.path if service.path.startswith("/") else f"/{service.path}"
-    return Address(
-        service=service.name,
-        namespace=service.namespace,
-        path=path,
-        port=service.port or 443,
-        authorities=authorities,
-    )

@@ -11,9 +11,9 @@ from steersman.api.scheme import Resource
 from steersman.api.types.core_v1 import Namespace
 from steersman.apiserver.admission.plugin import Cluster, Plugin, Request, Verb
 from steersman.apiserver.extensions.expressions import Asked
+from steersman.apiserver.extensions.webhook_client import CallFailed, WebhookClient
 from steersman.apiserver.registry.registry import Registry
 
-from .client import CallFailed, WebhookClient
 from .configurations import Configurations, Hook
 from .matching import chosen, is_exempt, place_of, selects_object
 from .review import Review, Verdict, review, verdict

@@ -12,9 +12,9 @@ from steersman.api.errors import StatusError, go_value, internal_error
 from steersman.api.scheme import Resource
 from steersman.api.unstructured import Unstructured
 from steersman.apiserver.admission.plugin import Cluster, Request
+from steersman.apiserver.extensions.webhook_client import CallFailed
 from steersman.apiserver.patch import json_patch
 
-from .client import CallFailed
 from .configurations import Hook
 from .dispatch import Told, WebhookPlugin
 from .review import denied

@@ -15,8 +15,7 @@ from steersman.api.scheme import Resource
 from steersman.api.types.authentication_v1 import UserInfo
 from steersman.api.types.meta_v1 import Status, StatusDetails
 from steersman.apiserver.admission.plugin import Request
-
-from .client import CallFailed
+from steersman.apiserver.extensions.webhook_client import CallFailed
 
 VERSIONS = ("v1", "v1beta1")
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}

@@ -6,8 +6,8 @@ import asyncio
 
 from steersman.api.errors import StatusError
 from steersman.apiserver.admission.plugin import Cluster, Request
+from steersman.apiserver.extensions.webhook_client import CallFailed
 
-from .client import CallFailed
 from .configurations import Hook
 from .dispatch import Told, WebhookPlugin
 from .review import denied

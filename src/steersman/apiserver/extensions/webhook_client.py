@@ -1,4 +1,7 @@
-"""Asks one webhook something."""
+"""Asks a webhook something, over TLS, by URL or through a Service: for admission, and for conversion.
+
+What it raises is worded for those who configured the webhook.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,41 @@ class Address(NamedTuple):
     port: int = 443
     authorities: bytes = b""
     """PEM; the machine's own where empty."""
+
+
+class _Named(Protocol):
+    """A Service as those who declare webhooks name it."""
+
+    name: str
+    namespace: str
+    path: str
+    port: int | None
+
+
+class Declared(Protocol):
+    """A ``clientConfig``; the groups that declare webhooks have types of their own for it."""
+
+    @property
+    def ca_bundle(self) -> bytes | None: ...
+    @property
+    def service(self) -> _Named | None: ...
+    @property
+    def url(self) -> str: ...
+
+
+def address_of(config: Declared) -> Address:
+    """Where a webhook is."""
+    authorities = bytes(config.ca_bundle or b"")
+    if (service := config.service) is None:
+        return Address(url=config.url, authorities=authorities)
+    path = service.path if service.path.startswith("/") else f"/{service.path}"
+    return Address(
+        service=service.name,
+        namespace=service.namespace,
+        path=path,
+        port=service.port or 443,
+        authorities=authorities,
+    )
 
 
 class WebhookClient:
