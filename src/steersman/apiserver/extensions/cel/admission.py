@@ -70,19 +70,17 @@ def environment(
     *,
     objects: Decl = DYN,
     params: Decl | None = None,
-    namespace: bool = True,
     authorizer: bool = True,
     variables: Mapping[str, Decl] | None = None,
     mutating: bool = False,
 ) -> Environment:
     """``objects``: the type of ``object`` and ``oldObject``; ``variables``: those before, which a policy composes."""
-    declared = {"object": objects, "oldObject": objects, "request": REQUEST}
-    if namespace:
-        declared["namespaceObject"] = NAMESPACE
+    declared = {"object": objects, "oldObject": objects, "request": REQUEST, "namespaceObject": NAMESPACE}
     if params is not None:
         declared["params"] = params
     if authorizer:
         declared |= {"authorizer": Decl(AUTHORIZER), REQUEST_RESOURCE: Decl(RESOURCE)}
     if variables is not None:
-        declared["variables"] = _object(**variables)
+        made = {name: (name, kind) for name, kind in variables.items()}
+        declared["variables"] = Decl("object", made, least=2, holds_nulls=True)
     return Environment(declared, mutating=mutating)

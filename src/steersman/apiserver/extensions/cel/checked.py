@@ -7,6 +7,8 @@ from typing import Any
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from .types import BOOL, BYTES, DOUBLE, DURATION, DYN, INT, STRING, TIMESTAMP, UINT, Decl
+
 _KINDS = {"int64": 3, "uint64": 4, "int32": 5, "bool": 8, "string": 9, "bytes": 12, "double": 1}
 _MESSAGES = {
     "Any": "type_url:1:string value:2:bytes",
@@ -82,6 +84,17 @@ class CheckedExpression:
         """``int``, ``list``, ``map``, ``dyn``, …; an object's or an abstract type's own name."""
         found = self._types.get(expression.id)
         return _name(found) if found is not None else "dyn"
+
+    @property
+    def result(self) -> str:
+        """The type of the whole, as messages have it."""
+        found = self._types.get(self.root.id)
+        text = spelled(found) if found is not None else "dyn"
+        return self.built.get(text, text) if text != "null_type" else "dyn"
+
+    def declared(self, expression: Any) -> Decl:
+        """The type of an expression's value; ``dyn`` for what only the checker has names for."""
+        return _declared(self._types.get(expression.id))
 
     def element_of(self, expression: Any) -> str:
         """The type of a list's elements."""
@@ -168,6 +181,28 @@ def spelled(kind: Any) -> str:
             return f"map({spelled(kind.map_type.key_type)}, {spelled(kind.map_type.value_type)})"
         case name:
             return {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}.get(name, name)
+
+
+def _declared(kind: Any) -> Decl:
+    match _outer(kind):
+        case "list":
+            return Decl("list", element=_declared(kind.list_type.elem_type), size=DYN.size, least=2)
+        case "map" if _outer(kind.map_type.key_type) == "string":
+            return Decl("map", element=_declared(kind.map_type.value_type), size=DYN.size, least=2)
+        case name:
+            return _SIMPLE.get(name, DYN)
+
+
+_SIMPLE = {
+    "bool": BOOL,
+    "int": INT,
+    "uint": UINT,
+    "double": DOUBLE,
+    "string": STRING,
+    "bytes": BYTES,
+    "timestamp": TIMESTAMP,
+    "duration": DURATION,
+}
 
 
 def _outer(kind: Any) -> str:

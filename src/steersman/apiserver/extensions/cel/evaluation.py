@@ -119,7 +119,7 @@ class Evaluator:
             return self._variable(node, name)
         operand = self._expression(select.operand)
         key, declared = _field(operand.declared, select.field)
-        strict = operand.declared is not None and operand.declared.kind == "object"
+        strict = operand.declared is not None and operand.declared.hides_nulls
         if select.test_only:
             # Upstream keeps the cost of presence tests at none.
             return Compiled(_present(operand.run, key, strict), operand.cost)
@@ -145,7 +145,7 @@ class Evaluator:
     def _select_optional(self, arguments: Any) -> Compiled:
         operand = self._expression(arguments[0])
         key, declared = _field(operand.declared, arguments[1].const_expr.string_value)
-        strict = operand.declared is not None and operand.declared.kind == "object"
+        strict = operand.declared is not None and operand.declared.hides_nulls
         run, convert = operand.run, _reader(declared)
 
         def chosen(frame: Frame) -> Any:

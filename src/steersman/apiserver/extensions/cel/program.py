@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from threading import Lock
 from typing import Any, NamedTuple
 
 from .checked import CheckedExpression
@@ -35,25 +36,32 @@ class Environment:
         self.variables = dict(variables)
         self._checker = Checker(self.variables, mutating=mutating)
         self._programs: OrderedDict[tuple[str, str], Program] = OrderedDict()
+        self._compiling = Lock()
 
     def compile(self, expression: str, result: str = "bool") -> Program:
-        """``result``: the type it must have, ``dyn`` for any; raises :class:`.errors.CompileError`.
+        """``result``: the type it must have, ``dyn`` for any, ``one|other``; raises :class:`.errors.CompileError`.
 
         What is only known when it runs may be of any type.
         """
-        program = self._programs.get((expression, result))
-        if program is None:
-            tree = self._checker.check(expression)
-            found = tree.type_of(tree.root)
-            if result not in ("dyn", found) and found != "dyn":
-                raise ResultTypeError(f"must evaluate to {_TYPES.get(result, result)}")
-            program = Program(Evaluator(tree, self.variables), tree, self.variables)
-            self._programs[expression, result] = program
-            if len(self._programs) > CACHED:
-                self._programs.popitem(last=False)
-        else:
-            self._programs.move_to_end((expression, result))
-        return program
+        with self._compiling:
+            program = self._programs.get((expression, result))
+            if program is None:
+                program = self._compiled(expression, result)
+                self._programs[expression, result] = program
+                if len(self._programs) > CACHED:
+                    self._programs.popitem(last=False)
+            else:
+                self._programs.move_to_end((expression, result))
+            return program
+
+    def _compiled(self, expression: str, result: str) -> Program:
+        tree = self._checker.check(expression)
+        if result != "dyn" and tree.result not in ("dyn", "list(dyn)" if result[:5] == "list(" else result):
+            wanted = [_TYPES.get(each, each) for each in result.split("|")]
+            if tree.result not in wanted:
+                told = wanted[0] if len(wanted) == 1 else f"one of [{' '.join(wanted)}]"
+                raise ResultTypeError(f"must evaluate to {told}")
+        return Program(Evaluator(tree, self.variables), tree, self.variables)
 
 
 class Program:
@@ -66,6 +74,10 @@ class Program:
         self._compiled = evaluator.compiled
         self._slots = tuple(evaluator.slots)
         self._extra = [UNSET] * (evaluator.width - 2 - len(self._slots))
+
+    def result_type(self) -> Decl:
+        """The type of what it gives, as a variable of other expressions."""
+        return self._compiled.declared or self._tree.declared(self._tree.root)
 
     def uses(self, variable: str) -> bool:
         return self._tree.mentions(variable)

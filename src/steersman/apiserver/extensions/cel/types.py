@@ -62,6 +62,13 @@ class Decl:
     keys: tuple[str, ...] = ()
     least: int = 1
     """The fewest bytes of JSON that a value takes."""
+    holds_nulls: bool = False
+    """An object's members may be null, and are there for all that."""
+
+    @property
+    def hides_nulls(self) -> bool:
+        """Whether a member that is null is not there: so it is in objects, not in maps."""
+        return self.kind == "object" and not self.holds_nulls
 
 
 DYN = Decl("dyn", size=_LONGEST)
