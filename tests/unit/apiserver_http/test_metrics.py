@@ -73,7 +73,7 @@ async def test_who_and_whether() -> None:
     metrics.authenticated(None, 0.001)
     metrics.authorized(True, 0.0001)
     metrics.authorized(False, 0.0001)
-    metrics.admitted("NamespaceLifecycle", "CREATE", True, "admit", 0.001)
+    metrics.admission.plugin("NamespaceLifecycle", "CREATE", True, "admit", 0.001)
     metrics.deprecated(WATCH._replace(resource="endpoints"))
     metrics.refused(GET, 429)
     metrics.long_running(WATCH, 1)

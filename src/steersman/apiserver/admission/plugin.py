@@ -10,7 +10,12 @@ from steersman.api.errors import StatusError, forbidden
 from steersman.api.scheme import Object, Resource
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.user import User
+from steersman.apiserver.annotations import Annotations
 from steersman.apiserver.seams import Surroundings
+
+from .observer import Observer, Step, Unobserved
+from .order import rank
+from .reinvocation import Reinvocation
 
 T = TypeVar("T", bound=Object)
 
@@ -35,9 +40,11 @@ class Request:
     """A write that wants to be admitted.  ``obj`` is None for a deletion, ``old`` for a creation.
 
     ``options`` are a deletion's, ``field_manager`` is who writes otherwise.  ``own``: the server keeps its own house.
+    ``annotations`` are for the audit log.
     """
 
     __slots__ = (
+        "annotations",
         "dry_run",
         "field_manager",
         "name",
@@ -46,6 +53,7 @@ class Request:
         "old",
         "options",
         "own",
+        "reinvocation",
         "resource",
         "subresource",
         "user",
@@ -66,6 +74,7 @@ class Request:
         *,
         dry_run: bool = False,
         warnings: list[str] | None = None,
+        annotations: Annotations | None = None,
         field_manager: str = "",
         options: DeleteOptions | None = None,
         own: bool = False,
@@ -81,6 +90,8 @@ class Request:
         self.user = user
         self.dry_run = dry_run
         self.warnings = warnings if warnings is not None else []
+        self.annotations = annotations if annotations is not None else Annotations()
+        self.reinvocation = Reinvocation()
         self.field_manager = field_manager
         self.options = options
 
@@ -117,21 +128,19 @@ class Plugin:
 
 
 class Chain:
-    """Plugins in order.  Which of them a form of request concerns is decided once.
-
-    ``observe`` is told each time: plugin, verb, whether it refused, ``admit`` or ``validate``, and the seconds.
-    """
+    """Plugins, in upstream's order.  Which of them a form of request concerns is decided once."""
 
     def __init__(self, plugins: Sequence[Plugin], cluster: Cluster) -> None:
-        self.plugins = tuple(plugins)
-        self.observe: Callable[[str, str, bool, str, float], None] = lambda *_: None
+        self.plugins: tuple[Plugin, ...] = ()
+        self.observer: Observer = Unobserved()
         self._cluster = cluster
         self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
         self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
+        self.add(*plugins)
 
     def add(self, *plugins: Plugin) -> None:
-        """Ask these as well, after all others."""
-        self.plugins += plugins
+        """Ask these as well, each in its place."""
+        self.plugins = tuple(sorted((*self.plugins, *plugins), key=lambda plugin: rank(plugin.name)))
         self._mutating.clear()
         self._validating.clear()
 
@@ -147,32 +156,50 @@ class Chain:
         await self.validate(request)
 
     async def mutate(self, request: Request) -> None:
-        """Let every plugin change the object."""
-        form = (request.verb, request.resource, request.subresource)
-        if (plugins := self._mutating.get(form)) is None:
-            plugins = self._mutating[form] = self._concerned(request, "mutate")
-        for plugin in plugins:
-            if not (request.own and plugin.configured):
+        """Let every plugin change the object; all again where what people configured changed it."""
+        if not (plugins := self._asked(self._mutating, "mutate", request)):
+            return
+        started, rejected = time.perf_counter(), True
+        try:
+            for plugin in plugins:
                 await self._ask(plugin, plugin.mutate, "admit", request)
+            if request.reinvocation.wanted:
+                request.reinvocation.round += 1
+                for plugin in plugins:
+                    await self._ask(plugin, plugin.mutate, "admit", request)
+            rejected = False
+        finally:
+            self.observer.step(request.verb, rejected, "admit", time.perf_counter() - started)
 
     async def validate(self, request: Request) -> None:
         """Ask every plugin; the first that refuses raises."""
-        form = (request.verb, request.resource, request.subresource)
-        if (plugins := self._validating.get(form)) is None:
-            plugins = self._validating[form] = self._concerned(request, "validate")
-        for plugin in plugins:
-            if not (request.own and plugin.configured):
+        if not (plugins := self._asked(self._validating, "validate", request)):
+            return
+        started, rejected = time.perf_counter(), True
+        try:
+            for plugin in plugins:
                 await self._ask(plugin, plugin.validate, "validate", request)
+            rejected = False
+        finally:
+            self.observer.step(request.verb, rejected, "validate", time.perf_counter() - started)
+
+    def _asked(
+        self, decided: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]], method: str, request: Request
+    ) -> tuple[Plugin, ...]:
+        form = (request.verb, request.resource, request.subresource)
+        if (plugins := decided.get(form)) is None:
+            plugins = decided[form] = self._concerned(request, method)
+        return tuple(plugin for plugin in plugins if not plugin.configured) if request.own else plugins
 
     async def _ask(
-        self, plugin: Plugin, step: Callable[[Request, Cluster], Awaitable[None]], name: str, request: Request
+        self, plugin: Plugin, step: Callable[[Request, Cluster], Awaitable[None]], name: Step, request: Request
     ) -> None:
         started, rejected = time.perf_counter(), True
         try:
             await step(request, self._cluster)
             rejected = False
         finally:
-            self.observe(plugin.name, request.verb, rejected, name, time.perf_counter() - started)
+            self.observer.plugin(plugin.name, request.verb, rejected, name, time.perf_counter() - started)
 
     def _concerned(self, request: Request, method: str) -> tuple[Plugin, ...]:
         return tuple(

@@ -1,8 +1,8 @@
-"""The plugins that are on by default, in the order in which they are asked: upstream's.
+"""The plugins that are on by default; :mod:`.order` says when each is asked.
 
-Webhooks (:mod:`steersman.apiserver.extensions.webhooks`) come after them.  Absent still: policies, PodSecurity,
-ResourceQuota (which MUST come last of all: what it has counted may not be refused afterwards),
-PersistentVolumeClaimResize, StorageObjectInUseProtection (it needs the controllers that take its finalizers away).
+What people configure (:mod:`steersman.apiserver.extensions.plugins`) is added to them.  Absent still: PodSecurity,
+ResourceQuota, PersistentVolumeClaimResize, StorageObjectInUseProtection (it needs the controllers that take its
+finalizers away).
 """
 
 from __future__ import annotations

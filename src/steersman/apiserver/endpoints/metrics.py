@@ -14,6 +14,7 @@ from steersman.api.user import User
 from steersman.apiserver.http.messages import Request, Response
 from steersman.client.distribution import Distribution
 
+from .admission_metrics import AdmissionMetrics
 from .measuring import MOST_SERIES, Counter, Histogram, Labels
 from .request_info import RequestInfo
 
@@ -23,7 +24,6 @@ SECONDS = (
 _FINER_THAN_SLI = 2
 _SIZES = tuple(10.0**power for power in range(3, 10))
 _BRIEF = tuple(0.001 * 2**power for power in range(15))
-_ADMISSION = (0.005, 0.025, 0.1, 0.5, 1.0, 2.5)
 _REQUEST = ("group", "version", "resource", "subresource", "scope", "verb")
 _VERBS = {"get": "GET", "list": "LIST", "watch": "WATCH", "create": "POST", "update": "PUT", "patch": "PATCH",
           "delete": "DELETE", "deletecollection": "DELETECOLLECTION"}  # fmt: skip
@@ -83,12 +83,7 @@ class Metrics:
         self._authorization = Histogram(
             "authorization_duration_seconds", "How long authorization took.", ("result",), _BRIEF
         )
-        self._admission = Histogram(
-            "apiserver_admission_controller_admission_duration_seconds",
-            "How long an admission plugin took.",
-            ("name", "operation", "rejected", "type"),
-            _ADMISSION,
-        )
+        self.admission = AdmissionMetrics()
         self._deprecated = Counter(
             "apiserver_requested_deprecated_apis",
             "Deprecated resources that were asked for since the start.",
@@ -99,7 +94,7 @@ class Metrics:
         ProcessCollector(registry=self.registry)
         self.add(
             self, self._long, self._terminations, self._users, self._attempts, self._authentication, self._decisions,
-            self._authorization, self._admission, self._deprecated,
+            self._authorization, self.admission, self._deprecated,
         )  # fmt: skip
 
     def add(self, *sources: Source) -> None:
@@ -157,10 +152,6 @@ class Metrics:
         result = "allowed" if allowed else "denied"
         self._decisions.add((result,))
         self._authorization.observe((result,), seconds)
-
-    def admitted(self, plugin: str, operation: str, rejected: bool, step: str, seconds: float) -> None:
-        """Count what an admission plugin did: ``step`` is ``admit`` or ``validate``."""
-        self._admission.observe((plugin, operation, "true" if rejected else "false", step), seconds)
 
     def deprecated(self, info: RequestInfo, removed_release: str = "") -> None:
         """Note that somebody uses what will go."""

@@ -81,7 +81,14 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
             raise invalid(kind, "", [required("fieldManager", "is required for apply patch")], GROUP)
         manager = agent.split("/", 1)[0][:128]
         heavy = weight(request.body)
-        return Context(request.user, field_manager=manager, user_agent=agent, warnings=request.warnings, weight=heavy)
+        return Context(
+            request.user,
+            field_manager=manager,
+            user_agent=agent,
+            warnings=request.warnings,
+            annotations=request.annotations,
+            weight=heavy,
+        )
     faults: list[FieldError] = []
     dry_run = request.query.get("dryRun", [])
     validation = request.parameter("fieldValidation")
@@ -105,6 +112,7 @@ def write_context(request: Request, kind: str, *, apply: bool = False) -> Contex
         field_validation=validation,
         user_agent=agent,
         warnings=request.warnings,
+        annotations=request.annotations,
         weight=weight(request.body),
     )
 

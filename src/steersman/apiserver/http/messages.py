@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from steersman.api.errors import bad_request
 from steersman.api.user import ANONYMOUS, User
+from steersman.apiserver.annotations import Annotations
 from steersman.client.streaming import Connection
 
 from .body import IncomingBody
@@ -29,6 +30,7 @@ class Request:
     """
 
     __slots__ = (
+        "_annotations",
         "_query",
         "audit_id",
         "body",
@@ -72,7 +74,15 @@ class Request:
         self.user: User = ANONYMOUS
         self.audit_id = ""
         self.warnings: list[str] = []
+        self._annotations: Annotations | None = None
         self._query: dict[str, list[str]] | None = None
+
+    @property
+    def annotations(self) -> Annotations:
+        """What is noted for the audit log."""
+        if self._annotations is None:
+            self._annotations = Annotations()
+        return self._annotations
 
     @property
     def query(self) -> dict[str, list[str]]:

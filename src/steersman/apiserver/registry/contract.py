@@ -10,6 +10,7 @@ import msgspec
 from steersman.api.scheme import Resource
 from steersman.api.types.meta_v1 import DeleteOptions, Status
 from steersman.api.user import User
+from steersman.apiserver.annotations import Annotations
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import CacheEvent, Entry
 
@@ -18,10 +19,10 @@ class Context(msgspec.Struct):
     """On whose behalf, and how, something is written.
 
     ``field_validation`` is ``Strict``, ``Warn``, ``Ignore`` or empty; ``warnings`` collects what the response's
-    ``Warning`` headers shall say.  ``may_create`` raises where the caller, who may update, may not create:
-    it is asked before an update creates.  ``served_as`` is the group and version that was asked for, where it is
-    not the stored one.  ``own_endpoints``: the server lists itself, and passes validation by, because it may have an
-    address, such as a loopback one, that nobody else may write down.
+    ``Warning`` headers shall say, ``annotations`` what the audit log shall.  ``may_create`` raises where the caller,
+    who may update, may not create: it is asked before an update creates.  ``served_as`` is the group and version that
+    was asked for, where it is not the stored one.  ``own_endpoints``: the server lists itself, and passes validation
+    by, because it may have an address, such as a loopback one, that nobody else may write down.
     ``own``: the server keeps its own house, and webhooks and policies are not asked: one that does not
     answer yet, or refuses everything, must not keep it from starting.
     ``applies`` says that what is written carries its managers already, as an application does.  ``weight`` is that of
@@ -34,6 +35,7 @@ class Context(msgspec.Struct):
     field_validation: str = ""
     user_agent: str = ""
     warnings: list[str] = []
+    annotations: Annotations = msgspec.field(default_factory=Annotations)
     may_create: Callable[[], Awaitable[None]] | None = None
     own_endpoints: bool = False
     own: bool = False

@@ -89,6 +89,7 @@ async def admitted(
         None,
         request.user,
         warnings=request.warnings,
+        annotations=request.annotations,
     )
     await admit(asked)
     if (wanted := _query(options)) != before:

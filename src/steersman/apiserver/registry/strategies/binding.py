@@ -54,6 +54,7 @@ async def bind(cluster: Handlers, context: Context, namespace: str, name: str, b
     request = Request(
         "CREATE", pods.resource, "binding", namespace, name, binding, None, context.user,
         dry_run=context.dry_run, warnings=context.warnings,
+        annotations=context.annotations, field_manager=context.field_manager,
     )  # fmt: skip
     await cluster.admission.admit(request)
     now = cluster.clock()

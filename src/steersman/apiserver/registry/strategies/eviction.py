@@ -48,6 +48,7 @@ async def evict(cluster: Handlers, context: Context, namespace: str, name: str, 
     request = Request(
         "CREATE", pods.resource, "eviction", namespace, name, eviction, None, context.user,
         dry_run=dry_run, warnings=context.warnings,
+        annotations=context.annotations, field_manager=context.field_manager,
     )  # fmt: skip
     await cluster.admission.mutate(request)
     options = eviction.delete_options or DeleteOptions()

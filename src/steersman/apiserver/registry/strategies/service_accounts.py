@@ -65,6 +65,7 @@ class ServiceAccountStrategy(Strategy):
         admitted = Request(
             "CREATE", self.resource, "token", namespace, name, request, None, context.user,
             dry_run=context.dry_run, warnings=context.warnings,
+            annotations=context.annotations, field_manager=context.field_manager,
         )  # fmt: skip
         await self.cluster.admission.mutate(admitted)
         spec = request.spec
