@@ -156,9 +156,17 @@ TABLE: tuple[Resource[Any], ...] = (
     _admissionregistration_v1(
         "validatingwebhookconfigurations", "ValidatingWebhookConfiguration", categories=_EXTENSIONS
     ),
-    _admissionregistration_v1alpha1("mutatingadmissionpolicies", "MutatingAdmissionPolicy", categories=_EXTENSIONS),
     _admissionregistration_v1alpha1(
-        "mutatingadmissionpolicybindings", "MutatingAdmissionPolicyBinding", categories=_EXTENSIONS
+        "mutatingadmissionpolicies",
+        "MutatingAdmissionPolicy",
+        categories=_EXTENSIONS,
+        storage_version="admissionregistration.k8s.io/v1beta1",
+    ),
+    _admissionregistration_v1alpha1(
+        "mutatingadmissionpolicybindings",
+        "MutatingAdmissionPolicyBinding",
+        categories=_EXTENSIONS,
+        storage_version="admissionregistration.k8s.io/v1beta1",
     ),
     _admissionregistration_v1beta1("mutatingadmissionpolicies", "MutatingAdmissionPolicy", categories=_EXTENSIONS),
     _admissionregistration_v1beta1(

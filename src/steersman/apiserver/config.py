@@ -33,3 +33,8 @@ class ApiServerConfig(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_delay: float = 0
     profiling: bool = False
     limits: Limits = Limits()
+
+    @property
+    def enables_mutating_policies(self) -> bool:
+        """Whether MutatingAdmissionPolicies are carried out: where they are served."""
+        return "admissionregistration.k8s.io/v1beta1" in self.runtime_config

@@ -137,8 +137,15 @@ class ApiServer:
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
         )
         self._webhooks = WebhookClient(self.registry)
-        self.registry.admission.add(*configured_plugins(self.registry, self._webhooks))
-        self.registry.admission.observe = self.metrics.admitted
+        self.registry.admission.add(
+            *configured_plugins(
+                self.registry,
+                self._webhooks,
+                self.metrics.admission,
+                mutating_policies=config.enables_mutating_policies,
+            )
+        )
+        self.registry.admission.observer = self.metrics.admission
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
         self._definitions = Definitions(self.registry)

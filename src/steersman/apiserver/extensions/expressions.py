@@ -1,21 +1,22 @@
 """Expressions about requests that want to be admitted: match conditions (KEP-3716), and those of policies.
 
-:class:`Asked` is a request as they see it.  CEL's checker is loaded for the first expression that there is: it takes
-70 ms and 9 MiB, which few servers need.
+:class:`Asked` is a request as they see it, :class:`Evaluation` what they come to.  CEL's checker is loaded for the
+first expression that there is: it takes 70 ms and 9 MiB, which few servers need.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from steersman.api import codecs
-from steersman.api.errors import go_value
+from steersman.api.errors import FieldError, invalid_value
 from steersman.api.scheme import Resource
-from steersman.api.types.admissionregistration_v1 import MatchCondition
 from steersman.api.types.core_v1 import Namespace
 from steersman.api.user import User
+from steersman.apiserver.admission.observer import Observer, Outcome, Step
 from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.seams import Attributes, Surroundings
 
@@ -46,6 +47,7 @@ class Asked:
         self._obj = obj if told_as is not None else request.obj
         self._old = old if told_as is not None else request.old
         self._namespace = namespace
+        self._decided: dict[tuple[Check, str, tuple[str, str] | None], Decision] = {}
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
@@ -96,7 +98,13 @@ class Asked:
         }
 
     def decide(self, check: Check, verb: str, service_account: tuple[str, str] | None) -> Decision:
-        """Whether the caller, or a service account, may do what an expression asks about."""
+        """Whether the caller, or a service account, may do what an expression asks about; decided once."""
+        asked = (check, verb, service_account)
+        if (decided := self._decided.get(asked)) is None:
+            decided = self._decided[asked] = self._decide(check, verb, service_account)
+        return decided
+
+    def _decide(self, check: Check, verb: str, service_account: tuple[str, str] | None) -> Decision:
         from steersman.apiserver.extensions.cel.library.authorizing import Decision
 
         user = self.request.user
@@ -122,39 +130,177 @@ class Asked:
         return Decision(found.allowed and not found.denied, found.reason, found.error)
 
 
-class MatchExpression:
-    """One condition, compiled."""
+class EvaluationFailed(ValueError):
+    """There is no result; the message is upstream's."""
 
-    def __init__(self, declared: MatchCondition, program: Program) -> None:
-        self.name = declared.name
-        self._program = program
+    def __init__(self, message: str, outcome: Outcome = "invalid_error") -> None:
+        super().__init__(message)
+        self.outcome: Outcome = outcome
 
-    def holds(self, asked: Asked, variables: Mapping[str, Any] | None = None) -> bool:
-        """Whether it holds, for a policy with more variables; raises ValueError where it cannot be told."""
-        result = self._program.evaluate(variables or asked.variables)
-        if result.error is not None:
-            raise ValueError(f"expression {go_value(self.name)} resulted in error: {result.error}")
-        return bool(result.value)
+
+class OutOfBudget(EvaluationFailed):
+    """Expressions that are evaluated together cost too much: none of their results counts."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "validation failed due to running out of cost budget, no further validation rules will be run",
+            "out_of_budget",
+        )
+
+
+class Fault(NamedTuple):
+    """What does not compile: where, what, and why."""
+
+    path: str
+    expression: str
+    detail: str
+
+    def error(self) -> FieldError:
+        """As it is told of an object."""
+        return invalid_value(self.path, self.expression, self.detail)
+
+
+class Expression:
+    """One that people wrote.  One that does not compile fails whenever it is evaluated."""
+
+    __slots__ = ("fault", "program", "text")
+
+    def __init__(self, text: str, environment: Environment, result: str = "dyn") -> None:
+        from steersman.apiserver.extensions.cel import CompileError
+
+        self.text = text
+        self.fault = ""
+        self.program: Program | None = None
+        try:
+            self.program = environment.compile(text, result)
+        except CompileError as error:
+            self.fault = str(error)
+
+
+class Evaluation:
+    """Expressions about one request, evaluated within a budget that they share.
+
+    ``composed`` are the variables that a policy defines; each is evaluated when an expression first asks for it.
+    """
+
+    def __init__(self, given: Mapping[str, Any], budget: int, composed: Mapping[str, Expression] | None = None) -> None:
+        self._left = budget
+        self._variables = {**given, "variables": _Composed(self, composed)} if composed is not None else given
+
+    def evaluate(self, expression: Expression) -> Any:
+        """Raises :class:`EvaluationFailed`."""
+        if expression.program is None:
+            raise EvaluationFailed(f"compilation error: {expression.fault}", "compile_error")
+        found = self.run(expression.program)
+        if isinstance(found, _Value):
+            return found.value
+        raise EvaluationFailed(f"expression '{expression.text}' resulted in error: {found}")
+
+    def run(self, program: Program) -> _Value | Exception:
+        """The value, or what CEL says is wrong; raises :class:`OutOfBudget`."""
+        result = program.evaluate(self._variables, max(self._left, 0))
+        self._left -= result.cost
+        if self._left < 0:
+            raise OutOfBudget
+        return _Value(result.value) if result.error is None else result.error
+
+
+class _Value(NamedTuple):
+    value: Any
+
+
+class _Composed(Mapping[str, Any]):
+    """A policy's variables: a value that is not known yet is found when it is asked for."""
+
+    def __init__(self, evaluation: Evaluation, declared: Mapping[str, Expression]) -> None:
+        self._evaluation = evaluation
+        self._declared = declared
+        self._known: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._known:
+            self._known[name] = self._find(name, self._declared[name])
+        if isinstance(known := self._known[name], Exception):
+            raise known
+        return known
+
+    def _find(self, name: str, declared: Expression) -> Any:
+        from steersman.apiserver.extensions.cel import CELError
+
+        if declared.program is None:
+            return CELError(f'composited variable "{name}" fails to compile: {declared.fault}')
+        found = self._evaluation.run(declared.program)
+        if isinstance(found, _Value):
+            return found.value
+        return CELError(f'composited variable "{name}" fails to evaluate: {found}')
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._declared)
+
+    def __len__(self) -> int:
+        return len(self._declared)
+
+
+class Condition(Protocol):
+    """A match condition, in any version of the API."""
+
+    expression: str
+
+
+class Conditions:
+    """The match conditions of one webhook or policy, compiled; all must hold.
+
+    ``kind`` is what has them (``webhook``, ``policy``), ``name`` its name.
+    """
+
+    def __init__(
+        self, declared: Sequence[Condition], name: str, kind: str, step: Step, *, params: bool = False
+    ) -> None:
+        self._name, self._kind, self._step = name, kind, step
+        self._expressions = [Expression(each.expression.strip(), environment(params), "bool") for each in declared]
+
+    def __bool__(self) -> bool:
+        return bool(self._expressions)
+
+    def hold(self, variables: Mapping[str, Any], operation: str, observer: Observer) -> bool:
+        """Whether all hold; one that does not counts more than those that fail, of which it tells who raises."""
+        from steersman.apiserver.extensions.cel.admission import MATCH_BUDGET
+
+        started, failures = time.perf_counter(), dict[str, None]()
+        evaluation, refused = Evaluation(variables, MATCH_BUDGET), False
+        outcome: Outcome = "invalid_error"
+        for expression in self._expressions:
+            try:
+                if evaluation.evaluate(expression) is not True:
+                    refused = True
+                    break
+            except EvaluationFailed as error:
+                failures[str(error)] = None
+                outcome = error.outcome
+                if isinstance(error, OutOfBudget):
+                    failures = {str(error): None}
+                    break
+        seconds = time.perf_counter() - started
+        observer.conditions(self._name, self._kind, self._step, operation, seconds, len(failures))
+        if refused:
+            observer.excluded(self._name, self._kind, self._step, operation)
+            return False
+        if failures:
+            raise EvaluationFailed(next(iter(failures)) if len(failures) == 1 else f"[{', '.join(failures)}]", outcome)
+        return True
 
 
 @cache
-def environment() -> Environment:
-    """The variables of match conditions of webhooks."""
-    from steersman.apiserver.extensions.cel import admission
+def environment(params: bool = False) -> Environment:
+    """The variables of match conditions."""
+    from steersman.apiserver.extensions.cel import DYN, admission
 
-    return admission.environment(namespace=False)
+    return admission.environment(params=DYN if params else None)
 
 
-def compile_conditions(
-    conditions: Sequence[MatchCondition], declared: Environment | None = None
-) -> list[MatchExpression]:
-    """Compile conditions; raises ValueError."""
-    if not conditions:
-        return []
-    from steersman.apiserver.extensions.cel import CompileError
-
-    try:
-        made = declared or environment()
-        return [MatchExpression(each, made.compile(each.expression, "bool")) for each in conditions]
-    except CompileError as error:
-        raise ValueError(str(error)) from None
+def condition_faults(conditions: Sequence[Condition], path: str, *, params: bool = False) -> Iterator[Fault]:
+    """Which conditions do not compile; ``path`` is that of the list."""
+    for index, condition in enumerate(conditions):
+        text = condition.expression.strip()
+        if text and (fault := Expression(text, environment(params), "bool").fault):
+            yield Fault(f"{path}[{index}].expression", text, fault)

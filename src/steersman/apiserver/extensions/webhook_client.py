@@ -44,7 +44,14 @@ _REFUSALS = {
 
 
 class CallFailed(Exception):
-    """The webhook could not be asked, or its answer makes no sense; in the words of Go's HTTP client."""
+    """The webhook could not be asked, or its answer makes no sense; in the words of Go's HTTP client.
+
+    ``code`` is that of the answer which was none.
+    """
+
+    def __init__(self, message: str, code: int = 503) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class Cluster(Protocol):
@@ -197,7 +204,7 @@ class WebhookClient:
                 reason = "unexpected error when reading response body. Please retry. Original error: unexpected EOF"
                 raise CallFailed(reason) from None
             if not 200 <= response.status < 300:
-                raise CallFailed(_refusal(response.status, bytes(answer)))
+                raise CallFailed(_refusal(response.status, bytes(answer)), response.status)
             return bytes(answer)
         finally:
             response.close() if len(answer) > _LARGEST else response.release()

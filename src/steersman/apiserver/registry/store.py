@@ -123,6 +123,7 @@ class Handler(Commits):
             context.user,
             dry_run=context.dry_run,
             warnings=context.warnings,
+            annotations=context.annotations,
             field_manager=context.field_manager,
             own=context.own,
         )
@@ -139,7 +140,8 @@ class Handler(Commits):
             def check() -> list[FieldError]:
                 return self.strategy.validate(context, obj)
 
-            if faults := await self._heavy.do(check) if large or self.strategy.is_laborious else check():
+            faults = await self._heavy.do(check) if large or self.strategy.is_laborious else check()
+            if faults := faults or await self.strategy.examine(context, obj, None):
                 raise invalid(self.resource.kind, meta.name, faults, self.resource.group)
         request.name = meta.name
         await self._admission.validate(request)
@@ -424,6 +426,7 @@ class Handler(Commits):
             context.user,
             dry_run=context.dry_run,
             warnings=context.warnings,
+            annotations=context.annotations,
             field_manager=context.field_manager,
             own=context.own,
         )
@@ -452,7 +455,8 @@ class Handler(Commits):
             def check() -> list[FieldError]:
                 return self.strategy.validate_update(context, new, old, subresource)
 
-            if faults := await self._heavy.do(check) if large or self.strategy.is_laborious else check():
+            faults = await self._heavy.do(check) if large or self.strategy.is_laborious else check()
+            if faults := faults or await self.strategy.examine(context, new, old):
                 raise invalid(self.resource.kind, name, faults, self.resource.group)
         await self._admission.validate(request)
         return new
@@ -492,6 +496,7 @@ class Handler(Commits):
                     context.user,
                     dry_run=dry_run,
                     warnings=context.warnings,
+                    annotations=context.annotations,
                     options=options,
                 )
                 await self._admission.mutate(request)

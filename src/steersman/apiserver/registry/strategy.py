@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from steersman.api.errors import FieldError, StatusError
-from steersman.api.scheme import Object, Resource
+from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types.autoscaling_v1 import Scale
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.api.validation import validate, validate_update
@@ -46,6 +46,7 @@ class Handlers(Cluster, Protocol):
     clock: Callable[[], datetime]
     config: RegistryConfig
     store: Store
+    scheme: Scheme
     surroundings: Surroundings
     admission: Chain
 
@@ -159,6 +160,10 @@ class Strategy:
 
     async def authorize(self, context: Context, new: Any, old: Any | None) -> None:
         """Refuse what the caller may not write although it may write objects of this kind."""
+
+    async def examine(self, context: Context, new: Any, old: Any | None) -> list[FieldError]:
+        """Faults of an object that has none by itself, but that others tell of."""
+        return []
 
     async def reserve(self, new: Any, old: Any | None) -> Reservation | None:
         """Choose what must be unique in the cluster, and say what to write for it."""

@@ -24,9 +24,8 @@ async def params(registry: Registry, kind: ParamKind | None, reference: ParamRef
     if kind is None or reference is None:
         return [None]
     resource = registry.scheme.by_kind(kind.api_version, kind.kind)
-    if resource is None:
-        text = f"failed to find resource referenced by paramKind: '{kind.api_version}, Kind={kind.kind}'"
-        raise Misconfigured(text)
+    if resource is None:  # removed a moment ago
+        raise Misconfigured(f"paramKind kind `{kind.api_version}, Kind={kind.kind}` not known")
     place = ""
     if resource.namespaced:
         place = reference.namespace or namespace

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -12,11 +13,12 @@ from steersman.api.types.admissionregistration_v1 import (
     ValidatingWebhook,
     ValidatingWebhookConfiguration,
 )
-from steersman.apiserver.extensions.expressions import MatchExpression, compile_conditions
+from steersman.apiserver.admission.observer import Step
+from steersman.apiserver.extensions.expressions import Conditions
+from steersman.apiserver.extensions.matching import Selectors, selectors
 from steersman.apiserver.extensions.webhook_client import Address, address_of
 from steersman.apiserver.registry.registry import Registry
-
-from .matching import Selectors, selectors
+from steersman.storage.watch_cache import Entry
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +33,7 @@ class Hook(NamedTuple):
     declared: MutatingWebhook | ValidatingWebhook
     address: Address
     selectors: Selectors
-    conditions: Sequence[MatchExpression]
+    conditions: Conditions
 
     @property
     def name(self) -> str:
@@ -53,8 +55,10 @@ class Configurations:
     def __init__(self, registry: Registry, kind: Configuration) -> None:
         self._registry = registry
         self._kind = kind
+        self._step: Step = "admit" if kind is MutatingWebhookConfiguration else "validate"
         self._made_from: list[tuple[str, int]] = []
         self._hooks: tuple[Hook, ...] = ()
+        self._making = asyncio.Lock()
 
     async def hooks(self) -> tuple[Hook, ...]:
         """All of them, by the names of their configurations."""
@@ -63,12 +67,20 @@ class Configurations:
             await handler.ready()
         if not len(handler.cache):
             return ()
-        entries = handler.cache.list().entries
-        made_from = [(entry.key, entry.revision) for entry in entries]
-        if made_from != self._made_from:
-            self._hooks = tuple(hook for entry in entries for hook in self._of(entry.object))
-            self._made_from = made_from
-        return self._hooks
+        while True:
+            entries = handler.cache.list().entries
+            made_from = [(entry.key, entry.revision) for entry in entries]
+            if made_from == self._made_from:
+                return self._hooks
+            async with self._making:
+                if made_from != self._made_from:
+                    # To load CEL's checker and to compile takes longer than the loop may wait.
+                    conditional = any(hook.match_conditions for entry in entries for hook in entry.object.webhooks)
+                    self._hooks = await asyncio.to_thread(self._all, entries) if conditional else self._all(entries)
+                    self._made_from = made_from
+
+    def _all(self, entries: Sequence[Entry[Any]]) -> tuple[Hook, ...]:
+        return tuple(hook for entry in entries for hook in self._of(entry.object))
 
     def _of(self, configuration: Any) -> list[Hook]:
         found = []
@@ -82,9 +94,9 @@ class Configurations:
                     declared,
                     address_of(declared.client_config),
                     selectors(declared.namespace_selector, declared.object_selector),
-                    compile_conditions(declared.match_conditions),
+                    Conditions(declared.match_conditions, declared.name, "webhook", self._step),
                 )
-            except ValueError as error:
+            except ValueError as error:  # validation refuses such
                 log.error("the webhook %s of %s cannot be asked: %s", declared.name, name, error)
                 continue
             found.append(hook)

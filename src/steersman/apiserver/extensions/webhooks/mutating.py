@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import msgspec
@@ -9,56 +10,68 @@ import msgspec
 from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
 from steersman.api.errors import StatusError, go_value, internal_error
-from steersman.api.scheme import Resource
-from steersman.api.unstructured import Unstructured
 from steersman.apiserver.admission.plugin import Cluster, Request
+from steersman.apiserver.extensions.replacement import replace
+from steersman.apiserver.extensions.versions import Told
 from steersman.apiserver.extensions.webhook_client import CallFailed
 from steersman.apiserver.patch import json_patch
 
 from .configurations import Hook
-from .dispatch import Told, WebhookPlugin
-from .review import denied
+from .dispatch import Denied, WebhookPlugin
 
 
 class MutatingWebhooks(WebhookPlugin):
     """Those with ``reinvocationPolicy: IfNeeded`` are asked again where others changed the object since."""
 
     name = "MutatingAdmissionWebhook"
+    step = "admit"
+    audit = "mutation.webhook.admission.k8s.io"
 
     async def mutate(self, request: Request, cluster: Cluster) -> None:
         hooks = await self._configurations.hooks()
         if not hooks:
             return
-        seen: dict[str, bytes] = {}
-        changed = False
-        for hook in hooks:
-            changed = await self._invoke(hook, request, cluster, seen) or changed
-        if changed:
-            for hook in hooks:
-                before = seen.get(hook.uid)
-                if before is not None and _again(hook) and before != _text(request.obj):
-                    await self._invoke(hook, request, cluster, seen)
+        invocations = request.reinvocation.of(self.name)
+        if request.reinvocation.again:
+            invocations.begin(request.obj)
+        for number, hook in enumerate(hooks):
+            told = await self._told(hook, request, cluster)
+            if told is None or (request.reinvocation.again and not invocations.is_due(hook.uid)):
+                continue
+            if await self._invoke(hook, request, told, number):
+                invocations.changed()
+                request.reinvocation.wanted = True
+            if getattr(hook.declared, "reinvocation_policy", "") == "IfNeeded":
+                invocations.note(hook.uid)
+        invocations.end(request.obj)
 
-    async def _invoke(self, hook: Hook, request: Request, cluster: Cluster, seen: dict[str, bytes]) -> bool:
-        """Ask one; whether it changed the object.  ``seen`` is what each left behind."""
-        told = await self._told(hook, request, cluster)
-        if told is None:
-            return False
+    async def _invoke(self, hook: Hook, request: Request, told: Told, number: int) -> bool:
+        """Ask one; whether it changed the object.  ``number`` is its place among all."""
+        started, changed = time.perf_counter(), False
         try:
             answer = await self._ask(hook, request, told, mutating=True)
-        except CallFailed as error:
-            if (failure := self.failed(hook, error)) is not None:
-                raise failure from None
+            if answer.patch:
+                changed = self._patch(hook, request, told, answer.patch)
+                self._note(hook, request, number, "patch.webhook.admission.k8s.io", patch=answer.patch)
+        except (CallFailed, Denied, StatusError) as error:
+            self._note(hook, request, number, self.audit, mutated=False)
+            if (refusal := self._failed(hook, request, error, started)) is not None:
+                raise refusal from None
+            self._note_failed_open(hook, request, number)
             return False
-        for warning in answer.warnings:
-            if warning not in request.warnings:
-                request.warnings.append(warning)
-        if not answer.allowed:
-            raise denied(hook.name, answer.status)
-        changed = bool(answer.patch) and self._patch(hook, request, told, answer.patch)
-        if request.obj is not None:
-            seen[hook.uid] = _text(request.obj)
+        self._note(hook, request, number, self.audit, mutated=changed)
+        self._answered(hook, request, started)
         return changed
+
+    @staticmethod
+    def _note(hook: Hook, request: Request, number: int, domain: str, **said: Any) -> None:
+        value = {"configuration": hook.configuration, "webhook": hook.name, **said}
+        patched = "patch" in said
+        if patched:
+            value["patchType"] = "JSONPatch"
+        key = f"{domain}/round_{request.reinvocation.round}_index_{number}"
+        # What the object holds may not be seen in a log that keeps no bodies.
+        request.annotations.add(key, msgspec.json.encode(value).decode(), "Request" if patched else "Metadata")
 
     def _patch(self, hook: Hook, request: Request, told: Told, operations: list[Any]) -> bool:
         """Change the object as a webhook wants; whether that changed anything."""
@@ -67,44 +80,19 @@ class MutatingWebhooks(WebhookPlugin):
                 f"admission webhook {go_value(hook.name)} attempted to modify the object, "
                 "which is not supported for this operation"
             )
-        before = _text(request.obj)
+        before = codecs.encode(request.obj)
+        present = told.there(request.obj)
         try:
-            present = told.convert(request.obj)
             tree = json_patch.apply(codecs.to_builtins(present), operations)
-            # Below a resource may be objects of other kinds: bindings, evictions, options.
-            kind: Any = told.resource if isinstance(present, told.resource.type) else type(present)
+        except StatusError as error:
+            raise internal_error(json_patch.cause(error)) from None
+        # Below a resource may be objects of other kinds: bindings, evictions, options.
+        kind: Any = told.resource.type if isinstance(present, told.resource.type) else type(present)
+        try:
             obj: Any
             obj, _ = codecs.decode_body(kind, msgspec.json.encode(tree), "application/json", "Ignore")
         except StatusError as error:
             raise internal_error(str(error)) from None
         apply_defaults(obj)
-        replace(request.obj, self._back(told.resource, request.resource, obj))
-        return _text(request.obj) != before
-
-    def _back(self, spoken: Resource[Any], own: Resource[Any], obj: Any) -> Any:
-        if spoken is own:
-            return obj
-        convert = self._registry.converter(spoken, own)
-        assert convert is not None
-        return convert(obj)
-
-
-def replace(obj: Any, new: Any) -> None:
-    """Give an object the content of another one of its type: who holds it, or its metadata, sees the change."""
-    if (metadata := getattr(obj, "metadata", None)) is not None:
-        for name in metadata.__struct_fields__:
-            setattr(metadata, name, getattr(new.metadata, name))
-    if isinstance(obj, Unstructured):
-        obj.content = new.content
-        return
-    for name in obj.__struct_fields__:
-        if name != "metadata":
-            setattr(obj, name, getattr(new, name))
-
-
-def _again(hook: Hook) -> bool:
-    return getattr(hook.declared, "reinvocation_policy", "") == "IfNeeded"
-
-
-def _text(obj: Any) -> bytes:
-    return codecs.encode(obj) if obj is not None else b""
+        replace(request.obj, told.back(obj))
+        return codecs.encode(request.obj) != before

@@ -30,12 +30,13 @@ class Review(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """An answer.  ``patch`` are the operations of a JSON patch."""
+    """An answer.  ``patch`` are the operations of a JSON patch, ``annotations`` is for the audit log."""
 
     allowed: bool
     status: Status | None
     patch: list[Any]
     warnings: list[str]
+    annotations: dict[str, str]
 
 
 class _Result(msgspec.Struct):
@@ -52,8 +53,8 @@ class _Response(msgspec.Struct, rename="camel"):
     status: _Result | None = None
     patch: str | None = None
     patch_type: str | None = None
-    audit_annotations: dict[str, str] | None = None
-    warnings: list[str] | None = None
+    audit_annotations: dict[str, str | None] | None = None
+    warnings: list[str | None] | None = None
 
 
 class _Answer(msgspec.Struct, rename="camel"):
@@ -149,14 +150,21 @@ def verdict(asked: Review, body: bytes, *, mutating: bool) -> Verdict:
         status = Status(
             status=given.status, message=given.message, reason=given.reason, code=given.code, details=given.details
         )
-    return Verdict(response.allowed, status, patch, response.warnings or [])
+    annotations = {key: value or "" for key, value in (response.audit_annotations or {}).items()}
+    return Verdict(response.allowed, status, patch, [each or "" for each in response.warnings or []], annotations)
 
 
 def _stated(tree: Any) -> Any:
-    """JSON data without the members that are null, which say nothing."""
+    """JSON data without the members that are null, which say nothing; an element that is null is an empty one."""
     if isinstance(tree, dict):
-        return {name: _stated(value) for name, value in tree.items() if value is not None}
-    return [_stated(each) for each in tree] if isinstance(tree, list) else tree
+        return {
+            name: value if name in _NULLABLE else _stated(value) for name, value in tree.items() if value is not None
+        }
+    return [_stated(each if each is not None else {}) for each in tree] if isinstance(tree, list) else tree
+
+
+_NULLABLE = ("auditAnnotations", "warnings")
+"""Members whose own members are text, which null leaves empty."""
 
 
 def _patch(response: _Response, version: str) -> list[Any]:

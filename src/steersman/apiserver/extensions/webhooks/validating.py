@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from steersman.api.errors import StatusError
 from steersman.apiserver.admission.plugin import Cluster, Request
+from steersman.apiserver.extensions.versions import Told
 from steersman.apiserver.extensions.webhook_client import CallFailed
 
 from .configurations import Hook
-from .dispatch import Told, WebhookPlugin
-from .review import denied
+from .dispatch import Denied, WebhookPlugin
 
 
 class ValidatingWebhooks(WebhookPlugin):
     """The first in their order that refuses is heard."""
 
     name = "ValidatingAdmissionWebhook"
+    step = "validating"
+    audit = "validating.webhook.admission.k8s.io"
 
     async def validate(self, request: Request, cluster: Cluster) -> None:
         hooks = await self._configurations.hooks()
@@ -25,7 +28,10 @@ class ValidatingWebhooks(WebhookPlugin):
         concerned = [(hook, told) for hook in hooks if (told := await self._told(hook, request, cluster)) is not None]
         if not concerned:
             return
-        asked = [asyncio.ensure_future(self._verdict(hook, request, told)) for hook, told in concerned]
+        asked = [
+            asyncio.ensure_future(self._verdict(hook, request, told, number))
+            for number, (hook, told) in enumerate(concerned)
+        ]
         try:
             for refusal in await asyncio.gather(*asked):
                 if refusal is not None:
@@ -34,12 +40,13 @@ class ValidatingWebhooks(WebhookPlugin):
             for task in asked:
                 task.cancel()
 
-    async def _verdict(self, hook: Hook, request: Request, told: Told) -> StatusError | None:
+    async def _verdict(self, hook: Hook, request: Request, told: Told, number: int) -> StatusError | None:
+        started = time.perf_counter()
         try:
-            answer = await self._ask(hook, request, told, mutating=False)
-        except CallFailed as error:
-            return self.failed(hook, error)
-        except StatusError as error:
-            return error
-        request.warnings.extend(each for each in answer.warnings if each not in request.warnings)
-        return None if answer.allowed else denied(hook.name, answer.status)
+            await self._ask(hook, request, told, mutating=False)
+        except (CallFailed, Denied, StatusError) as error:
+            if (refusal := self._failed(hook, request, error, started)) is None:
+                self._note_failed_open(hook, request, number)
+            return refusal
+        self._answered(hook, request, started)
+        return None

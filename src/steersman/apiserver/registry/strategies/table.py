@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from steersman.apiserver.registry.strategy import Strategy
 
-from .admission import ValidatingAdmissionPolicyStrategy, WebhookConfigurationStrategy
+from .admission import BindingStrategy, PolicyStrategy, WebhookConfigurationStrategy
 from .apps import (
     DaemonSetStrategy,
     DeploymentStrategy,
@@ -68,10 +68,10 @@ TABLE: dict[str, type[Strategy]] = {
     "serviceaccounts": ServiceAccountStrategy,
     "services": ServiceStrategy,
     "mutatingwebhookconfigurations.admissionregistration.k8s.io": WebhookConfigurationStrategy,
-    "mutatingadmissionpolicies.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
-    "validatingadmissionpolicies.admissionregistration.k8s.io": ValidatingAdmissionPolicyStrategy,
-    "validatingadmissionpolicybindings.admissionregistration.k8s.io": ConditionalCountingStrategy,
+    "mutatingadmissionpolicies.admissionregistration.k8s.io": PolicyStrategy,
+    "mutatingadmissionpolicybindings.admissionregistration.k8s.io": BindingStrategy,
+    "validatingadmissionpolicies.admissionregistration.k8s.io": PolicyStrategy,
+    "validatingadmissionpolicybindings.admissionregistration.k8s.io": BindingStrategy,
     "validatingwebhookconfigurations.admissionregistration.k8s.io": WebhookConfigurationStrategy,
     "customresourcedefinitions.apiextensions.k8s.io": CustomResourceDefinitionStrategy,
     "apiservices.apiregistration.k8s.io": APIServiceStrategy,

@@ -7,10 +7,12 @@ from typing import Any, NamedTuple, Protocol
 
 from steersman.api.scheme import Resource
 from steersman.api.selectors import LabelSelector, from_label_selector
+from steersman.api.types.core_v1 import Namespace
 from steersman.api.types.meta_v1 import LabelSelector as Declared
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.apiserver.admission.plugin import Request
 
-_EXEMPT = frozenset(
+_CONFIGURATIONS = frozenset(
     {
         "validatingwebhookconfigurations",
         "mutatingwebhookconfigurations",
@@ -42,9 +44,9 @@ class Place(NamedTuple):
     namespace: str
 
 
-def is_exempt(resource: Resource[Any]) -> bool:
-    """Whether nobody may be asked about a resource, because it is what says who is asked."""
-    return resource.group == "admissionregistration.k8s.io" and resource.name in _EXEMPT
+def is_configuration(resource: Resource[Any]) -> bool:
+    """Whether a resource says who is asked: then nobody may be asked about it, lest what is broken stay so."""
+    return resource.group == "admissionregistration.k8s.io" and resource.name in _CONFIGURATIONS
 
 
 def place_of(resource: Resource[Any], subresource: str, namespace: str, name: str) -> Place:
@@ -112,6 +114,16 @@ def selectors(namespaces: Declared | None, objects: Declared | None) -> Selector
         return from_label_selector(declared)
 
     return Selectors(compiled(namespaces), compiled(objects))
+
+
+def selects_namespace(selector: LabelSelector, request: Request, namespace: Namespace | None) -> bool:
+    """Whether the namespace of a request is selected, which of a namespace is itself; what lies in none always is."""
+    if request.resource.name == "namespaces" and not request.resource.group:
+        obj = request.obj if request.obj is not None else request.old
+        return obj is None or bool(selector.matches(obj.metadata.labels))
+    if not request.resource.namespaced:
+        return True
+    return namespace is not None and bool(selector.matches(namespace.metadata.labels))
 
 
 def selects_object(selector: LabelSelector | None, objects: Iterable[Any]) -> bool:
