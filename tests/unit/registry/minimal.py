@@ -108,16 +108,12 @@ TABLE: dict[str, Row] = {
     "admissionregistration.k8s.io/v1/validatingwebhookconfigurations": Row(
         f"webhooks: [{HOOK}]", f"webhooks: [{HOOK.replace('[v1]', '[]')}]", "webhooks[0].admissionReviewVersions"
     ),
-    **{
-        f"admissionregistration.k8s.io/{version}/{name}": row
-        for version in ("v1alpha1", "v1beta1")
-        for name, row in {
-            "mutatingadmissionpolicies": Row(
-                f"spec: {{{MATCH}, mutations: [{MUTATION}]}}", f"spec: {{{MATCH}}}", "spec.mutations"
-            ),
-            "mutatingadmissionpolicybindings": Row("spec: {policyName: p}", "spec: {}", "spec.policyName"),
-        }.items()
-    },
+    "admissionregistration.k8s.io/v1beta1/mutatingadmissionpolicies": Row(
+        f"spec: {{{MATCH}, mutations: [{MUTATION}]}}", f"spec: {{{MATCH}}}", "spec.mutations"
+    ),
+    "admissionregistration.k8s.io/v1beta1/mutatingadmissionpolicybindings": Row(
+        "spec: {policyName: p}", "spec: {}", "spec.policyName"
+    ),
     "apiextensions.k8s.io/v1/customresourcedefinitions": Row(
         "spec: {group: g.example.com, scope: Namespaced, names: {plural: xs, kind: X}, versions: "
         "[{name: v1, served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}",
