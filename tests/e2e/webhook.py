@@ -26,7 +26,7 @@ class Webhook:
     def __init__(self, directory: Path, answer: Answer) -> None:
         self.answer = answer
         self.asked: list[dict[str, Any]] = []
-        self.authority = self._certificate(directory / "webhook.pem")
+        self.authority = self.certificate(directory / "webhook.pem")
         webhook = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -71,7 +71,7 @@ class Webhook:
         self._server.server_close()
 
     @staticmethod
-    def _certificate(path: Path) -> bytes:
+    def certificate(path: Path) -> bytes:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "webhook")])
         now = datetime.datetime.now(datetime.UTC)
