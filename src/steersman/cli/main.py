@@ -77,6 +77,11 @@ def cluster_options(function: F) -> F:
             click.option("--cluster-domain", metavar="DOMAIN", help="[default: cluster.local]"),
             click.option("--kubelet-port", type=click.IntRange(1, 65535), help="[default: 10250]"),
             click.option("--dns-port", type=click.IntRange(1, 65535), help="[default: 10053]"),
+            click.option(
+                "--runtime-config",
+                metavar="GROUP/VERSION=true[,…]",
+                help="Serve these API versions too.  [default: what upstream serves]",
+            ),
             click.option("--profiling/--no-profiling", default=None, help="Serve /debug/pprof.  [default: no]"),
             click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),
         )

@@ -68,6 +68,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     dns_port: int = 10053
     airgap_images: str = ""
     profiling: bool = False
+    runtime_config: str = ""
 
     @property
     def root(self) -> Path:
@@ -128,6 +129,12 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
         """The lowest and the highest node port."""
         low, _, high = self.service_node_port_range.partition("-")
         return int(low), int(high)
+
+    @property
+    def runtime_versions(self) -> tuple[str, ...]:
+        """The group-versions to serve beside those that always are."""
+        pairs = (each.strip().partition("=") for each in self.runtime_config.split(",") if each.strip())
+        return tuple(name for name, _, value in pairs if value in ("", "true"))
 
     @property
     def pki(self) -> PKIConfig:
@@ -242,6 +249,8 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         )
     if given.get("airgap_images") and not Path(config.airgap_images).is_dir():
         raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
+    if given.get("runtime_config"):
+        _can_be_served(config)
     if present is not None:
         _keeps_its_ranges(present, config)
     _check_services(services, pods)
@@ -267,6 +276,20 @@ def _check_services(services: Sequence[Network], pods: Network) -> None:
             )
         if network.version == 6 and network.prefixlen < WIDEST_IPV6:
             raise ConfigError(f"the service range {network} is too large; of IPv6, the mask must be >= {WIDEST_IPV6}")
+
+
+def _can_be_served(config: ClusterConfig) -> None:
+    """Raises ConfigError for group-versions that nobody knows."""
+    from steersman.api.resources import builtin_scheme
+
+    known = {resource.group_version for resource in builtin_scheme()}
+    for each in config.runtime_config.split(","):
+        name, _, value = each.strip().partition("=")
+        if name not in known or value not in ("", "true", "false"):
+            raise ConfigError(
+                f"{each!r} is no group-version that can be served; choose such as "
+                "--runtime-config admissionregistration.k8s.io/v1beta1=true"
+            )
 
 
 def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:

@@ -161,6 +161,7 @@ def _server_config(config: ClusterConfig) -> ApiServerConfig:
         service_cidr=config.service_cidr,
         node_ports=config.node_ports,
         shared_store=config.shares_store,
+        runtime_config=config.runtime_versions,
         profiling=config.profiling,
         issuer=f"https://kubernetes.default.svc.{config.cluster_domain}",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -9,6 +10,9 @@ from steersman.apiserver.extensions.expressions import Asked, Evaluation, Expres
 
 if TYPE_CHECKING:
     from steersman.apiserver.extensions.cel import Decl, Environment
+
+
+_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
 
 
 class Declared(Protocol):
@@ -30,8 +34,9 @@ class Composition:
         for variable in variables:
             expression = self.variables[variable.name] = Expression(variable.expression, made)
             self._expressions.append(expression)
-            self._types[variable.name] = _type_of(expression)
-            made = self.environment()
+            if _NAME.fullmatch(variable.name):  # nobody can ask for another
+                self._types[variable.name] = _type_of(expression)
+                made = self.environment()
 
     def faults(self) -> Iterator[Fault]:
         """The variables that do not compile."""
