@@ -143,9 +143,9 @@ _MOST_FAULTS = 500
 
 
 def invalid(kind: str, name: str, errors: Sequence[FieldError], group: str = "") -> StatusError:
-    """422: validation failed; all faults at once, or the first few hundred."""
+    """422: validation failed; all faults at once, or the first few hundred; the text has each once."""
     errors = errors[:_MOST_FAULTS]
-    texts = [str(error) for error in errors]
+    texts = list(dict.fromkeys(str(error) for error in errors))
     summary = texts[0] if len(texts) == 1 else f"[{', '.join(texts)}]"
     causes = [StatusCause(reason=error.type, message=error.message, field=error.field) for error in errors]
     details = StatusDetails(group=group, kind=kind, name=name, causes=causes)

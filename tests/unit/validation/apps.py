@@ -101,6 +101,10 @@ ROWS: list[Row] = [
     ("Deployment", _rolling("maxSurge: few, maxUnavailable: 1"), [
         f'{ROLLING}.maxSurge: Invalid value: "few": {PERCENT}'
     ]),
+    ("Deployment", _rolling("maxSurge: few, maxUnavailable: 00%"), [
+        f'{ROLLING}.maxSurge: Invalid value: "few": {PERCENT}',
+        f'{ROLLING}.maxUnavailable: Invalid value: "00%": may not be 0 when `maxSurge` is 0',
+    ]),
     ("Deployment", _rolling("maxSurge: 200%, maxUnavailable: 0"), []),
     ("Deployment", "spec: {revisionHistoryLimit: -1}", [f"spec.revisionHistoryLimit: Invalid value: -1: {NATURAL}"]),
     ("Deployment", "spec: {minReadySeconds: 5, progressDeadlineSeconds: 5}", [

@@ -47,20 +47,20 @@ AUTOSCALERS: list[tuple[str, Faults]] = [
         "spec: {metrics: [{type: ''}]}",
         [
             "spec.metrics[0].type: Required value: must specify a metric source type",
-            (
+            *[
                 'spec.metrics[0].type: Unsupported value: "": supported values: "ContainerResource", '
                 '"External", "Object", "Pods", "Resource"'
-            ),
+            ]
+            * 2,
         ],
     ),
     (
         "spec: {metrics: [{type: Sideways}]}",
         [
-            (
-                'spec.metrics[0].type: Unsupported value: "Sideways": supported values: "ContainerResource", '
-                '"External", "Object", "Pods", "Resource"'
-            )
-        ],
+            'spec.metrics[0].type: Unsupported value: "Sideways": supported values: "ContainerResource", '
+            '"External", "Object", "Pods", "Resource"'
+        ]
+        * 2,
     ),
     (
         "spec: {metrics: [{type: Resource}]}",
@@ -140,6 +140,62 @@ AUTOSCALERS: list[tuple[str, Faults]] = [
     ),
     (
         (
+            "spec: {metrics: [{type: ContainerResource, containerResource: {name: pods, container: c, "
+            "target: {type: Utilization, averageUtilization: 5, averageValue: 1}}}]}"
+        ),
+        [
+            'spec.metrics[0].containerResource.name: Invalid value: "pods": must be a standard resource for containers',
+            (
+                "spec.metrics[0].containerResource.target.averageValue: Forbidden: may not set both a target "
+                "raw value and a target utilization"
+            ),
+        ],
+    ),
+    (
+        "spec: {metrics: [{type: ContainerResource}, {type: Pods}, {type: Object}, {type: External}]}",
+        [
+            f"spec.metrics[{index}].{member}: Required value: must populate information for the given metric source"
+            for index, member in enumerate(("containerResource", "pods", "object", "external"))
+        ],
+    ),
+    (
+        (
+            "spec: {metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, "
+            "averageUtilization: 0}}, pods: {metric: {name: ''}, target: {type: AverageValue, averageValue: 1}}}]}"
+        ),
+        [
+            "spec.metrics[0].pods.metric.name: Required value: must specify a metric name",
+            "spec.metrics[0].pods: Forbidden: must populate the given metric source only",
+        ],
+    ),
+    (
+        (
+            "spec: {metrics: [{type: External, external: {metric: {name: m}, target: {type: '', "
+            "value: '0', averageValue: '-1'}}}]}"
+        ),
+        [
+            "spec.metrics[0].external.target.type: Required value: must specify a metric target type",
+            (
+                'spec.metrics[0].external.target.type: Invalid value: "": must be either Utilization, '
+                "Value, or AverageValue"
+            ),
+            'spec.metrics[0].external.target.value: Invalid value: "0": must be positive',
+            'spec.metrics[0].external.target.averageValue: Invalid value: "-1": must be positive',
+            (
+                "spec.metrics[0].external.target.value: Forbidden: may not set both a target value for "
+                "metric and a per-pod target"
+            ),
+        ],
+    ),
+    (
+        (
+            "spec: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: m}, target: {type: Value, "
+            "value: 1}}}]}"
+        ),
+        ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"],
+    ),
+    (
+        (
             "spec: {behavior: {scaleUp: {stabilizationWindowSeconds: 3601, selectPolicy: Most, policies: "
             "[{type: Pods, value: 0, periodSeconds: 1801}, {type: Some, value: 1, periodSeconds: 0}]}}}"
         ),
@@ -184,3 +240,19 @@ def test_a_valid_one_passes() -> None:
 @pytest.mark.parametrize(("patch", "faults"), AUTOSCALERS)
 def test_autoscalers(patch: str, faults: Faults) -> None:
     assert AUTOSCALER.faults(patch) == faults
+
+
+def test_who_scales_to_zero_may_go_on() -> None:
+    zero = (
+        "spec: {minReplicas: 0, metrics: [{type: External, external: {metric: {name: m}, "
+        "target: {type: Value, value: 1}}}]}"
+    )
+    assert AUTOSCALER.change(zero, "spec: {maxReplicas: 9}") == []
+    assert AUTOSCALER.change("{}", zero) == ["spec.minReplicas: Invalid value: 0: must be greater than or equal to 1"]
+
+
+def test_a_status() -> None:
+    assert AUTOSCALER.change("{}", "status: {currentReplicas: -1, desiredReplicas: -2}", "status") == [
+        "status.currentReplicas: Invalid value: -1: must be greater than or equal to 0",
+        "status.desiredReplicas: Invalid value: -2: must be greater than or equal to 0",
+    ]

@@ -7,6 +7,7 @@ import re
 import pytest
 
 from steersman.api.types import batch_v1
+from steersman.api.validation import cron
 
 from .objects import Faults, Valid
 
@@ -319,8 +320,8 @@ CHANGES: list[tuple[str, str, Faults]] = [
         "",
         "spec: {backoffLimitPerIndex: 1}",
         [
-            "spec.backoffLimitPerIndex: Invalid value: 1: field is immutable",
             "spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode",
+            "spec.backoffLimitPerIndex: Invalid value: 1: field is immutable",
         ],
     ),
     (
@@ -418,6 +419,44 @@ CRON_JOBS: list[tuple[str, Faults]] = [
         ],
     ),
 ]
+
+
+SCHEDULES = {
+    "*/5 0-23/2,5 1 jan-MAR mon": "",
+    "5/2,,7 * ? * *": "",
+    "@every 1h30m": "",
+    "@daily": "",
+    "@often": "unrecognized descriptor: @often",
+    "@every 5": 'failed to parse duration @every 5: time: invalid duration "5"',
+    " @daily": "expected exactly 5 fields, found 1: [@daily]",
+    "60/2 * * * *": "beginning of range (60) beyond end of range (59): 60/2",
+    "60 * * * *": "end of range (60) above maximum (59): 60",
+    "* * 0 * *": "beginning of range (0) below minimum (1): 0",
+    "9-5 * * * *": "beginning of range (9) beyond end of range (5): 9-5",
+    "*/0 * * * *": "step of range should be a positive number: */0",
+    "1-2-3 * * * *": "too many hyphens: 1-2-3",
+    "1/2/3 * * * *": "too many slashes: 1/2/3",
+    "x * * * *": 'failed to parse int from x: strconv.Atoi: parsing "x": invalid syntax',
+    "-1 * * * *": 'failed to parse int from : strconv.Atoi: parsing "": invalid syntax',
+    "*/-1 * * * *": "negative number (-1) not allowed: -1",
+    "99999999999999999999 * * * *": (
+        'failed to parse int from 99999999999999999999: strconv.Atoi: parsing "99999999999999999999": '
+        "value out of range"
+    ),
+    "TZ=Mars/Olympus * * * * *": "provided bad location Mars/Olympus: unknown time zone Mars/Olympus",
+    "CRON_TZ=UTC * * * * *": "",
+}
+
+
+@pytest.mark.parametrize(("schedule", "fault"), SCHEDULES.items())
+def test_schedules(schedule: str, fault: str) -> None:
+    assert cron.fault(schedule) == fault
+
+
+def test_a_change_is_not_held_to_what_only_new_jobs_must_be() -> None:
+    """Labels of a suspended Job's pods may go; its name may be too long for more indexes."""
+    suspended = "spec: {suspend: true, manualSelector: false}"
+    assert JOB.change(suspended, "spec: {template: {metadata: {labels: {c: d}}}}") == []
 
 
 def test_valid_jobs_pass() -> None:

@@ -9,6 +9,7 @@ from steersman.api.types import autoscaling_v2 as v2
 
 from . import names
 from .faults import Faults
+from .resources import container_resource_name
 from .rules import Rules
 
 MAX_PERIOD_SECONDS = 1800
@@ -97,8 +98,9 @@ def _metric(faults: Faults, metric: v2.MetricSpec, path: str) -> None:
     if metric.type not in _SOURCES:
         faults.unsupported(f"{path}.type", metric.type, _SOURCES)
     present = [name for attribute, name in _SOURCES.values() if getattr(metric, attribute) is not None]
-    if len(present) == 1:
-        _source(faults, metric, path)
+    _source(faults, metric, path)
+    if metric.type not in _SOURCES:
+        faults.unsupported(f"{path}.type", metric.type, _SOURCES)
     _, expected = _SOURCES.get(metric.type, ("", ""))
     if expected and expected not in present:
         faults.append(errors.required(f"{path}.{expected}", "must populate information for the given metric source"))
@@ -109,6 +111,7 @@ def _metric(faults: Faults, metric: v2.MetricSpec, path: str) -> None:
 
 
 def _source(faults: Faults, metric: v2.MetricSpec, path: str) -> None:
+    """The first of the members that are there; others are refused anyway."""
     if (described := metric.object) is not None:
         place = f"{path}.object"
         _reference(faults, described.described_object, f"{place}.describedObject")
@@ -143,7 +146,8 @@ def _source(faults: Faults, metric: v2.MetricSpec, path: str) -> None:
         _usage(faults, resource.target, f"{path}.resource.target")
     elif (contained := metric.container_resource) is not None:
         place = f"{path}.containerResource"
-        faults.name(f"{place}.name", contained.name, names.qualified_name, "must specify a resource name")
+        if faults.required(f"{place}.name", contained.name, "must specify a resource name"):
+            container_resource_name(faults, contained.name, f"{place}.name")
         faults.name(f"{place}.container", contained.container, names.dns1123_label, "must specify a container")
         _usage(faults, contained.target, f"{place}.target")
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from steersman.api import codecs, errors, selectors
 from steersman.api.types import batch_v1, core_v1
 
-from . import cron, indexes, meta, names
+from . import cron, indexes, meta, names, zones
 from .faults import Faults
 from .forms import domain_prefixed_path
 from .job_status import job_status_update
@@ -40,8 +39,22 @@ def _choices(values: tuple[str, ...]) -> str:
 
 
 def job(faults: Faults, obj: batch_v1.Job) -> None:
+    """A new Job."""
     spec = obj.spec
     _generated_selector(faults, obj)
+    _selecting_spec(faults, spec)
+    if spec.completion_mode == "Indexed" and (spec.completions or 0) > 0:
+        hostname = f"{obj.metadata.name}-{(spec.completions or 0) - 1}"
+        if tuple(names.dns1123_label(hostname)):
+            faults.invalid(
+                "metadata.name",
+                obj.metadata.name,
+                f"will not able to create pod with invalid DNS label: {hostname}",
+            )
+
+
+def _selecting_spec(faults: Faults, spec: batch_v1.JobSpec) -> None:
+    """The spec, whose selector chooses the pods of its template."""
     job_spec(faults, spec, "spec")
     if spec.selector is None:
         faults.append(errors.required("spec.selector"))
@@ -51,14 +64,6 @@ def job(faults: Faults, obj: batch_v1.Job) -> None:
         labels = spec.template.metadata.labels
         if len(faults) == before and not selectors.from_label_selector(spec.selector).matches(labels):
             faults.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`")
-    if spec.completion_mode == "Indexed" and (spec.completions or 0) > 0:
-        hostname = f"{obj.metadata.name}-{(spec.completions or 0) - 1}"
-        if tuple(names.dns1123_label(hostname)):
-            faults.invalid(
-                "metadata.name",
-                obj.metadata.name,
-                f"will not able to create pod with invalid DNS label: {hostname}",
-            )
 
 
 def _generated_selector(faults: Faults, obj: batch_v1.Job) -> None:
@@ -255,6 +260,7 @@ def _success_policy(faults: Faults, spec: batch_v1.JobSpec, policy: batch_v1.Suc
 
 def job_update(faults: Faults, new: batch_v1.Job, old: batch_v1.Job) -> None:
     mine, theirs = new.spec, old.spec
+    _selecting_spec(faults, mine)
     if mine.completion_mode != "Indexed":
         faults.immutable("spec.completions", mine.completions, theirs.completions)
     elif mine.completions not in (None, theirs.completions, mine.parallelism):
@@ -353,19 +359,11 @@ def _time_zone(faults: Faults, zone: str) -> None:
         )
         if zone == "Local":
             return
-    if not known or not _exists(zone):
+    if not known or not zones.exists(zone):
         faults.invalid("spec.timeZone", zone, f"unknown time zone {zone}")
-
-
-def _exists(zone: str) -> bool:
-    try:
-        ZoneInfo(zone)
-    except (KeyError, OSError, ValueError):  # ZoneInfoNotFoundError is a KeyError
-        return False
-    return True
 
 
 TABLE: dict[type[Any], Rules] = {
     batch_v1.CronJob: Rules(cron_job, cron_job_update, recheck=False),
-    batch_v1.Job: Rules(job, job_update, subresources={"status": job_status_update}),
+    batch_v1.Job: Rules(job, job_update, subresources={"status": job_status_update}, recheck=False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ Grammar = Callable[[str], Iterable[str]]
 
 IMMUTABLE = "field is immutable"
 _SHORT = 128
+_NUMBER = re.compile(r"[-+]?[0-9]+", re.ASCII)
 NEGATIVE = "must be greater than or equal to 0"
 
 
@@ -184,5 +186,8 @@ class Faults(list[FieldError]):
 
 
 def zero(value: int | str | None) -> bool:
-    """Whether a count or percentage means none."""
-    return value in (0, "0%") or value is None
+    """Whether a count or percentage means none; a text that is neither does."""
+    if isinstance(value, str):
+        percentage = intstr.percentage(value)
+        return percentage == 0 if percentage is not None else not _NUMBER.fullmatch(value) or int(value) == 0
+    return not value

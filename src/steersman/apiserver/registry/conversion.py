@@ -15,13 +15,14 @@ from steersman.api import codecs
 from steersman.api.defaults import apply_defaults
 from steersman.api.fields import stored_selector
 from steersman.api.scheme import Resource
-from steersman.api.types import autoscaling_v1, autoscaling_v2, core_v1, events_v1
+from steersman.api.types import core_v1, events_v1
 from steersman.api.types.meta_v1 import DeleteOptions, Status
 from steersman.apiserver.patch import APPLY_PATCH
 from steersman.apiserver.patch.apply import View
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import CacheEvent, Entry
 
+from . import autoscalers
 from .contract import Context, ListOptions, Page, Subscription, WatchSink
 from .patching import patched
 from .store import Handler
@@ -80,108 +81,9 @@ def _event_from_core(event: core_v1.Event) -> events_v1.Event:
     )
 
 
-_METRICS = "autoscaling.alpha.kubernetes.io/metrics"
-_CURRENT_METRICS = "autoscaling.alpha.kubernetes.io/current-metrics"
-_CONDITIONS = "autoscaling.alpha.kubernetes.io/conditions"
-_BEHAVIOR = "autoscaling.alpha.kubernetes.io/behavior"
-_CARRIED = (_METRICS, _CURRENT_METRICS, _CONDITIONS, _BEHAVIOR)
-
-
-def _utilization(metric: Any, attribute: str) -> int | None:
-    """The CPU utilization that a metric wants or has, where it is of that sort."""
-    resource = metric.resource
-    if metric.type != "Resource" or resource is None or resource.name != "cpu":
-        return None
-    value: int | None = getattr(resource, attribute).average_utilization
-    return value
-
-
-def _hpa_from_v2(hpa: autoscaling_v2.HorizontalPodAutoscaler) -> autoscaling_v1.HorizontalPodAutoscaler:
-    """v1 knows one CPU target; everything else travels in annotations, as upstream has it (in v2's own form)."""
-    spec, status = hpa.spec, hpa.status
-    annotations = dict(hpa.metadata.annotations)
-    target: int | None = None
-    others = []
-    for metric in spec.metrics:
-        utilization = _utilization(metric, "target")
-        if target is None and utilization is not None:
-            target = utilization
-        else:
-            others.append(metric)
-    utilizations = (_utilization(metric, "current") for metric in status.current_metrics)
-    current = next((each for each in utilizations if each is not None), None)
-    for name, value in (
-        (_METRICS, others),
-        (_CURRENT_METRICS, status.current_metrics),
-        (_CONDITIONS, status.conditions),
-        (_BEHAVIOR, spec.behavior),
-    ):
-        if value:
-            annotations[name] = codecs.encode(value).decode()
-    metadata = msgspec.structs.replace(hpa.metadata, annotations=annotations)
-    reference = spec.scale_target_ref
-    return autoscaling_v1.HorizontalPodAutoscaler(
-        metadata=metadata,
-        spec=autoscaling_v1.HorizontalPodAutoscalerSpec(
-            max_replicas=spec.max_replicas,
-            min_replicas=spec.min_replicas,
-            scale_target_ref=autoscaling_v1.CrossVersionObjectReference(
-                kind=reference.kind, api_version=reference.api_version, name=reference.name
-            ),
-            target_cpu_utilization_percentage=target,
-        ),
-        status=autoscaling_v1.HorizontalPodAutoscalerStatus(
-            current_cpu_utilization_percentage=current,
-            current_replicas=status.current_replicas or 0,
-            desired_replicas=status.desired_replicas,
-            last_scale_time=status.last_scale_time,
-            observed_generation=status.observed_generation,
-        ),
-    )
-
-
-def _carried(annotations: dict[str, str], name: str, type_: Any, default: Any) -> Any:
-    try:
-        return msgspec.json.decode(annotations[name].encode(), type=type_)
-    except (KeyError, msgspec.MsgspecError):
-        return default
-
-
-def _hpa_to_v2(hpa: autoscaling_v1.HorizontalPodAutoscaler) -> autoscaling_v2.HorizontalPodAutoscaler:
-    v2 = autoscaling_v2
-    spec, status, annotations = hpa.spec, hpa.status, hpa.metadata.annotations
-    metrics: list[Any] = []
-    if spec.target_cpu_utilization_percentage is not None:
-        target = v2.MetricTarget(type="Utilization", average_utilization=spec.target_cpu_utilization_percentage)
-        metrics.append(v2.MetricSpec(type="Resource", resource=v2.ResourceMetricSource(name="cpu", target=target)))
-    metrics += _carried(annotations, _METRICS, list[v2.MetricSpec], [])
-    reference = spec.scale_target_ref
-    kept = {name: value for name, value in annotations.items() if name not in _CARRIED}
-    return v2.HorizontalPodAutoscaler(
-        metadata=msgspec.structs.replace(hpa.metadata, annotations=kept),
-        spec=v2.HorizontalPodAutoscalerSpec(
-            max_replicas=spec.max_replicas,
-            min_replicas=spec.min_replicas,
-            scale_target_ref=v2.CrossVersionObjectReference(
-                kind=reference.kind, api_version=reference.api_version, name=reference.name
-            ),
-            metrics=metrics,
-            behavior=_carried(annotations, _BEHAVIOR, v2.HorizontalPodAutoscalerBehavior, None),
-        ),
-        status=v2.HorizontalPodAutoscalerStatus(
-            current_replicas=status.current_replicas,
-            desired_replicas=status.desired_replicas,
-            last_scale_time=status.last_scale_time,
-            observed_generation=status.observed_generation,
-            current_metrics=_carried(annotations, _CURRENT_METRICS, list[v2.MetricStatus], []),
-            conditions=_carried(annotations, _CONDITIONS, list[v2.HorizontalPodAutoscalerCondition], []),
-        ),
-    )
-
-
 CONVERSIONS: dict[tuple[str, str], Conversion] = {
     ("events.k8s.io/v1", "Event"): Conversion(_event_to_core, _event_from_core),
-    ("autoscaling/v1", "HorizontalPodAutoscaler"): Conversion(_hpa_to_v2, _hpa_from_v2),
+    ("autoscaling/v1", "HorizontalPodAutoscaler"): Conversion(autoscalers.to_v2, autoscalers.to_v1),
 }
 """By the served version and the kind."""
 
