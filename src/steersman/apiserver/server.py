@@ -37,6 +37,7 @@ from .config import ApiServerConfig
 from .endpoints.allocation_metrics import Allocated
 from .endpoints.answers import raw_response
 from .endpoints.connecting import Connector, NodeClient, NodeClientConfig, is_proxied
+from .endpoints.conversion_metrics import ConversionMetrics
 from .endpoints.discovery import Discovery
 from .endpoints.health import Check, Health, ping
 from .endpoints.metrics import Metrics
@@ -148,7 +149,8 @@ class ApiServer:
         self.registry.admission.observer = self.metrics.admission
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
-        self._definitions = Definitions(self.registry)
+        self._conversions = ConversionMetrics()
+        self._definitions = Definitions(self.registry, webhooks=self._webhooks, observe=self._conversions.observe)
         self._aggregator = Aggregator(self.registry, self._builtin_versions, _authorities(config.pki_directory))
         self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
@@ -268,7 +270,7 @@ class ApiServer:
         )
         stored = Stored(self.registry.caches, resources.watches, self._store)
         allocated = Allocated(self.registry)
-        self.metrics.add(self._store, stored, allocated, BuildInfo(VERSION))
+        self.metrics.add(self._store, stored, allocated, self._conversions, BuildInfo(VERSION))
         self.metrics.add_slis(self._health)
         self.metrics.before(stored.measure)
         self.metrics.before(allocated.measure)

@@ -114,6 +114,10 @@ class NoSpace(StoreError):
     """The disk or the quota is exhausted; the write was not done."""
 
 
+class Unconvertible(StoreError):
+    """What is stored, or shall be, cannot be had in the form that was asked for; the message is for clients."""
+
+
 class TooManyOperations(StoreError):
     """A commit has more operations than the store takes in one; nothing was written, and nothing will be."""
 

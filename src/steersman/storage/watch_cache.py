@@ -13,6 +13,7 @@ What is called between two awaits sees one state: reading and subscribing are pl
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Mapping
@@ -20,7 +21,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
 from .followers import prefix_end
-from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError
+from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError, Unconvertible
 from .subscriptions import SLICE, Subscription, Subscriptions, deliver
 from .window import Window
 
@@ -95,6 +96,8 @@ class WatchCache(Generic[T]):
         self._target = 0
         self._retry_delay = 0.1
         self._ended = False
+        self._hurry = asyncio.Event()
+        self._hopeful: list[asyncio.Future[Unconvertible]] = []
         self._subscriptions = Subscriptions(prefix, lambda: self.revision)
 
     # -- feeding -------------------------------------------------------------------------------------------------
@@ -115,6 +118,11 @@ class WatchCache(Generic[T]):
                     log.warning("watch cache of %s fell behind and lists again: %s", self.prefix, error)
                     loaded = False
                     self.ready.clear()
+                except Unconvertible as error:
+                    log.info("watch cache of %s cannot be filled, tries again: %s", self.prefix, error)
+                    # It may be the past that cannot be shown, which then nobody can resume from.
+                    loaded, self._history = False, 0
+                    await self._wait_to_fill(error)
                 except StoreError as error:
                     delay = self._retry_delay
                     log.warning(
@@ -126,6 +134,26 @@ class WatchCache(Generic[T]):
             self._live = False
             progress.cancel()
             self.end_subscriptions()
+
+    async def _wait_to_fill(self, error: Unconvertible) -> None:
+        """Before another attempt, which those who need it do not wait for."""
+        hopeful, self._hopeful = self._hopeful, []
+        for each in hopeful:
+            if not each.done():
+                each.set_result(error)
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._retry_delay):
+                await self._hurry.wait()
+        self._retry_delay = min(self._retry_delay * 2, 5.0)
+
+    def failure(self) -> asyncio.Future[Unconvertible]:
+        """Why the next attempt to fill the cache fails, where that is; it begins now unless one is under way."""
+        future: asyncio.Future[Unconvertible] = asyncio.get_running_loop().create_future()
+        self._hopeful = [each for each in self._hopeful if not each.done()]
+        self._hopeful.append(future)
+        self._hurry.set()
+        return future
 
     async def _load(self) -> None:
         """Read the state as of a little while ago."""
@@ -263,6 +291,11 @@ class WatchCache(Generic[T]):
     def get(self, key: str) -> Entry[T] | None:
         """The present version of a key."""
         return self._entries.get(key)
+
+    async def fetch(self, key: str) -> Entry[T] | None:
+        """What the store itself has for a key."""
+        item = await self._store.get(key)
+        return self.entry(item) if item is not None else None
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -10,18 +10,16 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 
 from steersman.api.scheme import Resource
 from steersman.api.types.version import Info
+from steersman.storage.forwarding import ForwardingStore
 from steersman.storage.store import (
     CompareFailed,
     Delete,
-    EventBatch,
-    Follower,
     KeyValue,
     Operation,
     Put,
     Range,
     Store,
     StoreError,
-    Watch,
 )
 from steersman.storage.watch_cache import WatchCache
 
@@ -29,11 +27,11 @@ from .measuring import Counter, Histogram
 from .metrics import SECONDS
 
 
-class MeteredStore:
+class MeteredStore(ForwardingStore):
     """A store that measures what is asked of another one, by operation and kind of object."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        super().__init__(store)
         self._seconds = Histogram(
             "etcd_request_duration_seconds", "How long the store took.", ("operation", "type"), SECONDS
         )
@@ -71,34 +69,6 @@ class MeteredStore:
             raise
         finally:
             self._seconds.observe(labels, time.perf_counter() - started)
-
-    async def watch(self, prefix: str, *, start_revision: int) -> Watch:
-        return await self._store.watch(prefix, start_revision=start_revision)
-
-    async def follow(self, prefix: str, start_revision: int, callback: Callable[[EventBatch], None]) -> Follower:
-        return await self._store.follow(prefix, start_revision, callback)
-
-    @property
-    def current_revision(self) -> int:
-        return self._store.current_revision
-
-    async def wait_revision(self, revision: int) -> None:
-        await self._store.wait_revision(revision)
-
-    async def request_progress(self) -> None:
-        await self._store.request_progress()
-
-    async def revision(self) -> int:
-        return await self._store.revision()
-
-    async def compact(self, revision: int) -> None:
-        await self._store.compact(revision)
-
-    async def size(self) -> int:
-        return await self._store.size()
-
-    async def close(self) -> None:
-        await self._store.close()
 
 
 def _type(key: str) -> str:

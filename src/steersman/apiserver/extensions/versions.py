@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
+from steersman.api.errors import internal_error
 from steersman.api.scheme import Resource
+from steersman.apiserver.admission.plugin import Request
+from steersman.apiserver.registry.lacking import supplied
+from steersman.apiserver.registry.reading import CannotConvert
 from steersman.apiserver.registry.registry import Registry
+
+T = TypeVar("T")
 
 Convert = Callable[[Any], Any]
 
 
 class Told(NamedTuple):
-    """A version; ``there`` makes its objects of those of the request's own, ``back`` the other way."""
+    """A version; ``there`` makes its objects of those of the request's own, ``back`` the other way.
+
+    Both are for what is done by :func:`converting`.
+    """
 
     resource: Resource[Any]
     there: Convert
@@ -49,6 +59,21 @@ class Versions:
             return Told(own, _same, _same)
         there, back = self._registry.converter(own, spoken), self._registry.converter(spoken, own)
         return Told(spoken, there, back) if there is not None and back is not None else None
+
+
+async def states(told: Told, request: Request) -> tuple[Any, Any]:
+    """The new and the old state of what is written, as it is told."""
+    obj = await converting(partial(told.there, request.obj)) if request.obj is not None else None
+    old = await converting(partial(told.there, request.old)) if request.old is not None else None
+    return obj, old
+
+
+async def converting(work: Callable[[], T]) -> T:
+    """The result of work that converts objects, and MUST be such that it can be begun again."""
+    try:
+        return await supplied(work)
+    except CannotConvert as error:
+        raise internal_error(str(error)) from None
 
 
 def _same(obj: Any) -> Any:

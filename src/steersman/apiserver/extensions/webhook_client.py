@@ -46,12 +46,13 @@ _REFUSALS = {
 class CallFailed(Exception):
     """The webhook could not be asked, or its answer makes no sense; in the words of Go's HTTP client.
 
-    ``code`` is that of the answer which was none.
+    ``code`` is that of the answer which was none; ``late`` says that there was none in time.
     """
 
-    def __init__(self, message: str, code: int = 503) -> None:
+    def __init__(self, message: str, code: int = 503, *, late: bool = False) -> None:
         super().__init__(message)
         self.code = code
+        self.late = late
 
 
 class Cluster(Protocol):
@@ -135,7 +136,7 @@ class WebhookClient:
                 url, tls = await self._target(address, named)
                 return await self._ask(url, tls, named, body)
         except TimeoutError:
-            raise CallFailed(f'Post "{named}": context deadline exceeded') from None
+            raise CallFailed(f'Post "{named}": context deadline exceeded', late=True) from None
         except OSError as error:
             raise CallFailed(f'Post "{named}": {error}') from error
 

@@ -1,6 +1,6 @@
 """What every write of a stored resource stands on: the object as it is now, and one commit compared with that.
 
-The watch cache shows a recent state; ``_current`` and ``_reread`` tell whether it is the newest.
+The watch cache shows a recent state; ``_current`` and ``_fetch`` tell whether it is the newest.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, 
 from steersman.storage.watch_cache import Entry, WatchCache
 
 from .heavy import HeavyWork
-from .reading import Reader, unavailable
+from .reading import CannotConvert, Reader, unavailable
 from .strategy import Reservation, Strategy
 from .turns import Turn, Turns
 
@@ -35,33 +35,32 @@ class Commits(Reader):
         self._store = store
         self._turns = Turns()
 
-    async def _present(self, namespace: str, name: str) -> Entry[Any] | None:
-        """The object as far as the cache knows; an absent one is looked for again in a consistent state."""
-        await self.ready()
+    async def _present(self, namespace: str, name: str, version: str = "") -> Entry[Any] | None:
+        """The object as far as the cache knows.
+
+        One that is absent, or older than a version that another server may have handed out, is looked for again in a
+        consistent state.
+        """
         key = self.resource.key(namespace, name)
+        try:
+            await self.ready()
+        except CannotConvert:
+            return await self._fetch(key)
         entry = self.cache.get(key)
-        if entry is None:
+        return await self._there(key) if entry is None or _precedes(entry.revision, version) else entry
+
+    async def _there(self, key: str) -> Entry[Any] | None:
+        """What there is now that all acknowledged writes are known."""
+        try:
             await self.consistent()
-            entry = self.cache.get(key)
-        return entry
+        except CannotConvert:
+            return await self._fetch(key)
+        return self.cache.get(key)
 
     async def _current(self, entry: Entry[Any]) -> Entry[Any] | None:
         """What an object is now that all acknowledged writes are known; the entry itself where it has not changed."""
-        await self.consistent()
-        found = self.cache.get(entry.key)
+        found = await self._there(entry.key)
         return entry if found is not None and found.revision == entry.revision else found
-
-    async def _catch_up(self, namespace: str, name: str, version: str) -> None:
-        """See to it that the cache knows of a version that another server may have handed out."""
-        entry = await self._present(namespace, name)
-        if entry is not None and version.isdecimal() and len(version) < 20 and int(version) > entry.revision:
-            await self.consistent()
-
-    async def _reread(self, key: str) -> Entry[Any] | None:
-        try:
-            return self._entry_of(await self._store.get(key))
-        except StoreError as error:
-            raise unavailable(error) from error
 
     def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
         return self.cache.entry(item) if item is not None else None
@@ -77,7 +76,14 @@ class Commits(Reader):
         entry = self.cache.get(put.key)
         if entry is not None and entry.revision == revision:
             return entry
-        return self.cache.entry(KeyValue(put.key, put.value, revision, revision))
+        return self.cache.entry(KeyValue(put.key, await self._read_back(put.value), revision, revision))
+
+    async def _read_back(self, value: bytes) -> bytes:
+        """What was, or would have been, written, as it is read then."""
+        try:
+            return await self.strategy.read_back(value)
+        except StoreError as error:
+            raise unavailable(error) from error
 
     async def _obtainable(self, reservation: Reservation | None) -> bool:
         """Whether a commit could take what was chosen; raises for what was asked for and is taken."""
@@ -107,3 +113,7 @@ class Commits(Reader):
         known = self.cache.get(key)
         newer = found is not None and known is not None and known.revision > found.revision
         return turn, known if newer else found
+
+
+def _precedes(revision: int, version: str) -> bool:
+    return version.isdecimal() and len(version) < 20 and revision < int(version)

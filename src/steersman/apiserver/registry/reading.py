@@ -8,7 +8,8 @@ from typing import Any
 
 from steersman.api.errors import StatusError, expired, internal_error, not_found, service_unavailable, too_large
 from steersman.api.scheme import Resource
-from steersman.storage.store import Compacted, FutureRevision, NoSpace, StoreError, TooManyOperations
+from steersman.api.types.meta_v1 import Status
+from steersman.storage.store import Compacted, FutureRevision, NoSpace, StoreError, TooManyOperations, Unconvertible
 from steersman.storage.watch_cache import CacheEvent, Entry, Index, Listing, RevisionTimeout, WatchCache
 
 from . import paging
@@ -26,8 +27,17 @@ _PAGE = 500
 """So many objects are read from the store at once."""
 
 
+class CannotConvert(StatusError):
+    """Some object cannot be had in the version that was asked for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(Status(status="Failure", code=500, message=message))
+
+
 def unavailable(error: StoreError) -> StatusError:
     """What a client is told of a fault of the store."""
+    if isinstance(error, Unconvertible):
+        return CannotConvert(str(error))
     if isinstance(error, NoSpace):
         return internal_error(f"the store has no space left, and nothing was written: {error}")
     if isinstance(error, TooManyOperations):
@@ -75,15 +85,26 @@ class Reader:
 
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
         """One object: the newest, any (``0``), or one not older than a version."""
-        await self.ready()
-        if not resource_version:
-            await self.consistent()
-        elif version := paging.parse_version(resource_version):
-            await self.consistent(version)
-        entry = self.cache.get(self.resource.key(namespace, name))
+        key = self.resource.key(namespace, name)
+        try:
+            await self.ready()
+            if not resource_version:
+                await self.consistent()
+            elif version := paging.parse_version(resource_version):
+                await self.consistent(version)
+            entry = self.cache.get(key)
+        except CannotConvert:
+            entry = await self._fetch(key)  # another one may be to blame
         if entry is None:
             raise not_found(self.resource.name, name, self.resource.group)
         return entry
+
+    async def _fetch(self, key: str) -> Entry[Any] | None:
+        """What the store has, whatever the cache may know."""
+        try:
+            return await self.cache.fetch(key)
+        except StoreError as error:
+            raise unavailable(error) from error
 
     async def _object(self, entry: Entry[Any]) -> Any:
         """The object of an entry, which is decoded elsewhere where that takes long."""

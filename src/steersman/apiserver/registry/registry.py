@@ -28,7 +28,7 @@ from .ephemeral import ComponentStatuses, EphemeralHandler, Reviews
 from .heavy import HeavyWork
 from .identity import Identity
 from .peers import Peers
-from .reading import Reader
+from .reading import Reader, unavailable
 from .services.repair import Repair
 from .store import Handler
 from .strategies.table import TABLE
@@ -183,7 +183,10 @@ class Registry:
         feeding.cancel()
 
     def converter(self, source: Resource[Any], target: Resource[Any]) -> Callable[[Any], Any] | None:
-        """What makes objects of one version of a resource those of another; None where nothing does."""
+        """What makes objects of one version of a resource those of another; None where nothing does.
+
+        It raises :class:`.lacking.Lacking` where somebody else has to be asked.
+        """
         handler = self._handlers.get(source) or self._stored.get(source)
         if isinstance(handler, Handler) and (view := handler.view(target.group_version)) is not None:
             return view.from_storage
@@ -202,11 +205,15 @@ class Registry:
             name = f"watch cache {resource.qualified_name}"
             feeding = self._started[resource] = self._tasks.create_task(handler.cache.run(), name=name)
         filled = asyncio.ensure_future(handler.cache.ready.wait())
+        failed = handler.cache.failure()
         try:
-            await asyncio.wait((filled, feeding), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((filled, failed, feeding), return_when=asyncio.FIRST_COMPLETED)
         finally:
             filled.cancel()
+            failed.cancel()
         if not filled.done():
+            if failed.done() and not failed.cancelled():
+                raise unavailable(failed.result())
             # It has been removed meanwhile, perhaps because a definition changed: those who ask again find the next.
             raise no_route() if resource.custom else service_unavailable("the server is shutting down")
 

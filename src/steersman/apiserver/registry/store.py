@@ -8,9 +8,10 @@ The JSON of an object is made once, here.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -51,12 +52,15 @@ from .commits import Commits
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
 from .heavy import LARGE, HeavyWork, weight
+from .lacking import supplied
 from .patching import patched, read_configuration
-from .reading import Reader
+from .reading import CannotConvert, Reader
 from .reset_fields import reset_fields
 from .scaling import Scaling
 from .strategy import Strategy, Transform
 from .turns import Turn
+
+T = TypeVar("T")
 
 _MAX_ATTEMPTS = 1000
 """Upstream tries without end; here those who lose write one after the other."""
@@ -93,7 +97,8 @@ class Handler(Commits):
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
         """Create an object, which is then the handler's to change."""
-        await self.ready()
+        with contextlib.suppress(CannotConvert):  # others that are there: no matter
+            await self.ready()
         meta = obj.metadata
         metadata.check_namespace(self.resource, meta, namespace)
         if meta.resource_version:
@@ -108,10 +113,7 @@ class Handler(Commits):
                 version = context.served_as or self.resource.group_version
                 self._fields.created(obj, context.field_manager, version, self._reset_by(""))
 
-        if large:
-            await self._heavy.do(complete)
-        else:
-            complete()
+        await self._decided(complete, large)
         request = Request(
             "CREATE",
             self.resource,
@@ -150,11 +152,10 @@ class Handler(Commits):
             key = self.resource.key(meta.namespace, meta.name)
             value = codecs.encode(obj)
             if context.dry_run:
-                await self.consistent()
-                if self.cache.get(key) is not None:
+                if await self._there(key) is not None:
                     raise already_exists(self.resource.name, meta.name, self.resource.group)
                 if await self._obtainable(reservation):
-                    return Entry(key, 0, value, self.decode)
+                    return Entry(key, 0, await self._read_back(value), self.decode)
                 continue
             try:
                 return await self._commit(Put(key, value, 0), reservation)
@@ -180,8 +181,6 @@ class Handler(Commits):
         metadata.check_name(obj.metadata, name)
         # Without a resource version a lost race is tried again, and the body must be whole then.
         version = obj.metadata.resource_version
-        if version:
-            await self._catch_up(namespace, name, version)
 
         def transform(_: Entry[Any] | None) -> Any:
             if not version:
@@ -190,7 +189,7 @@ class Handler(Commits):
             return obj
 
         create = self.strategy.create_on_update and not subresource
-        return await self._write(context, namespace, name, transform, subresource, create=create, once=bool(version))
+        return await self._write(context, namespace, name, transform, subresource, create=create, version=version)
 
     async def patch(
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
@@ -297,6 +296,10 @@ class Handler(Commits):
             if turn is not None:
                 turn.end()
 
+    async def _decided(self, decide: Callable[[], T], large: bool) -> T:
+        """What plain code decides, which may need what others have to be asked for."""
+        return await supplied(decide, self._heavy.do if large else None)
+
     def _reset_by(self, subresource: str) -> Fields:
         """What a write through a subresource leaves alone."""
         if (found := self._ignored.get(subresource)) is None:
@@ -316,14 +319,14 @@ class Handler(Commits):
         subresource: str,
         *,
         create: bool,
-        once: bool = False,
+        version: str = "",
         scale: bool = False,
     ) -> tuple[Entry[Any], bool]:
         """Write what is made of the present object.
 
-        ``once``: for one version of the object only, so that what is refused need not be tried on another.
+        ``version``: of the object that is meant alone, so that what is refused need not be tried on another.
         """
-        entry = await self._present(namespace, name)
+        entry = await self._present(namespace, name, version)
         current = False
         turn: Turn | None = None
         try:
@@ -332,7 +335,7 @@ class Handler(Commits):
                     if not create:
                         raise not_found(self.resource.name, name, self.resource.group)
                     large = context.weight > LARGE
-                    obj = await self._heavy.do(lambda: transform(None)) if large else transform(None)
+                    obj = await self._decided(lambda: transform(None), large)
                     metadata.check_uid(self.resource, obj.metadata, "", namespace, name)
                     obj.metadata.resource_version = ""
                     if context.may_create is not None:
@@ -347,7 +350,7 @@ class Handler(Commits):
                 try:
                     new = await self._prepared(context, namespace, name, transform, subresource, entry, scale=scale)
                 except StatusError:
-                    if once or current or (newer := await self._current(entry)) is entry:
+                    if version or current or (newer := await self._current(entry)) is entry:
                         raise
                     entry, current = newer, True
                     continue
@@ -358,19 +361,21 @@ class Handler(Commits):
                         new.metadata.resource_version = ""
                         raw = splice(codecs.encode(new), entry.revision)
                         return Entry(entry.key, entry.revision, raw, self.decode), False
-                    entry = await self._reread(entry.key)
+                    entry = await self._fetch(entry.key)
                     continue
                 reservation = await self.strategy.reserve(new, old)
                 new.metadata.resource_version = ""
                 value = codecs.encode(new)
                 raw = splice(value, entry.revision)
-                if raw == entry.raw and not (reservation is not None and reservation.operations):
+                same = raw == entry.raw and not self.strategy.is_outdated(entry)
+                if same and not (reservation is not None and reservation.operations):
                     if current or (newer := await self._current(entry)) is entry:
                         return entry, False
                     entry, current = newer, True
                     continue
                 if context.dry_run:
                     if await self._obtainable(reservation):
+                        raw = splice(await self._read_back(value), entry.revision)
                         return Entry(entry.key, entry.revision, raw, self.decode), False
                     continue
                 try:
@@ -412,7 +417,7 @@ class Handler(Commits):
                 self._fields.updated(new, old, context.field_manager, version, subresource, ignored)
             return new
 
-        new = await self._heavy.do(change) if large else change()
+        new = await self._decided(change, large)
         meta = new.metadata
         scaling = self._scaling if scale else None
         request = Request(
@@ -478,7 +483,7 @@ class Handler(Commits):
             old = await self._object(entry)
             known = entry is expired
             if not known and (error := check_preconditions(self.resource, old.metadata, entry.revision, options)):
-                fresh = await self._reread(entry.key)
+                fresh = await self._fetch(entry.key)
                 if fresh is None or fresh.revision == entry.revision:
                     raise error
                 entry = fresh
@@ -514,12 +519,13 @@ class Handler(Commits):
                 revision = entry.revision if dry_run else await self._remove(entry, obj)
                 if revision:
                     return self._gone(entry, obj, revision)
-                entry = await self._reread(entry.key)
+                entry = await self._fetch(entry.key)
                 continue
             obj.metadata.resource_version = ""
             value = codecs.encode(obj)
             if dry_run:
-                return Entry(entry.key, entry.revision, splice(value, entry.revision), self.decode)
+                raw = splice(await self._read_back(value), entry.revision)
+                return Entry(entry.key, entry.revision, raw, self.decode)
             try:
                 entry = await self._commit(Put(entry.key, value, entry.revision), None)
             except CompareFailed as failure:

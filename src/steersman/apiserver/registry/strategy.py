@@ -173,6 +173,14 @@ class Strategy:
         """What to write in the commit that removes an object."""
         return ()
 
+    async def read_back(self, value: bytes) -> bytes:
+        """What is read once a value has been written; raises StoreError."""
+        return value
+
+    def is_outdated(self, entry: Entry[Any]) -> bool:
+        """Whether an object is worth writing although nothing of it changes: it is stored as nothing is any more."""
+        return False
+
     def begin_delete(self, obj: Any, options: DeleteOptions, now: datetime) -> deletion.Outcome:
         """Change a copy of the object as its deletion demands, and say what to do with it."""
         return deletion.begin(obj, options, now=now, default=self.dependents, grace_period=self.grace_period)

@@ -6,22 +6,15 @@ from collections.abc import Iterator
 from typing import Any
 
 from steersman.api.errors import FieldError, internal_error, invalid_value
-from steersman.api.lenient import json_kind
 from steersman.api.types.apiextensions_v1 import CustomResourceSubresourceScale
 from steersman.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
 from steersman.api.unstructured import Unstructured
 from steersman.apiserver.registry.strategy import ScaleAccess
 
+from .go_types import go_type
+
 _MOST = 2**31 - 1
 _ABSENT = object()
-
-_GO_TYPES = {
-    "null": "<nil>",
-    "bool": "bool",
-    "string": "string",
-    "array": "[]interface {}",
-    "object": "map[string]interface {}",
-}
 
 
 class _Mismatch(ValueError):
@@ -119,7 +112,5 @@ def _at(obj: Unstructured, members: tuple[str, ...]) -> Any:
 
 
 def _mismatch(members: tuple[str, ...], value: Any, wanted: str) -> _Mismatch:
-    kind = json_kind(value)
-    found = ("int64" if isinstance(value, int) else "float64") if kind == "number" else _GO_TYPES[kind]
     shown = "<nil>" if value is None else str(value)
-    return _Mismatch(f".{'.'.join(members)} accessor error: {shown} is of the type {found}, expected {wanted}")
+    return _Mismatch(f".{'.'.join(members)} accessor error: {shown} is of the type {go_type(value)}, expected {wanted}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from steersman.api.errors import FieldError
@@ -13,9 +13,10 @@ from steersman.api.validation import meta, names
 from steersman.api.validation.faults import Faults
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
+from steersman.storage.watch_cache import Entry
 
-from .model import SchemaModel
 from .scale import scale_access, scale_faults
+from .versions import Versions
 
 _ANNOUNCED_FINALIZERS = ("foregroundDeletion", "orphan")
 
@@ -31,21 +32,31 @@ class CustomResourceStrategy(Strategy):
         self,
         resource: Resource[Any],
         cluster: Handlers,
-        model: SchemaModel,
+        versions: Versions,
+        outdated: Mapping[str, int],
         scale: CustomResourceSubresourceScale | None,
     ) -> None:
+        """``outdated``: see :class:`.version_store.VersionStore`."""
         self.resource = resource
         self.cluster = cluster
         self.has_status = "status" in resource.subresources
         self.subresources = {"status": self.prepare_status} if self.has_status else {}
         self.scale = scale_access(scale) if scale is not None else None
-        self._model = model
+        self._versions = versions
+        self._outdated = outdated
+        self._model = versions.models[resource.group_version]
         self._scale = scale
 
     @property
     def is_laborious(self) -> bool:
         # A rule may cost what takes a tenth of a second, with a list of some hundred numbers.
         return self._model.schema.node.has_rules
+
+    async def read_back(self, value: bytes) -> bytes:
+        return await self._versions.read_back(value, self.resource.group_version)
+
+    def is_outdated(self, entry: Entry[Any]) -> bool:
+        return self._outdated.get(entry.key) == entry.revision
 
     def prepare_create(self, context: Context, new: Unstructured) -> None:
         if self.has_status:

@@ -1,156 +1,198 @@
-"""The store as one version of a custom resource sees it: every value in that version, as its schema has it.
+"""The versions of one kind of custom resources, and how objects of one become those of another.
 
-Objects are stored in the version that their definition names for it, older ones in that of their time.  What is read
-is converted, pruned and completed, so that a default that was declared later is there; what is written is converted
-back.  Revisions are the store's own, and so is everything else.
+Objects are stored in the version that their definition names for it, older ones in that of their time.  As upstream
+has it, what is read is pruned and completed as *its own* version has it (so a default that was declared later is
+there), then converted, then pruned again; what is written is converted and pruned.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from steersman.api import codecs
-from steersman.api.unstructured import Tree, Unstructured, from_tree
-from steersman.storage.followers import StoreWatch
-from steersman.storage.store import (
-    CompareFailed,
-    Event,
-    EventBatch,
-    Follower,
-    KeyValue,
-    Operation,
-    Put,
-    Range,
-    Store,
-    Watch,
-)
+from steersman.api.unstructured import Tree, Unstructured, from_tree, to_tree
+from steersman.apiserver.registry.lacking import Lacking
+from steersman.apiserver.registry.reading import unavailable
+from steersman.storage.store import Unconvertible
 
 from .model import SchemaModel
 
-log = logging.getLogger(__name__)
-
 _decode = msgspec.json.Decoder().decode
+
+_HEADER = ("apiVersion", "kind", "metadata")
+
+_SLICE = 64 * 1024
+"""After so many bytes of JSON the event loop gets its turn."""
+
+
+class Converter(Protocol):
+    """Converts JSON data of objects where more than their ``apiVersion`` changes."""
+
+    def recall(self, tree: Tree, target: str) -> Tree | None:
+        """The result where it is known already."""
+        ...
+
+    async def convert(self, trees: Sequence[Tree], target: str) -> list[Tree]:
+        """The results; raises Unconvertible."""
+        ...
+
+
+class Unconverted(Lacking):
+    """An object in another version."""
+
+    def __init__(self, converter: Converter, tree: Tree, target: str) -> None:
+        super().__init__(f"an object in {target}")
+        self._converter = converter
+        self._tree = tree
+        self._target = target
+
+    async def supply(self) -> None:
+        try:
+            await self._converter.convert([self._tree], self._target)
+        except Unconvertible as error:
+            raise unavailable(error) from error
+
+
+class Unprepared(Lacking):
+    """The schema of a version, which takes long to compile."""
+
+    def __init__(self, model: SchemaModel) -> None:
+        super().__init__("a schema")
+        self._model = model
+
+    async def supply(self) -> None:
+        await self._model.prepare()
 
 
 class Versions:
-    """The versions of one kind: their types and schemas, and how stored values become their objects.
+    """Their types and schemas; without a ``converter``, objects change nothing but their ``apiVersion``.
 
-    Conversion between them changes nothing but the ``apiVersion`` (strategy ``None``).
+    What is a plain function raises :class:`Lacking` where it would have to wait for a conversion, or a schema.
     """
 
-    def __init__(self, types: Mapping[str, type[Unstructured]], models: Mapping[str, SchemaModel], stored: str) -> None:
+    def __init__(
+        self,
+        types: Mapping[str, type[Unstructured]],
+        models: Mapping[str, SchemaModel],
+        stored: str,
+        converter: Converter | None = None,
+    ) -> None:
         self.types = types
         self.models = models
         self.stored = stored
+        self.converter = converter
+        header = codecs.encode(types[stored]())
+        self._stored_header = header[: header.index(b',"metadata"')]
+
+    # -- between the store and a version -------------------------------------------------------------------------
 
     def read(self, value: bytes, version: str) -> bytes:
         """A stored value in a version; the value itself where it is that already."""
+        tree = self._opened(value, version)
+        foreign = tree["apiVersion"] != version
+        if foreign:
+            tree = self._converted(tree, version)
+        return self._shown(value, tree, version, foreign=foreign)
+
+    async def read_all(self, values: Sequence[bytes], version: str) -> list[bytes]:
+        """Stored values in a version; those that need it are converted together.  Raises Unconvertible."""
+        trees: list[Tree] = []
+        size = 0
+        for value in values:
+            tree = None
+            while tree is None:
+                try:
+                    tree = self._opened(value, version)
+                except Lacking as lacking:
+                    await lacking.supply()
+            trees.append(tree)
+            size = await _pause(size + len(value))
+        foreign = [index for index, tree in enumerate(trees) if tree["apiVersion"] != version]
+        converted = iter(await self.convert([trees[index] for index in foreign], version) if foreign else ())
+        result = []
+        for value, tree in zip(values, trees, strict=True):
+            is_foreign = tree["apiVersion"] != version
+            result.append(self._shown(value, next(converted) if is_foreign else tree, version, foreign=is_foreign))
+            size = await _pause(size + len(value))
+        return result
+
+    async def write(self, value: bytes, version: str) -> bytes:
+        """What is stored of a value in a version; raises Unconvertible, and StatusError for what cannot be stored."""
+        if version == self.stored:
+            return value
+        tree = (await self.convert([_decode(value)], self.stored))[0]
+        return codecs.encode(self._pruned(tree, self.stored))
+
+    async def read_back(self, value: bytes, version: str) -> bytes:
+        """A value in a version as it will be read when it has been stored; raises Unconvertible."""
+        return (await self.read_all([await self.write(value, version)], version))[0]
+
+    def is_outdated(self, stored: bytes, shown: bytes, version: str) -> bool:
+        """Whether a value would be stored otherwise today, as far as what it looks like in a version tells."""
+        return not stored.startswith(self._stored_header) or (version == self.stored and shown is not stored)
+
+    def _opened(self, value: bytes, version: str) -> Tree:
+        """The JSON data of a stored value, pruned and completed as its own version has it."""
         tree: Tree = _decode(value)
-        tree["apiVersion"] = version
-        model = self.models[version]
-        content = {name: each for name, each in tree.items() if name not in ("apiVersion", "kind", "metadata")}
+        own = tree["apiVersion"]
+        if own not in self.models:
+            if self.converter is not None:
+                raise Unconvertible(f"request to convert CR from an invalid group/version: {own}")
+            own = tree["apiVersion"] = version  # what somebody said is stored no longer: nothing but its name is gone
+        model = self._prepared(own)
+        content = {name: each for name, each in tree.items() if name not in _HEADER}
         model.prune(content, stored=True)
         model.default(content)
-        result = codecs.encode(from_tree(self.types[version], {"metadata": tree.get("metadata"), **content}))
+        return {"apiVersion": own, "kind": tree["kind"], "metadata": tree.get("metadata") or {}, **content}
+
+    def _shown(self, value: bytes, tree: Tree, version: str, *, foreign: bool) -> bytes:
+        obj = from_tree(self.types[version], tree)
+        if foreign:
+            self._prepared(version).prune(obj.content, stored=True)
+        result = codecs.encode(obj)
         return value if result == value else result
 
-    def write(self, value: bytes, version: str) -> bytes:
-        """What is stored of a value in a version."""
-        return value if version == self.stored else self.convert(value, self.stored)
+    # -- between versions ----------------------------------------------------------------------------------------
 
-    def convert(self, value: bytes, version: str) -> bytes:
-        """A value in another version, without what is unknown there."""
-        return codecs.encode(self.converted(_decode(value), version))
+    def converted(self, obj: Unstructured, version: str) -> Unstructured:
+        """An object in another version, without what is unknown there."""
+        own = obj if self.converter is not None else codecs.copy(obj)
+        return self._pruned(self._converted(to_tree(own), version), version)
 
-    def converted(self, tree: Tree, version: str) -> Unstructured:
-        """The object of another version; JSON data become its own."""
+    async def convert(self, trees: Sequence[Tree], version: str) -> list[Tree]:
+        """JSON data of objects in another version; raises Unconvertible."""
+        await self.models[version].prepare()
+        if self.converter is None:
+            return [{**tree, "apiVersion": version} for tree in trees]
+        return await self.converter.convert(trees, version)
+
+    def _converted(self, tree: Tree, version: str) -> Tree:
+        if self.converter is None:
+            return {**tree, "apiVersion": version}
+        found = self.converter.recall(tree, version)
+        if found is None:
+            raise Unconverted(self.converter, tree, version)
+        return found
+
+    def _pruned(self, tree: Tree, version: str) -> Unstructured:
         obj = from_tree(self.types[version], tree)
-        self.models[version].prune(obj.content)
+        self._prepared(version).prune(obj.content)
         return obj
 
+    def _prepared(self, version: str) -> SchemaModel:
+        model = self.models[version]
+        if not model.prepared:
+            raise Unprepared(model)
+        return model
 
-class VersionStore:
-    """A store whose values are those of one version.  Keys that are not the kind's are left as they are."""
 
-    def __init__(self, store: Store, versions: Versions, version: str, prefix: str) -> None:
-        self._store = store
-        self._versions = versions
-        self._version = version
-        self._prefix = prefix
-
-    async def _prepare(self) -> None:
-        for version in (self._version, self._versions.stored):
-            await self._versions.models[version].prepare()
-
-    async def get(self, key: str) -> KeyValue | None:
-        await self._prepare()
-        return self._read(await self._store.get(key))
-
-    async def range(
-        self, prefix: str, *, start: str = "", limit: int = 0, revision: int = 0, counted: bool = True
-    ) -> Range:
-        await self._prepare()
-        page = await self._store.range(prefix, start=start, limit=limit, revision=revision, counted=counted)
-        return page._replace(items=[self._seen(item) for item in page.items])
-
-    async def commit(self, operations: Sequence[Operation]) -> int:
-        await self._prepare()
-        try:
-            return await self._store.commit([self._written(each) for each in operations])
-        except CompareFailed as error:
-            raise CompareFailed({key: self._read(item) for key, item in error.current.items()}) from None
-
-    async def watch(self, prefix: str, *, start_revision: int) -> Watch:
-        return await StoreWatch(self, prefix, start_revision).open()
-
-    async def follow(self, prefix: str, start_revision: int, callback: Callable[[EventBatch], None]) -> Follower:
-        def deliver(batch: EventBatch) -> None:
-            callback(batch._replace(events=[self._event(event) for event in batch.events]))
-
-        await self._prepare()
-        return await self._store.follow(prefix, start_revision, deliver)
-
-    @property
-    def current_revision(self) -> int:
-        return self._store.current_revision
-
-    async def wait_revision(self, revision: int) -> None:
-        await self._store.wait_revision(revision)
-
-    async def request_progress(self) -> None:
-        await self._store.request_progress()
-
-    async def revision(self) -> int:
-        return await self._store.revision()
-
-    async def compact(self, revision: int) -> None:
-        await self._store.compact(revision)
-
-    async def size(self) -> int:
-        return await self._store.size()
-
-    async def close(self) -> None:
-        """Leave the store open: it is shared."""
-
-    def _read(self, item: KeyValue | None) -> KeyValue | None:
-        return self._seen(item) if item is not None else None
-
-    def _seen(self, item: KeyValue) -> KeyValue:
-        if not item.key.startswith(self._prefix):
-            return item
-        try:
-            return item._replace(value=self._versions.read(item.value, self._version))
-        except (ValueError, RecursionError) as error:
-            log.error("what is stored as %s cannot be read as %s: %s", item.key, self._version, error)
-            return item
-
-    def _event(self, event: Event) -> Event:
-        return event._replace(current=self._read(event.current)) if event.current is not None else event
-
-    def _written(self, operation: Operation) -> Operation:
-        if not isinstance(operation, Put) or not operation.key.startswith(self._prefix):
-            return operation
-        return operation._replace(value=self._versions.write(operation.value, self._version))
+async def _pause(size: int) -> int:
+    """Give the loop its turn after much work; how much has been done since."""
+    if size < _SLICE:
+        return size
+    await asyncio.sleep(0)
+    return 0

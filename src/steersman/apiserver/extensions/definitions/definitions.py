@@ -9,6 +9,7 @@ from typing import Any
 
 from steersman.api.errors import StatusError
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
+from steersman.apiserver.extensions.customresources.converter import Observer, Webhooks
 from steersman.apiserver.extensions.structural import Compiler
 from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
 from steersman.apiserver.registry.registry import Registry
@@ -27,12 +28,24 @@ _RETRY = 1.0
 
 
 class Definitions:
-    """``ready`` is set when everything that was defined before is served."""
+    """``ready`` is set when everything that was defined before is served.
 
-    def __init__(self, registry: Registry, compiler: Compiler | None = None) -> None:
+    ``webhooks`` asks those who convert objects; without, all conversions change the ``apiVersion`` alone.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        compiler: Compiler | None = None,
+        *,
+        webhooks: Webhooks | None = None,
+        observe: Observer | None = None,
+    ) -> None:
         self.ready = asyncio.Event()
         self._registry = registry
         self._compiler = compiler or Compiler(LateRules())
+        self._webhooks = webhooks
+        self._hears = observe
         self._served: dict[str, Served] = {}
         self._names: dict[str, tuple[str, CustomResourceDefinitionNames | None]] = {}
         """The groups of all definitions and the names that they have been given."""
@@ -92,7 +105,9 @@ class Definitions:
             if served is None or served.signature != signature(definition):
                 self._withdraw(name)
                 try:
-                    self._served[name] = made = serve(definition, entry.raw, self._registry, self._compiler)
+                    self._served[name] = made = serve(
+                        definition, entry.raw, self._registry, self._compiler, self._webhooks, self._hears
+                    )
                 except Exception:
                     log.exception("%s cannot be served", name)
                 else:

@@ -15,12 +15,14 @@ from steersman.api.types.apiextensions_v1 import (
     CustomResourceDefinitionVersion,
     CustomResourceSubresources,
 )
-from steersman.api.unstructured import Unstructured, to_tree, unstructured_type
+from steersman.api.unstructured import Unstructured, unstructured_type
 from steersman.api.versions import version_rank
+from steersman.apiserver.extensions.customresources.converter import TIMEOUT, Observer, WebhookConverter, Webhooks
 from steersman.apiserver.extensions.customresources.model import SchemaModel
 from steersman.apiserver.extensions.customresources.printing import printer, selectable
 from steersman.apiserver.extensions.customresources.strategy import CustomResourceStrategy
-from steersman.apiserver.extensions.customresources.versions import Versions, VersionStore
+from steersman.apiserver.extensions.customresources.version_store import VersionStore
+from steersman.apiserver.extensions.customresources.versions import Versions
 from steersman.apiserver.extensions.structural import Compiler
 from steersman.apiserver.patch.apply import View
 from steersman.apiserver.registry.registry import Registry
@@ -64,8 +66,17 @@ def signature(definition: CustomResourceDefinition) -> bytes:
     return msgspec.json.encode((meta.uid, generation, definition.status.accepted_names))
 
 
-def serve(definition: CustomResourceDefinition, raw: bytes, registry: Registry, compiler: Compiler) -> Served:
+def serve(
+    definition: CustomResourceDefinition,
+    raw: bytes,
+    registry: Registry,
+    compiler: Compiler,
+    webhooks: Webhooks | None = None,
+    observe: Observer | None = None,
+) -> Served:
     """Make the resources and the handlers of a definition that is established; ``raw`` is its JSON.
+
+    ``webhooks`` asks who converts, where that is declared, and ``observe`` hears of it.
 
     Takes well under a millisecond: schemas are read and compiled when they are first needed.
     """
@@ -79,7 +90,11 @@ def serve(definition: CustomResourceDefinition, raw: bytes, registry: Registry, 
         models[version] = SchemaModel(partial(_schema, raw, each.name), compiler, preserve=preserve)
         types[version] = unstructured_type(names.kind, version, models[version])
     stored = next(f"{spec.group}/{each.name}" for each in spec.versions if each.storage)
-    versions = Versions(types, models, stored)
+    declared = spec.conversion.webhook if spec.conversion is not None else None
+    converter = None
+    if webhooks is not None and declared is not None and declared.client_config is not None:
+        converter = WebhookConverter(definition.metadata.name, declared, webhooks, observe)
+    versions = Versions(types, models, stored, converter)
     handlers: dict[Resource[Any], Handler] = {}
     at_home: Handler | None = None
     for each in spec.versions:
@@ -153,16 +168,20 @@ def _handler(
 ) -> Handler:
     version = resource.group_version
     scale = subresources.scale if subresources is not None else None
-    strategy = CustomResourceStrategy(resource, registry, versions.models[version], scale)
     store = VersionStore(registry.store, versions, version, resource.key())
+    strategy = CustomResourceStrategy(resource, registry, versions, store.outdated, scale)
     cache: WatchCache[Any] = WatchCache(store, resource.key(), resource.decoder.decode)
 
     def into(target: str) -> Callable[[Any], Any]:
-        return lambda obj: versions.converted(to_tree(obj), target)
+        return lambda obj: versions.converted(obj, target)
 
     views = [
         View(other, type_, into(version), into(other)) for other, type_ in versions.types.items() if other != version
     ]
-    return Handler(
+    handler = Handler(
         resource, strategy, store, cache, registry.admission, registry.clock, registry.start, registry.heavy, views
     )
+    if versions.converter is not None:
+        # What keeps a cache back may be a webhook, of which more is to be told than that it is late.
+        handler.patience = TIMEOUT + 1
+    return handler

@@ -20,7 +20,7 @@ from steersman.apiserver.extensions.matching import (
     selects_namespace,
     selects_object,
 )
-from steersman.apiserver.extensions.versions import Told, Versions
+from steersman.apiserver.extensions.versions import Told, Versions, states
 from steersman.apiserver.registry.registry import Registry
 
 from .bindings import Bound, Policies, Policy
@@ -138,13 +138,12 @@ class PolicyPlugin(Plugin, Generic[C]):
         others = self._versions.others(request.resource) if named and policy == "Equivalent" else ()
         return chosen(named, policy, request.verb, place, others)
 
-    def _asked(self, request: Request, told: Told, namespace: Namespace | None) -> Asked:
+    async def _asked(self, request: Request, told: Told, namespace: Namespace | None) -> Asked:
         """The request as expressions see it now."""
         surroundings = self._registry.surroundings
         if told.resource is request.resource:
             return Asked(request, surroundings, namespace=namespace)
-        obj = told.there(request.obj) if request.obj is not None else None
-        old = told.there(request.old) if request.old is not None else None
+        obj, old = await states(told, request)
         return Asked(request, surroundings, told_as=told.resource, obj=obj, old=old, namespace=namespace)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from steersman.apiserver.extensions.compiled_policies.mutating import MutatingPo
 from steersman.apiserver.extensions.compiled_policies.patches import Unpatchable, configured, patched
 from steersman.apiserver.extensions.expressions import Asked, EvaluationFailed
 from steersman.apiserver.extensions.replacement import replace
-from steersman.apiserver.extensions.versions import Told, Versions
+from steersman.apiserver.extensions.versions import Told, Versions, converting
 from steersman.apiserver.patch.apply.schemas import schema_of
 from steersman.apiserver.registry.registry import Registry
 
@@ -68,16 +69,16 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
         failures: list[_Failure] = []
         for each in found:
             if each.policy.compiled.fails_open:
-                self._perform(each, request, namespace)
+                await self._perform(each, request, namespace)
             else:
-                failures += self._perform(each, request, namespace)
+                failures += await self._perform(each, request, namespace)
         if request.reinvocation.wanted:
             invocations.changed()
         invocations.end(request.obj)
         if failures:
             raise _refused(request, failures)
 
-    def _perform(
+    async def _perform(
         self, each: Invocation[MutatingPolicy] | Misfit[MutatingPolicy], request: Request, namespace: Namespace | None
     ) -> list[_Failure]:
         """Change the object as one policy says; what of it failed."""
@@ -86,7 +87,7 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
         if isinstance(each, Misfit):
             return [_Failure(policy, binding, each.message)]
         compiled, rounds = each.policy.compiled, request.reinvocation
-        asked = self._asked(request, each.told, namespace)
+        asked = await self._asked(request, each.told, namespace)
         try:
             if not compiled.concerns(asked, each.param, self._observer):
                 return []
@@ -101,8 +102,9 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
             started = time.perf_counter()
             outcome: Outcome = "no_error"
             try:
-                now = asked if not changed else self._asked(request, each.told, namespace)
-                changed = self._mutate(compiled, mutation, request, each.told, now, each.param) or changed
+                now = asked if not changed else await self._asked(request, each.told, namespace)
+                mutate = partial(self._mutate, compiled, mutation, request, each.told, now, each.param)
+                changed = await converting(mutate) or changed
                 # Upstream does not ask whether that made a difference.
                 rounds.wanted = True
             except EvaluationFailed as error:

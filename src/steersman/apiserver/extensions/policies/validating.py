@@ -52,11 +52,11 @@ class ValidatingPolicies(PolicyPlugin[ValidatingPolicy]):
         asked: dict[str, Asked] = {}
         refusals: list[_Refusal] = []
         for policy, found in by_policy(await self._concerned(policies, request, namespace)):
-            refusals += self._judge(policy, found, request, namespace, asked)
+            refusals += await self._judge(policy, found, request, namespace, asked)
         if refusals:
             raise _refused(request, refusals[0])
 
-    def _judge(
+    async def _judge(
         self,
         policy: Policy[ValidatingPolicy],
         found: Sequence[Invocation[ValidatingPolicy] | Misfit[ValidatingPolicy]],
@@ -76,7 +76,7 @@ class ValidatingPolicies(PolicyPlugin[ValidatingPolicy]):
                 continue
             version = each.told.resource.group_version
             if version not in asked:
-                asked[version] = self._asked(request, each.told, namespace)
+                asked[version] = await self._asked(request, each.told, namespace)
             judgement = compiled.decide(asked[version], each.param, self._observer)
             binding = each.bound.declared.metadata.name
             for decision in judgement.decisions:

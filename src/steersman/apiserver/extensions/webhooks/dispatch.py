@@ -19,7 +19,7 @@ from steersman.apiserver.extensions.matching import (
     selects_namespace,
     selects_object,
 )
-from steersman.apiserver.extensions.versions import Told, Versions
+from steersman.apiserver.extensions.versions import Told, Versions, states
 from steersman.apiserver.extensions.webhook_client import CallFailed, WebhookClient
 from steersman.apiserver.registry.registry import Registry
 
@@ -68,13 +68,12 @@ class WebhookPlugin(Plugin):
             if not selects_namespace(hook.selectors.namespaces, request, namespace):
                 return None
         told = self._versions.told(request.resource, found if isinstance(found, Resource) else request.resource)
-        if told is None or (hook.conditions and not self._hold(hook, request, told)):
+        if told is None or (hook.conditions and not await self._hold(hook, request, told)):
             return None
         return told
 
-    def _hold(self, hook: Hook, request: Request, told: Told) -> bool:
-        obj = told.there(request.obj) if request.obj is not None else None
-        old = told.there(request.old) if request.old is not None else None
+    async def _hold(self, hook: Hook, request: Request, told: Told) -> bool:
+        obj, old = await states(told, request)
         asked = Asked(request, self._registry.surroundings, told_as=told.resource, obj=obj, old=old)
         try:
             return hook.conditions.hold(asked.variables, request.verb, self._observer)
@@ -102,8 +101,7 @@ class WebhookPlugin(Plugin):
         """
         if request.dry_run and hook.declared.side_effects not in ("None", "NoneOnDryRun"):
             raise bad_request(f"admission webhook {go_value(hook.name)} does not support dry run")
-        obj = told.there(request.obj) if request.obj is not None else None
-        old = told.there(request.old) if request.old is not None else None
+        obj, old = await states(told, request)
         asked: Review = review(request, hook.declared.admission_review_versions, told.resource, obj, old)
         try:
             body = await self._client.post(hook.address, asked.body, hook.timeout)

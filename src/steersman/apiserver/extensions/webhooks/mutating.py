@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -12,7 +13,7 @@ from steersman.api.defaults import apply_defaults
 from steersman.api.errors import StatusError, go_value, internal_error
 from steersman.apiserver.admission.plugin import Cluster, Request
 from steersman.apiserver.extensions.replacement import replace
-from steersman.apiserver.extensions.versions import Told
+from steersman.apiserver.extensions.versions import Told, converting
 from steersman.apiserver.extensions.webhook_client import CallFailed
 from steersman.apiserver.patch import json_patch
 
@@ -51,7 +52,7 @@ class MutatingWebhooks(WebhookPlugin):
         try:
             answer = await self._ask(hook, request, told, mutating=True)
             if answer.patch:
-                changed = self._patch(hook, request, told, answer.patch)
+                changed = await converting(partial(self._patch, hook, request, told, answer.patch))
                 self._note(hook, request, number, "patch.webhook.admission.k8s.io", patch=answer.patch)
         except (CallFailed, Denied, StatusError) as error:
             self._note(hook, request, number, self.audit, mutated=False)
