@@ -9,4 +9,5 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = [
     "fixtures.etcd",
+    "steersman.testing.plugin",
 ]

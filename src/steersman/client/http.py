@@ -27,6 +27,7 @@ from steersman.api.meta import PartialObjectMetadata
 from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types.meta_v1 import DeleteOptions, ListMeta, Status
+from steersman.api.unstructured import encode_hook
 
 from .client import ALL, Client, ObjectList, Patch, Selectors, WatchEvent, Which
 from .kubeconfig import ClientConfig
@@ -54,6 +55,7 @@ class _Kind(msgspec.Struct):
     kind: str = ""
 
 
+_encode = msgspec.json.Encoder(enc_hook=encode_hook).encode
 _list_decoder = msgspec.json.Decoder(_RawList)
 _event_decoder = msgspec.json.Decoder(_RawEvent)
 _status_decoder = msgspec.json.Decoder(Status)
@@ -164,15 +166,13 @@ class HTTPClient(Client):
 
     async def create(self, obj: T, *, dry_run: bool = False) -> T:
         resource = self._scheme.for_type(type(obj))
-        body = await self._request(
-            "POST", _path(resource, obj.metadata.namespace), _dry_run(dry_run), msgspec.json.encode(obj)
-        )
+        body = await self._request("POST", _path(resource, obj.metadata.namespace), _dry_run(dry_run), _encode(obj))
         return _decode(resource.decoder, body)
 
     async def update(self, obj: T, *, subresource: str = "", dry_run: bool = False) -> T:
         resource = self._scheme.for_type(type(obj))
         path = _path(resource, obj.metadata.namespace, obj.metadata.name, subresource)
-        body = await self._request("PUT", path, _dry_run(dry_run), msgspec.json.encode(obj))
+        body = await self._request("PUT", path, _dry_run(dry_run), _encode(obj))
         return _decode(resource.decoder, body)
 
     async def patch(self, which: Which[T], name: str, patch: Patch, namespace: str = "", *, subresource: str = "") -> T:

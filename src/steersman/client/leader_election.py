@@ -164,10 +164,12 @@ class LeaderElection:
 RETRY_SECONDS = 1.0
 
 
-async def lead(client: Client, name: str, identity: str, work: Callable[[], Awaitable[None]]) -> None:
+async def lead(
+    client: Client, name: str, identity: str, work: Callable[[], Awaitable[None]], *, namespace: str = "kube-system"
+) -> None:
     """Do the work while the lease is held, again and again, until cancelled; ``work`` is cancelled when it is lost."""
     while True:
-        async with LeaderElection(client, name, identity) as leadership:
+        async with LeaderElection(client, name, identity, namespace=namespace) as leadership:
             working = asyncio.ensure_future(work())
             lost = asyncio.create_task(leadership.lost(), name=f"lease {name} lost")
             try:

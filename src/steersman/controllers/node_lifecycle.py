@@ -22,7 +22,8 @@ from steersman.client.informer import Informer
 
 from .config import ControllerManagerConfig
 from .kit import Controller, ControllerContext
-from .kit.pods import condition, is_ready, on_node, set_pod_condition
+from .kit.conditions import condition
+from .kit.pods import is_ready, on_node, set_pod_condition
 from .kit.taints import merged, write_taints
 
 log = logging.getLogger(__name__)

@@ -20,8 +20,9 @@ from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.informer import Informer, object_key
 
 from .kit import Controller, ControllerContext, Expectations, claim, controller_of
+from .kit.conditions import condition
 from .kit.ownership import by_controller
-from .kit.pods import available_in, condition, deletion_order, from_template, is_active, is_ready, is_terminal
+from .kit.pods import available_in, deletion_order, from_template, is_active, is_ready, is_terminal
 from .kit.refusals import harmless
 
 BURST = 500

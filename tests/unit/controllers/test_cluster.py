@@ -22,7 +22,7 @@ from steersman.api.types.discovery_v1 import EndpointSlice
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.api.types.rbac_v1 import ClusterRole
 from steersman.controllers.config import ControllerManagerConfig
-from steersman.controllers.kit.pods import condition
+from steersman.controllers.kit.conditions import condition
 
 from .world import World, deployment
 

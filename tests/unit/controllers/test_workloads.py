@@ -7,7 +7,7 @@ import pytest
 from steersman.api.types.apps_v1 import Deployment, ReplicaSet, ReplicaSetSpec
 from steersman.api.types.core_v1 import ConfigMap, Event, Pod
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta
-from steersman.controllers.kit.pods import condition
+from steersman.controllers.kit.conditions import condition
 
 from .world import World, deployment, image_of, template
 

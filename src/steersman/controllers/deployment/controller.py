@@ -13,8 +13,9 @@ from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.informer import Informer, object_key
 from steersman.controllers.kit import Controller, ControllerContext, claim, controller_of
+from steersman.controllers.kit.conditions import condition
 from steersman.controllers.kit.ownership import by_controller, controlled_by
-from steersman.controllers.kit.pods import condition, is_terminal
+from steersman.controllers.kit.pods import is_terminal
 from steersman.controllers.kit.refusals import harmless
 
 from . import planning

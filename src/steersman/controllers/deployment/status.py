@@ -13,7 +13,7 @@ from steersman.api.types.apps_v1 import (
     DeploymentStatus,
     ReplicaSet,
 )
-from steersman.controllers.kit.pods import condition
+from steersman.controllers.kit.conditions import condition
 
 from .planning import replicas_of, surge_and_unavailable
 

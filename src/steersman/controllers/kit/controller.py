@@ -9,13 +9,15 @@ from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
 from steersman.api.errors import StatusError, is_already_exists, is_conflict, is_not_found
-from steersman.api.scheme import Object
+from steersman.api.scheme import Object, Resource
 from steersman.api.time import now
-from steersman.client.client import Client, Which
+from steersman.client.client import ALL, Client, Selectors, Which
 from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer, InformerFactory, Registration
 from steersman.client.workqueue import ShutDown, WorkQueue
 from steersman.controllers.config import ControllerManagerConfig
+
+from .ownership import owner_key
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,7 @@ T = TypeVar("T", bound=Object)
 
 
 class ControllerContext:
-    """What controllers share: the client, the informers, the settings, the clock."""
+    """What controllers share: the client, the informers, upstream's settings for its own controllers, the clock."""
 
     def __init__(
         self,
@@ -64,9 +66,16 @@ class Controller:
         self._watched: list[Informer[Any]] = []
         self._registrations: list[Registration] = []
 
-    def watch(self, which: Which[T], keys: Callable[[T], Iterable[str]] | None = None) -> Informer[T]:
+    def watch(
+        self,
+        which: Which[T],
+        keys: Callable[[T], Iterable[str]] | None = None,
+        *,
+        namespace: str = "",
+        selectors: Selectors = ALL,
+    ) -> Informer[T]:
         """Share an informer; each changed object (its old state too) adds its ``keys`` to the queue."""
-        informer = self.context.informers.informer(which)
+        informer = self.context.informers.informer(which, namespace, selectors)
         if keys is None:
             return self.listen(informer)
 
@@ -79,6 +88,13 @@ class Controller:
                 self.queue.add(key)
 
         return self.listen(informer, changed, updated, changed)
+
+    def watch_owned(
+        self, which: Which[T], owner: Which[Any], *, namespace: str = "", selectors: Selectors = ALL
+    ) -> Informer[T]:
+        """Like :meth:`watch`: each changed object adds the key of the ``owner`` that controls it, if one does."""
+        resource = owner if isinstance(owner, Resource) else self.client.scheme.for_type(owner)
+        return self.watch(which, owner_key(resource), namespace=namespace, selectors=selectors)
 
     def listen(
         self,

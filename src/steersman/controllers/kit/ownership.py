@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from steersman.api.errors import StatusError, is_not_found
-from steersman.api.scheme import Object
+from steersman.api.scheme import Object, Resource
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client, Patch
 
@@ -38,6 +38,18 @@ def controller_reference(owner: Object) -> OwnerReference:
         controller=True,
         block_owner_deletion=True,
     )
+
+
+def owner_key(owner: Resource[Any]) -> Callable[[Object], list[str]]:
+    """From an object to the key of its controller, where that is of this resource, in whatever version of it."""
+
+    def key(obj: Object) -> list[str]:
+        reference = controller_of(obj.metadata)
+        if reference is None or reference.kind != owner.kind or reference.api_version.rpartition("/")[0] != owner.group:
+            return []
+        return [f"{obj.metadata.namespace}/{reference.name}" if owner.namespaced else reference.name]
+
+    return key
 
 
 def by_controller(obj: Object) -> tuple[str, ...]:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from steersman.api import codecs, labels
 from steersman.api.scheme import Object
 from steersman.api.types.core_v1 import Pod, PodCondition, PodTemplateSpec
 from steersman.api.types.meta_v1 import ObjectMeta
 
+from .conditions import condition
 from .ownership import controller_reference
-
-C = TypeVar("C", bound=Any)
-
-
-def condition(conditions: Iterable[C], type_: str) -> C | None:
-    """The condition of a type, or None."""
-    return next((item for item in conditions if item.type == type_), None)
 
 
 def is_terminal(pod: Pod) -> bool:

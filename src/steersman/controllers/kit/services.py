@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from steersman.api import labels
 from steersman.api.types.core_v1 import Pod, Service, ServicePort
 
-from .pods import condition, is_terminal
+from .conditions import condition
+from .pods import is_terminal
 
 
 def is_headless(service: Service) -> bool:
