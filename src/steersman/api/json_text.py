@@ -6,6 +6,8 @@ import json
 import math
 from typing import Any
 
+from . import json_faults
+
 TOO_DEEP = "json: exceeded max depth"
 
 
@@ -60,7 +62,7 @@ def _load(data: bytes | str, hook: type[Members] | None) -> Any:
     except RecursionError:
         raise FieldProblem(TOO_DEEP) from None
     except json.JSONDecodeError as error:
-        raise FieldProblem(_syntax(error)) from None
+        raise FieldProblem(json_faults.fault(error)) from None
     except FieldProblem:
         raise
     except ValueError:  # Python's limit on the digits of an integer
@@ -95,30 +97,4 @@ def plain(tree: Any) -> Any:
 
 
 def _constant(text: str) -> Any:
-    raise FieldProblem(f"invalid character '{text[0]}' looking for beginning of value")
-
-
-def _syntax(error: json.JSONDecodeError) -> str:
-    text, position = error.doc, error.pos
-    rest = text[position : position + 1]
-    if not text[position:].strip(" \t\r\n"):
-        return "unexpected end of JSON input"
-    if error.msg.startswith("Unterminated") or (error.msg.startswith("Expecting") and not rest):
-        return "unexpected end of JSON input"
-    place = {
-        "Expecting value": "looking for beginning of value",
-        "Expecting ',' delimiter": "after object key:value pair",
-        "Expecting ':' delimiter": "after object key",
-        "Expecting property name enclosed in double quotes": "looking for beginning of object key string",
-        "Extra data": "after top-level value",
-    }.get(error.msg, "in string literal")
-    return f"invalid character {_quoted(rest)} {place}"
-
-
-def _quoted(character: str) -> str:
-    """A character as Go's decoder quotes it."""
-    if character == "'":
-        return r"'\''"
-    if "\x7f" < character <= "\uffff" and not character.isprintable():
-        return f"'\\u{ord(character):04x}'"
-    return repr(character)
+    raise FieldProblem(json_faults.constant(text))

@@ -52,6 +52,21 @@ async def test_the_port_it_really_got_is_what_it_publishes(tmp_path: Path) -> No
         assert (await client.get(Service, "kubernetes", "default")).spec.ports[0].target_port == server.port
 
 
+async def test_who_forgets_tls_is_told(tmp_path: Path) -> None:
+    names = {"node_name": "n", "node_address": "127.0.0.1", "server": "https://x", "addresses": ("127.0.0.1",)}
+    files.ensure(files.PKIConfig(directory=tmp_path / "pki", **names))  # type: ignore[arg-type]
+    config = ApiServerConfig(bind_address="127.0.0.1", secure_port=0, pki_directory=tmp_path / "pki")
+    async with running(config) as server:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(b"GET /version HTTP/1.1\r\nHost: x\r\n\r\n")
+        head, _, body = (await asyncio.wait_for(reader.readuntil(b"server.\n"), 5)).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.0 400 Bad Request\r\n")
+        assert body == b"Client sent an HTTP request to an HTTPS server.\n"
+        writer.write(b"more")
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+
+
 async def test_a_server_that_does_not_listen_announces_nothing() -> None:
     async with running(ApiServerConfig(secure_port=0, advertise_address="192.0.2.1")) as server:
         assert (await server.local_client(ADMIN).list(Endpoints)).items == []

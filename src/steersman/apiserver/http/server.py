@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .limits import Limits
 from .messages import Handler, Request, Response
+from .plaintext import ServerContext
 from .protocol import HTTPProtocol
 from .writing import Clock
 
@@ -26,7 +27,7 @@ _OPTIONS = (
 
 def tls_context(certificate: Path, key: Path, client_authorities: Sequence[Path]) -> ssl.SSLContext:
     """TLS 1.2 or newer, ALPN ``http/1.1``; a client certificate is optional, and verified where there is one."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context = ServerContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # The client's order: Go's clients begin with AES-128, which costs a sixth less than what OpenSSL begins with.
     context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
