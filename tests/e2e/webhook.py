@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 Answer = Callable[[dict[str, Any]], Any]
-"""From the body of a review to that of the answer; bytes are sent as they are."""
+"""From the body of a review to that of the answer; bytes are sent as they are, a number is a status without one."""
 
 
 class Webhook:
@@ -36,8 +36,9 @@ class Webhook:
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 webhook.asked.append(body)
                 answer = webhook.answer(body)
+                code, answer = (answer, b"") if isinstance(answer, int) else (200, answer)
                 data = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
-                self.send_response(200)
+                self.send_response(code)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
