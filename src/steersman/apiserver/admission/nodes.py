@@ -8,6 +8,7 @@ from steersman.api.errors import not_found
 from steersman.api.labels import MIRROR_POD, NAMESPACE_NODE_LEASE, TAINT_NOT_READY
 from steersman.api.types import core_v1 as v1
 
+from . import node_tokens
 from .plugin import Cluster, Plugin, Request
 
 _NODE_PREFIX = "system:node:"
@@ -61,7 +62,7 @@ class NodeRestriction(Plugin):
                 await self._pod(request, cluster, node)
             case "serviceaccounts":
                 if request.subresource == "token":
-                    await self._token(request, cluster, node)
+                    await node_tokens.check(request, cluster, node)
             case "leases":
                 if request.namespace != NAMESPACE_NODE_LEASE:
                     raise request.refuse(f'can only access leases in the "{NAMESPACE_NODE_LEASE}" system namespace')
@@ -84,25 +85,6 @@ class NodeRestriction(Plugin):
                 raise request.refuse(f'node "{node}" is not allowed to modify taints')
             if forbidden := _forbidden_labels(request.old.metadata.labels, request.obj.metadata.labels):
                 raise request.refuse(f"is not allowed to modify labels: {', '.join(sorted(forbidden))}")
-
-    @staticmethod
-    async def _token(request: Request, cluster: Cluster, node: str) -> None:
-        """A token for nothing but a pod of this very node: any other would let a node act as anybody."""
-        reference = request.obj.spec.bound_object_ref
-        if reference is None or (reference.api_version, reference.kind) != ("v1", "Pod") or not reference.name:
-            raise request.refuse("node requested token not bound to a pod")
-        if not reference.uid:
-            raise request.refuse("node requested token with a pod binding without a uid")
-        pod = await cluster.get(v1.Pod, reference.name, request.namespace)
-        if pod is None:
-            raise not_found("pods", reference.name)
-        if pod.metadata.uid != reference.uid:
-            raise request.refuse(
-                f"the UID in the bound object reference ({reference.uid}) does not match the UID in record. "
-                "The object might have been deleted and then recreated"
-            )
-        if pod.spec.node_name != node:
-            raise request.refuse("node requested token bound to a pod scheduled on a different node")
 
     @staticmethod
     async def _mirror_pod(request: Request, cluster: Cluster, node: str, pod: v1.Pod) -> None:
