@@ -7,9 +7,14 @@ import gzip
 import pytest
 
 from steersman.api.errors import StatusError
+from steersman.api.resources import builtin_scheme
+from steersman.apiserver.admission.plugin import Request as AdmissionRequest
+from steersman.apiserver.endpoints.connecting.admission import admitted
 from steersman.apiserver.endpoints.connecting.locations import Name, is_proxyable, split_name
 from steersman.apiserver.endpoints.connecting.proxy import backend_path, is_proxied
 from steersman.apiserver.endpoints.connecting.rewriting import MAX_TAG, HTMLRewriter, Links, Recoder
+from steersman.apiserver.endpoints.request_info import request_info
+from steersman.apiserver.http.messages import Request
 
 PREFIX = "/api/v1/namespaces/d/services/s:80/proxy"
 
@@ -64,19 +69,48 @@ def test_addresses(address: str, allowed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "rest", "expected"),
+    ("path", "expected"),
     [
-        ("/p/proxy", (), ""),
-        ("/p/proxy/", (), "/"),
-        ("/p/proxy/a/b", ("a", "b"), "/a/b"),
-        ("/p/proxy/a/", ("a",), "/a/"),
-        ("/p/proxy/../../secrets", ("..", "..", "secrets"), "/secrets"),
-        ("/p/proxy/a/../..", ("a", "..", ".."), "/"),
-        ("/p/proxy//a", ("", "a"), "/a"),
+        ("", ""),
+        ("/", "/"),
+        ("/a/b", "/a/b"),
+        ("/a/", "/a/"),
+        ("/../../secrets", "/secrets"),
+        ("/a/../..", "/"),
+        ("//a", "/a"),
+        ("a", "/a"),
     ],
 )
-def test_paths(path: str, rest: tuple[str, ...], expected: str) -> None:
-    assert backend_path(path, rest) == expected
+def test_paths(path: str, expected: str) -> None:
+    assert backend_path(path) == expected
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("", ""),
+        ("?path=/a", "/a"),
+        ("/", "/"),
+        ("/?path=/a", "/"),
+        ("/a/b", "/a/b"),
+        ("/a/?path=/c", "/a/"),
+        ("//a", "/a"),
+    ],
+)
+async def test_admission_is_shown_the_path_and_may_change_it(target: str, shown: str) -> None:
+    path, _, query = target.partition("?")
+    where = f"/api/v1/namespaces/d/pods/p/proxy{path}"
+    request = Request("GET", where, where, query, {})
+    seen = []
+
+    async def admit(asked: AdmissionRequest) -> None:
+        seen.append(asked.obj.path)
+        asked.obj.path = "/elsewhere"
+
+    pods = builtin_scheme().by_kind("v1", "Pod")
+    assert pods is not None
+    led = await admitted(request, request_info(request), pods, pods.subresources["proxy"], admit)
+    assert (seen, led) == ([shown], "/elsewhere")
 
 
 def test_which_targets_are_passed_on() -> None:

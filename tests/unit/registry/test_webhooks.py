@@ -206,7 +206,7 @@ class Reached:
     def serves(self, resource: Any, subresource: str) -> bool:
         return subresource in ("exec", "log", "portforward", "proxy")
 
-    async def connect(self, request: HTTPRequest, info: RequestInfo) -> Response:
+    async def connect(self, request: HTTPRequest, info: RequestInfo, path: str | None = None) -> Response:
         self.requests.append(request)
         return Response(b"")
 

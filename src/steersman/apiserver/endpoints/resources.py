@@ -40,7 +40,7 @@ class Connector(Protocol):
         """Whether a subresource is one of them."""
         ...
 
-    async def connect(self, request: Request, info: RequestInfo) -> Answer: ...
+    async def connect(self, request: Request, info: RequestInfo, path: str | None = None) -> Answer: ...
 
 
 DEPRECATED = {
@@ -256,9 +256,10 @@ class Resources:
         if found is None:
             raise no_route()
         if self._connector is not None and self._connector.serves(resource, found.name):
+            path = None
             if self._admit is not None and found.kind:
-                await admitted(request, info, resource, found, self._admit)
-            return await self._connector.connect(request, info)
+                path = await admitted(request, info, resource, found, self._admit)
+            return await self._connector.connect(request, info, path)
         if len(info.parts) > 3:
             raise no_route()
         verb = {"GET": "get", "HEAD": "get", "PUT": "update", "PATCH": "patch", "POST": "create"}.get(request.method)

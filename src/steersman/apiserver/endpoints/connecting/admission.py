@@ -1,7 +1,7 @@
 """What admission hears before anybody is connected: ``CONNECT``, with the options of the subresource as its object.
 
-They are read off the query, and what a plugin makes of them is written back there; the path of a proxied request is
-shown, and not changed.
+They are read off the query, and what a plugin makes of them is written back there; the path of a proxied request, which
+may be part of the address, is handed on.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from steersman.apiserver.endpoints.request_info import RequestInfo
 from steersman.apiserver.http.messages import Request
 
 from .logs import is_true
+from .proxy import asked_path
 
 Admit = Callable[[AdmissionRequest], Awaitable[None]]
 """Lets all plugins change what is admitted, or refuse it."""
@@ -75,8 +76,8 @@ _PROXY = {"pods": PodProxyOptions, "services": ServiceProxyOptions, "nodes": Nod
 
 async def admitted(
     request: Request, info: RequestInfo, resource: Resource[Any], subresource: Subresource, admit: Admit
-) -> None:
-    """Ask whether a request may be connected; raises StatusError."""
+) -> str | None:
+    """Ask whether a request may be connected, and what is proxied, to which path; raises StatusError."""
     options = _options(request, info, subresource.kind)
     before = _query(options)
     asked = AdmissionRequest(
@@ -94,6 +95,7 @@ async def admitted(
     await admit(asked)
     if (wanted := _query(options)) != before:
         request.query.update(wanted)
+    return getattr(options, "path", None)
 
 
 def _options(request: Request, info: RequestInfo, kind: str) -> APIStruct:
@@ -108,8 +110,7 @@ def _options(request: Request, info: RequestInfo, kind: str) -> APIStruct:
             ports = [port for port in request.query.get("ports", []) if port.isdecimal() and len(port) < 10]
             return PodPortForwardOptions(ports=[int(port) for port in ports])
         case _:
-            path = "/".join(info.parts[3:])
-            return _PROXY[info.resource](path=f"/{path}" if path else "")
+            return _PROXY[info.resource](path=asked_path(request, info))
 
 
 def _query(options: APIStruct) -> dict[str, list[str]]:

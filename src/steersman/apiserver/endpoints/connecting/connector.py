@@ -36,10 +36,10 @@ class Connector:
             return resource.qualified_name in ("nodes", "pods", "services")
         return resource.qualified_name == "pods" and (subresource == "log" or subresource in self._streams)
 
-    async def connect(self, request: Request, info: RequestInfo) -> Answer:
-        """Answer a request for one of them."""
+    async def connect(self, request: Request, info: RequestInfo, path: str | None = None) -> Answer:
+        """Answer a request for one of them; ``path``: where what is proxied shall lead, if not as it says."""
         if info.subresource == "proxy":
-            return await self._proxy.connect(request, info)
+            return await self._proxy.connect(request, info, path)
         if len(info.parts) > 3:
             raise no_route()
         if info.subresource == "log":

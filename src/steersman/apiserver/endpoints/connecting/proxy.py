@@ -70,8 +70,8 @@ class Proxy:
         self._nodes = nodes
         self._unverified: TLS | None = None
 
-    async def connect(self, request: Request, info: RequestInfo) -> Answer:
-        """Pass a request on."""
+    async def connect(self, request: Request, info: RequestInfo, path: str | None = None) -> Answer:
+        """Pass a request on, to another path than it asks for where one is given."""
         if request.method not in METHODS:
             raise no_method()
         if info.resource == "pods":
@@ -80,7 +80,7 @@ class Proxy:
             location = await self._locations.service(info.name, info.namespace)
         else:
             location = await self._locations.node(info.name)
-        path = backend_path(request.path, info.parts[3:])
+        path = backend_path(asked_path(request, info) if path is None else path)
         if is_upgrade(request.headers):
             return await self._upgrade(request, location, path or "/")
         if not path and request.method in ("GET", "HEAD"):
@@ -145,11 +145,19 @@ def unreachable(error: OSError) -> StatusError:
     return service_unavailable(f"error trying to reach service: {error}")
 
 
-def backend_path(path: str, rest: tuple[str, ...]) -> str:
-    """The backend's path: what follows ``proxy``, without ``.`` and ``..``; empty where not even a slash does."""
-    if not any(rest):
-        return "/" if path.endswith("/") else ""
-    joined = posixpath.normpath("/" + "/".join(rest).lstrip("/"))
+def asked_path(request: Request, info: RequestInfo) -> str:
+    """The backend's path: what follows ``proxy``, or where not even a slash does, what the query says."""
+    rest, slash = "/".join(info.parts[3:]).lstrip("/"), request.path.endswith("/")
+    if not rest:
+        return "/" if slash else request.parameter("path")
+    return f"/{rest}/" if slash and not rest.endswith("/") else f"/{rest}"
+
+
+def backend_path(path: str) -> str:
+    """A path without ``.`` and ``..``; empty where nothing was asked for."""
+    if not path:
+        return ""
+    joined = posixpath.normpath("/" + path.lstrip("/"))
     return joined + "/" if path.endswith("/") and joined != "/" else joined
 
 
