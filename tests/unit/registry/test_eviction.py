@@ -234,6 +234,16 @@ async def test_a_gated_pod_is_not_bound(client: LocalClient) -> None:
     )
 
 
+async def test_pods_are_bound_the_old_way_too(client: LocalClient) -> None:
+    """On the collection of bindings: to admission that is another resource, and it adds no labels."""
+    await client.create(v1.Node(metadata=ObjectMeta(name="n", labels={"topology.kubernetes.io/zone": "z"})))
+    await client.create(pod())
+    binding = v1.Binding(metadata=ObjectMeta(name="p", namespace="default"), target=v1.ObjectReference(name="n"))
+    await client.create(binding)
+    bound = await client.get(v1.Pod, "p", "default")
+    assert (bound.spec.node_name, bound.metadata.labels) == ("n", {})
+
+
 async def test_a_bound_pod_knows_its_zone(client: LocalClient) -> None:
     node = v1.Node(metadata=ObjectMeta(name="n", labels={"topology.kubernetes.io/zone": "z", "other": "o"}))
     await client.create(node)
@@ -242,7 +252,7 @@ async def test_a_bound_pod_knows_its_zone(client: LocalClient) -> None:
         metadata=ObjectMeta(name="p", namespace="default", annotations={"a": "b"}, labels={"l": "m"}),
         target=v1.ObjectReference(kind="Node", name="n"),
     )
-    await client.create(binding)  # the old way, on the collection
+    await client.create_subresource(v1.Pod, "p", "binding", binding, "default")
     bound = await client.get(v1.Pod, "p", "default")
     assert bound.metadata.labels == {"l": "m", "topology.kubernetes.io/zone": "z"}
     assert bound.metadata.annotations == {"a": "b"}

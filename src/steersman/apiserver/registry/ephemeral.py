@@ -24,11 +24,13 @@ from steersman.api.scheme import Resource
 from steersman.api.types import authentication_v1, authorization_v1, core_v1
 from steersman.api.types.meta_v1 import DeleteOptions, ObjectMeta, Status
 from steersman.api.user import User
+from steersman.apiserver.admission.plugin import Chain, Request
 from steersman.apiserver.seams import Attributes, Surroundings
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
 from .contract import Context, ListOptions, Page, Subscription, WatchSink
+from .strategies.binding import bind
 from .strategy import Handlers
 from .watching import Selection
 
@@ -40,9 +42,10 @@ Create = Callable[[Context, str, Any], Awaitable[Any]]
 class EphemeralHandler:
     """A resource without a store.  What a resource does not serve is refused with 405."""
 
-    def __init__(self, resource: Resource[Any], create: Create | None = None) -> None:
+    def __init__(self, resource: Resource[Any], create: Create | None = None, admission: Chain | None = None) -> None:
         self.resource = resource
         self._create = create
+        self._admission = admission
 
     def _refuse(self, verb: str) -> Exception:
         return method_not_supported(self.resource.name, verb, self.resource.group)
@@ -57,6 +60,13 @@ class EphemeralHandler:
         """Answer an object."""
         if self._create is None:
             raise self._refuse("create")
+        if self._admission is not None:
+            request = Request(
+                "CREATE", self.resource, "", namespace, obj.metadata.name, obj, None, context.user,
+                dry_run=context.dry_run, warnings=context.warnings,
+                annotations=context.annotations, field_manager=context.field_manager, own=context.own,
+            )  # fmt: skip
+            await self._admission.admit(request)
         return self._entry(await self._create(context, namespace, obj))
 
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
@@ -227,8 +237,8 @@ class Reviews:
 
     async def bind(self, context: Context, namespace: str, obj: core_v1.Binding) -> Any:
         """Bind a pod: the old way to its ``binding`` subresource."""
-        pods = self._cluster.handler_of(core_v1.Pod)
-        return await pods.create_subresource(context, namespace, obj.metadata.name, "binding", obj)
+        await self._cluster.handler_of(core_v1.Pod).ready()
+        return await bind(self._cluster, context, namespace, obj.metadata.name, obj, admitted=True)
 
     async def _decide(self, user: User, spec: Any) -> authorization_v1.SubjectAccessReviewStatus:
         authorizer = self._surroundings.authorizer

@@ -118,7 +118,7 @@ class Registry:
         if resource.qualified_name == "componentstatuses":
             return ComponentStatuses(resource, self.surroundings)
         if resource.verbs == ("create",):
-            return EphemeralHandler(resource, self._reviews.table.get(resource.name))
+            return EphemeralHandler(resource, self._reviews.table.get(resource.name), self.admission)
         if resource.storage_version == resource.group_version:
             return self._store_handler(resource)
         conversion = CONVERSIONS.get((resource.group_version, resource.kind))

@@ -41,7 +41,9 @@ def refusal(pod: v1.Pod, wanted: ObjectMeta) -> str:
     return ""
 
 
-async def bind(cluster: Handlers, context: Context, namespace: str, name: str, binding: v1.Binding) -> Status:
+async def bind(
+    cluster: Handlers, context: Context, namespace: str, name: str, binding: v1.Binding, *, admitted: bool = False
+) -> Status:
     """Assign a pod, with the binding's annotations and those of its labels that the pod does not have."""
     wanted = binding.metadata
     if wanted.namespace and wanted.namespace != namespace:
@@ -51,12 +53,13 @@ async def bind(cluster: Handlers, context: Context, namespace: str, name: str, b
     if found := faults(binding):
         raise invalid("Binding", name, found)
     pods = cluster.handler_of(v1.Pod)
-    request = Request(
-        "CREATE", pods.resource, "binding", namespace, name, binding, None, context.user,
-        dry_run=context.dry_run, warnings=context.warnings,
-        annotations=context.annotations, field_manager=context.field_manager,
-    )  # fmt: skip
-    await cluster.admission.admit(request)
+    if not admitted:
+        request = Request(
+            "CREATE", pods.resource, "binding", namespace, name, binding, None, context.user,
+            dry_run=context.dry_run, warnings=context.warnings,
+            annotations=context.annotations, field_manager=context.field_manager,
+        )  # fmt: skip
+        await cluster.admission.admit(request)
     now = cluster.clock()
 
     def assign(pod: v1.Pod) -> None:
