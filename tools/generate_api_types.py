@@ -40,19 +40,48 @@ SCALARS = {
 # present, and always written, like upstream's `"status": {}`.
 BY_VALUE_ANYWHERE = {"metadata", "spec", "status", "template"}
 BY_VALUE = {
+    ("AllocationResult", "devices"),
     ("Container", "resources"),
-    ("EphemeralContainer", "resources"),
-    ("ContainerStatus", "state"),
     ("ContainerStatus", "lastState"),
+    ("ContainerStatus", "state"),
     ("DaemonSetSpec", "updateStrategy"),
     ("DeploymentSpec", "strategy"),
+    ("Endpoint", "conditions"),
+    ("EphemeralContainer", "resources"),
+    ("Event", "deprecatedSource"),
+    ("Event", "regarding"),
     ("Event", "source"),
+    ("IngressServiceBackend", "port"),
     ("IngressStatus", "loadBalancer"),
+    ("LimitedPriorityLevelConfiguration", "limitResponse"),
+    ("NetworkPolicySpec", "podSelector"),
+    ("NodeDaemonEndpoints", "kubeletEndpoint"),
     ("NodeStatus", "daemonEndpoints"),
     ("NodeStatus", "nodeInfo"),
     ("PersistentVolumeClaimSpec", "resources"),
+    ("ResourceClaimSpec", "devices"),
+    ("SelfSubjectReviewStatus", "userInfo"),
     ("ServiceStatus", "loadBalancer"),
     ("StatefulSetSpec", "updateStrategy"),
+    ("TokenReviewStatus", "user"),
+    ("VolumeError", "time"),
+}
+# Instants that Go holds by value: `null` is written where there is none, for what is empty of a struct is not left out.
+# (`creationTimestamp` is: it is the one that is marked `omitzero`.)
+INSTANTS_BY_VALUE = {
+    "deprecatedFirstTimestamp",
+    "deprecatedLastTimestamp",
+    "eventTime",
+    "expirationTimestamp",
+    "finishedAt",
+    "firstTimestamp",
+    "lastHeartbeatTime",
+    "lastObservedTime",
+    "lastProbeTime",
+    "lastTimestamp",
+    "lastTransitionTime",
+    "lastUpdateTime",
+    "startedAt",
 }
 # Pointers in spite of the first rule: their absence means something.
 BY_REFERENCE = {
@@ -169,6 +198,8 @@ class Module:
     ) -> tuple[str, str]:
         """The annotation, made optional where it has to be, and the default with its kind."""
         base = annotation.rsplit(".", 1)[-1]
+        if annotation in {"Time", "MicroTime"} and (name in INSTANTS_BY_VALUE or (owner, name) in BY_VALUE):
+            return f"{annotation} | None", "f:no_instant"
         if annotation.startswith("list["):
             return (annotation, "f:required_list") if required else (annotation, "f:list")
         if annotation.startswith("dict[") or annotation == "RawExtension":
@@ -220,7 +251,7 @@ class Module:
             arguments = [f'name="{name}"'] if explicit else []
             if default.startswith("f:"):
                 factory = default[2:]
-                self.scalars.update({factory} & {"required_list", "required_map", "required_bytes"})
+                self.scalars.update({factory} & {"required_list", "required_map", "required_bytes", "no_instant"})
                 if factory[:1].isupper() or ("." in factory and not factory.startswith("constant")):
                     factory = f"lambda: {factory}()"
                 arguments.append(f"default_factory={factory}")

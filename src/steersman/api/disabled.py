@@ -133,7 +133,7 @@ def _uses(device: Device, members: tuple[str, ...]) -> bool:
 
 def drop_from_resource_claim_spec(spec: ResourceClaimSpec, old: ResourceClaimSpec | None = None) -> None:
     """``DRAConsumableCapacity``; also in templates."""
-    if spec.devices is None or (old is not None and _consumes(old)):
+    if old is not None and _consumes(old):
         return
     for constraint in spec.devices.constraints:
         constraint.distinct_attribute = ""
@@ -144,8 +144,6 @@ def drop_from_resource_claim_spec(spec: ResourceClaimSpec, old: ResourceClaimSpe
 
 
 def _consumes(spec: ResourceClaimSpec) -> bool:
-    if spec.devices is None:
-        return False
     requests = (each for request in spec.devices.requests for each in (request.exactly, *request.first_available))
     return any(constraint.distinct_attribute for constraint in spec.devices.constraints) or any(
         each is not None and each.capacity is not None for each in requests

@@ -8,7 +8,7 @@ import pytest
 from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.resources import TABLE, builtin_scheme
-from steersman.api.types import apps_v1, core_v1, meta_v1
+from steersman.api.types import apps_v1, batch_v1, core_v1, events_v1, meta_v1
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
 
 DEPLOYMENT = 'Deployment in version "v1" cannot be handled as a Deployment: '
@@ -314,3 +314,21 @@ def test_encoding_keeps_members_that_go_always_writes() -> None:
         "restartCount": 0,
         "state": {},
     }
+
+
+def test_encoding_writes_null_for_instants_that_go_holds_by_value() -> None:
+    def encoded(obj: Any) -> Any:
+        return msgspec.json.decode(codecs.encode(obj))
+
+    condition = core_v1.PodCondition(type="Ready", status="True")
+    assert encoded(condition) == {
+        "lastProbeTime": None,
+        "lastTransitionTime": None,
+        "status": "True",
+        "type": "Ready",
+    }
+    event = encoded(events_v1.Event())
+    assert event["eventTime"] is event["deprecatedFirstTimestamp"] is event["deprecatedLastTimestamp"] is None
+    assert event["regarding"] == event["deprecatedSource"] == {}
+    assert encoded(core_v1.ContainerStateRunning()) == {"startedAt": None}
+    assert encoded(batch_v1.JobStatus()) == encoded(meta_v1.ObjectMeta()) == {}

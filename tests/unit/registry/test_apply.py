@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types import apps_v1, autoscaling_v1, autoscaling_v2
 from steersman.api.types import core_v1 as v1
@@ -261,6 +262,15 @@ async def test_managers_keep_the_version_they_speak(registry: Registry, client: 
     ).spec.target_cpu_utilization_percentage == 50
     again = await client.apply(autoscaling_v2.HorizontalPodAutoscaler, less, field_manager="her")
     assert again.spec.metrics[0].resource.target.average_utilization == 50
+
+
+async def test_who_writes_a_condition_owns_the_instants_it_does_not_have(client: LocalClient) -> None:
+    """As upstream: ``lastProbeTime: null`` is a field like others."""
+    made = codecs.copy(await client.create(pod("p")))
+    made.status.conditions = [v1.PodCondition(type="example.com/a", status="True")]
+    (fields,) = [each[3] for each in owned(await client.update(made, subresource="status")) if each[2] == "status"]
+    condition = msgspec.json.decode(fields)["f:status"]["f:conditions"]['k:{"type":"example.com/a"}']
+    assert {"f:lastProbeTime", "f:lastTransitionTime", "f:status", "f:type"} <= condition.keys()
 
 
 async def test_kubectl_takes_over_what_it_applied_itself(client: LocalClient, registry: Registry) -> None:

@@ -36,8 +36,6 @@ def subject(obj: rbac_v1.Subject) -> None:
 
 def network_policy(obj: networking_v1.NetworkPolicy) -> None:
     spec = obj.spec
-    if spec.pod_selector is None:
-        spec.pod_selector = meta_v1.LabelSelector()
     if not spec.policy_types:
         spec.policy_types = ["Ingress", "Egress"] if spec.egress else ["Ingress"]
 

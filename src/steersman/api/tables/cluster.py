@@ -68,9 +68,9 @@ def _new_event_row(obj: events_v1.Event, now: datetime) -> list[Any]:
     count = obj.deprecated_count or 1
     if obj.series is not None:
         last, count = since(obj.series.last_observed_time, now), obj.series.count
-    regarding = obj.regarding or core_v1.ObjectReference()
+    regarding = obj.regarding
     target = regarding.kind.lower() + (f"/{regarding.name}" if regarding.name else "")
-    source = _source(obj.deprecated_source or core_v1.EventSource(), obj.reporting_controller, obj.reporting_instance)
+    source = _source(obj.deprecated_source, obj.reporting_controller, obj.reporting_instance)
     return [
         last,
         obj.type,

@@ -19,6 +19,7 @@ from .scalars import (
     Merge,
     Time,
     constant,
+    no_instant,
     required_list,
 )
 
@@ -52,7 +53,7 @@ class CustomResourceDefinition(APIStruct):
 
 class CustomResourceDefinitionCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     observed_generation: Int64 | None = None
     reason: str = ""

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import meta_v1
-from .scalars import APIStruct, Int32, Merge, Time, constant, required_list
+from .scalars import APIStruct, Int32, Merge, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.kube-aggregator.pkg.apis.apiregistration.v1"
 
@@ -22,7 +22,7 @@ class APIService(APIStruct):
 
 class APIServiceCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)

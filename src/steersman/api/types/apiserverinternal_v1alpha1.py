@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import meta_v1
-from .scalars import APIStruct, Int64, Merge, Time, constant, required_list
+from .scalars import APIStruct, Int64, Merge, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.apiserverinternal.v1alpha1"
 
@@ -30,7 +30,7 @@ class StorageVersion(APIStruct):
 
 class StorageVersionCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("message", "reason", "status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = field(default_factory=str)
     observed_generation: Int64 | None = None
     reason: str = field(default_factory=str)

@@ -7,7 +7,18 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import core_v1, meta_v1
-from .scalars import APIStruct, Int32, Int64, IntOrString, Merge, RawExtension, Time, constant, required_list
+from .scalars import (
+    APIStruct,
+    Int32,
+    Int64,
+    IntOrString,
+    Merge,
+    RawExtension,
+    Time,
+    constant,
+    no_instant,
+    required_list,
+)
 
 PACKAGE = "io.k8s.api.apps.v1"
 
@@ -39,7 +50,7 @@ class DaemonSet(APIStruct):
 
 class DaemonSetCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -100,8 +111,8 @@ class Deployment(APIStruct):
 
 class DeploymentCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
-    last_update_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
+    last_update_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -160,7 +171,7 @@ class ReplicaSet(APIStruct):
 
 class ReplicaSetCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -222,7 +233,7 @@ class StatefulSet(APIStruct):
 
 class StatefulSetCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)

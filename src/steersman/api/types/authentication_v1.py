@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import meta_v1
-from .scalars import APIStruct, Int64, Merge, Time, constant, required_list
+from .scalars import APIStruct, Int64, Merge, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.authentication.v1"
 
@@ -27,7 +27,7 @@ class SelfSubjectReview(APIStruct):
 
 
 class SelfSubjectReviewStatus(APIStruct):
-    user_info: UserInfo | None = None
+    user_info: UserInfo = field(default_factory=lambda: UserInfo())
 
 
 class TokenRequest(APIStruct):
@@ -48,7 +48,7 @@ class TokenRequestSpec(APIStruct):
 
 class TokenRequestStatus(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("expirationTimestamp", "token")
-    expiration_timestamp: Time | None = None
+    expiration_timestamp: Time | None = field(default_factory=no_instant)
     token: str = field(default_factory=str)
 
 
@@ -70,7 +70,7 @@ class TokenReviewStatus(APIStruct):
     audiences: Annotated[list[str], Merge(list_type="atomic")] = field(default_factory=list)
     authenticated: bool | None = None
     error: str = ""
-    user: UserInfo | None = None
+    user: UserInfo = field(default_factory=lambda: UserInfo())
 
 
 class UserInfo(APIStruct):

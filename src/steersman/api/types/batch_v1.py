@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import core_v1, meta_v1
-from .scalars import APIStruct, Int32, Int64, Merge, Time, constant, required_list
+from .scalars import APIStruct, Int32, Int64, Merge, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.batch.v1"
 
@@ -56,8 +56,8 @@ class Job(APIStruct):
 
 class JobCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_instant)
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)

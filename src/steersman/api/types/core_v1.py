@@ -7,7 +7,19 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import meta_v1
-from .scalars import APIStruct, Int32, Int64, IntOrString, Merge, MicroTime, Quantity, Time, constant, required_list
+from .scalars import (
+    APIStruct,
+    Int32,
+    Int64,
+    IntOrString,
+    Merge,
+    MicroTime,
+    Quantity,
+    Time,
+    constant,
+    no_instant,
+    required_list,
+)
 
 PACKAGE = "io.k8s.api.core.v1"
 
@@ -317,18 +329,18 @@ class ContainerState(APIStruct):
 
 
 class ContainerStateRunning(APIStruct):
-    started_at: Time | None = None
+    started_at: Time | None = field(default_factory=no_instant)
 
 
 class ContainerStateTerminated(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("exitCode",)
     container_id: str = field(name="containerID", default="")
     exit_code: Int32 = field(default_factory=int)
-    finished_at: Time | None = None
+    finished_at: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     signal: Int32 | None = None
-    started_at: Time | None = None
+    started_at: Time | None = field(default_factory=no_instant)
 
 
 class ContainerStateWaiting(APIStruct):
@@ -509,10 +521,10 @@ class Event(APIStruct):
     metadata: meta_v1.ObjectMeta = field(default_factory=lambda: meta_v1.ObjectMeta())
     action: str = ""
     count: Int32 | None = None
-    event_time: MicroTime | None = None
-    first_timestamp: Time | None = None
+    event_time: MicroTime | None = field(default_factory=no_instant)
+    first_timestamp: Time | None = field(default_factory=no_instant)
     involved_object: ObjectReference = field(default_factory=lambda: ObjectReference())
-    last_timestamp: Time | None = None
+    last_timestamp: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     related: ObjectReference | None = None
@@ -533,7 +545,7 @@ class EventList(APIStruct):
 
 class EventSeries(APIStruct):
     count: Int32 | None = None
-    last_observed_time: MicroTime | None = None
+    last_observed_time: MicroTime | None = field(default_factory=no_instant)
 
 
 class EventSource(APIStruct):
@@ -790,7 +802,7 @@ class Namespace(APIStruct):
 
 class NamespaceCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -840,8 +852,8 @@ class NodeAffinity(APIStruct):
 
 class NodeCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_heartbeat_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_heartbeat_time: Time | None = field(default_factory=no_instant)
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -860,7 +872,7 @@ class NodeConfigStatus(APIStruct):
 
 
 class NodeDaemonEndpoints(APIStruct):
-    kubelet_endpoint: DaemonEndpoint | None = None
+    kubelet_endpoint: DaemonEndpoint = field(default_factory=lambda: DaemonEndpoint())
 
 
 class NodeFeatures(APIStruct):
@@ -1006,8 +1018,8 @@ class PersistentVolumeClaim(APIStruct):
 
 class PersistentVolumeClaimCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_instant)
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)
@@ -1164,8 +1176,8 @@ class PodCertificateProjection(APIStruct):
 
 class PodCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_probe_time: Time | None = None
-    last_transition_time: Time | None = None
+    last_probe_time: Time | None = field(default_factory=no_instant)
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     observed_generation: Int64 | None = None
     reason: str = ""
@@ -1461,7 +1473,7 @@ class ReplicationController(APIStruct):
 
 class ReplicationControllerCondition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = field(default_factory=str)

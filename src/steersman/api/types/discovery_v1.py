@@ -15,7 +15,7 @@ PACKAGE = "io.k8s.api.discovery.v1"
 class Endpoint(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("addresses",)
     addresses: Annotated[list[str], Merge(list_type="set")] = field(default_factory=required_list)
-    conditions: EndpointConditions | None = None
+    conditions: EndpointConditions = field(default_factory=lambda: EndpointConditions())
     deprecated_topology: dict[str, str] = field(default_factory=dict)
     hints: EndpointHints | None = None
     hostname: str = ""

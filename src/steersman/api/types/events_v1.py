@@ -7,7 +7,7 @@ from typing import ClassVar
 from msgspec import field
 
 from . import core_v1, meta_v1
-from .scalars import APIStruct, Int32, MicroTime, Time, constant, required_list
+from .scalars import APIStruct, Int32, MicroTime, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.events.v1"
 
@@ -19,13 +19,13 @@ class Event(APIStruct):
     metadata: meta_v1.ObjectMeta = field(default_factory=lambda: meta_v1.ObjectMeta())
     action: str = ""
     deprecated_count: Int32 | None = None
-    deprecated_first_timestamp: Time | None = None
-    deprecated_last_timestamp: Time | None = None
-    deprecated_source: core_v1.EventSource | None = None
-    event_time: MicroTime | None = None
+    deprecated_first_timestamp: Time | None = field(default_factory=no_instant)
+    deprecated_last_timestamp: Time | None = field(default_factory=no_instant)
+    deprecated_source: core_v1.EventSource = field(default_factory=lambda: core_v1.EventSource())
+    event_time: MicroTime | None = field(default_factory=no_instant)
     note: str = ""
     reason: str = ""
-    regarding: core_v1.ObjectReference | None = None
+    regarding: core_v1.ObjectReference = field(default_factory=lambda: core_v1.ObjectReference())
     related: core_v1.ObjectReference | None = None
     reporting_controller: str = ""
     reporting_instance: str = ""
@@ -44,4 +44,4 @@ class EventList(APIStruct):
 class EventSeries(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("count", "lastObservedTime")
     count: Int32 = field(default_factory=int)
-    last_observed_time: MicroTime | None = None
+    last_observed_time: MicroTime | None = field(default_factory=no_instant)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import meta_v1
-from .scalars import APIStruct, Int32, Merge, Time, constant, required_list
+from .scalars import APIStruct, Int32, Merge, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.flowcontrol.v1"
 
@@ -31,7 +31,7 @@ class FlowSchema(APIStruct):
 
 
 class FlowSchemaCondition(APIStruct):
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = ""
@@ -77,7 +77,7 @@ class LimitResponse(APIStruct):
 class LimitedPriorityLevelConfiguration(APIStruct):
     borrowing_limit_percent: Int32 | None = None
     lendable_percent: Int32 | None = None
-    limit_response: LimitResponse | None = None
+    limit_response: LimitResponse = field(default_factory=lambda: LimitResponse())
     nominal_concurrency_shares: Int32 | None = None
 
 
@@ -105,7 +105,7 @@ class PriorityLevelConfiguration(APIStruct):
 
 
 class PriorityLevelConfigurationCondition(APIStruct):
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = ""
     reason: str = ""
     status: str = ""

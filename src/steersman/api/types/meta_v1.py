@@ -6,7 +6,19 @@ from typing import Annotated, ClassVar
 
 from msgspec import field
 
-from .scalars import APIStruct, FieldsV1, Int32, Int64, Merge, RawExtension, Time, constant, required_list, required_map
+from .scalars import (
+    APIStruct,
+    FieldsV1,
+    Int32,
+    Int64,
+    Merge,
+    RawExtension,
+    Time,
+    constant,
+    no_instant,
+    required_list,
+    required_map,
+)
 
 PACKAGE = "io.k8s.apimachinery.pkg.apis.meta.v1"
 
@@ -66,7 +78,7 @@ class APIVersions(APIStruct):
 
 class Condition(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("lastTransitionTime", "message", "reason", "status", "type")
-    last_transition_time: Time | None = None
+    last_transition_time: Time | None = field(default_factory=no_instant)
     message: str = field(default_factory=str)
     observed_generation: Int64 | None = None
     reason: str = field(default_factory=str)

@@ -125,7 +125,7 @@ class IngressRule(APIStruct):
 class IngressServiceBackend(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("name",)
     name: str = field(default_factory=str)
-    port: ServiceBackendPort | None = None
+    port: ServiceBackendPort = field(default_factory=lambda: ServiceBackendPort())
 
 
 class IngressSpec(APIStruct):
@@ -184,7 +184,7 @@ class NetworkPolicyPort(APIStruct):
 class NetworkPolicySpec(APIStruct):
     egress: Annotated[list[NetworkPolicyEgressRule], Merge(list_type="atomic")] = field(default_factory=list)
     ingress: Annotated[list[NetworkPolicyIngressRule], Merge(list_type="atomic")] = field(default_factory=list)
-    pod_selector: meta_v1.LabelSelector | None = None
+    pod_selector: meta_v1.LabelSelector = field(default_factory=lambda: meta_v1.LabelSelector())
     policy_types: Annotated[list[str], Merge(list_type="atomic")] = field(default_factory=list)
 
 

@@ -27,7 +27,7 @@ class AllocatedDeviceStatus(APIStruct):
 
 class AllocationResult(APIStruct):
     allocation_timestamp: Time | None = None
-    devices: DeviceAllocationResult | None = None
+    devices: DeviceAllocationResult = field(default_factory=lambda: DeviceAllocationResult())
     node_selector: core_v1.NodeSelector | None = None
 
 
@@ -257,7 +257,7 @@ class ResourceClaimList(APIStruct):
 
 
 class ResourceClaimSpec(APIStruct):
-    devices: DeviceClaim | None = None
+    devices: DeviceClaim = field(default_factory=lambda: DeviceClaim())
 
 
 class ResourceClaimStatus(APIStruct):

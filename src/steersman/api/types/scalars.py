@@ -77,6 +77,11 @@ def required_bytes() -> bytes:
     return b""
 
 
+def no_instant() -> None:
+    """The default of an instant that is written as ``null`` where there is none."""
+    return
+
+
 def constant(text: str) -> Callable[[], str]:
     """A default that msgspec always writes, unlike a plain one under ``omit_defaults``."""
     return lambda: text

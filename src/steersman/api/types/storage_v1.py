@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar
 from msgspec import field
 
 from . import core_v1, meta_v1
-from .scalars import APIStruct, Int32, Int64, Merge, Quantity, Time, constant, required_list
+from .scalars import APIStruct, Int32, Int64, Merge, Quantity, Time, constant, no_instant, required_list
 
 PACKAGE = "io.k8s.api.storage.v1"
 
@@ -179,7 +179,7 @@ class VolumeAttributesClassList(APIStruct):
 class VolumeError(APIStruct):
     error_code: Int32 | None = None
     message: str = ""
-    time: Time | None = None
+    time: Time | None = field(default_factory=no_instant)
 
 
 class VolumeNodeResources(APIStruct):

@@ -256,7 +256,7 @@ def _limited(faults: Faults, limited: v1.LimitedPriorityLevelConfiguration, path
     limit = limited.borrowing_limit_percent
     if limit is not None and limit < 0:
         faults.invalid(f"{path}.borrowingLimitPercent", limit, "if specified, must be a non-negative integer")
-    response = limited.limit_response or v1.LimitResponse()
+    response = limited.limit_response
     place = f"{path}.limitResponse"
     if response.type == "Reject":
         if response.queuing is not None:

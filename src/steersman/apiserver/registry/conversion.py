@@ -39,11 +39,11 @@ def _event_to_core(event: events_v1.Event) -> core_v1.Event:
     series = event.series
     return core_v1.Event(
         metadata=event.metadata,
-        involved_object=event.regarding or core_v1.ObjectReference(),
+        involved_object=event.regarding,
         related=event.related,
         reason=event.reason,
         message=event.note,
-        source=event.deprecated_source or core_v1.EventSource(),
+        source=event.deprecated_source,
         first_timestamp=event.deprecated_first_timestamp,
         last_timestamp=event.deprecated_last_timestamp,
         count=event.deprecated_count,
