@@ -25,6 +25,7 @@ from steersman.client.local import LocalClient
 from steersman.storage.store import Store
 
 from .aggregation.aggregator import Aggregator
+from .aggregation.backends import Identity
 from .aggregation.trust import Authorities
 from .authn.chain import ANONYMOUS_PATHS, Authentication
 from .authn.request_header import RequestHeaders
@@ -151,7 +152,7 @@ class ApiServer:
         self._surroundings.authorizer = self.authorizer
         self._conversions = ConversionMetrics()
         self._definitions = Definitions(self.registry, webhooks=self._webhooks, observe=self._conversions.observe)
-        self._aggregator = Aggregator(self.registry, self._builtin_versions, _authorities(config.pki_directory))
+        self._aggregator = self._aggregation(config.pki_directory)
         self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
@@ -229,6 +230,14 @@ class ApiServer:
         logger.info("API server is ready on port %d", self.port)
         await asyncio.Event().wait()
 
+    def _aggregation(self, pki: Path | None) -> Aggregator:
+        if pki is None:
+            return Aggregator(self.registry, self._builtin_versions)
+        proxy = pki / "front-proxy-ca.crt"
+        authorities = Authorities((pki / "ca.crt").read_text(), proxy.read_text() if proxy.exists() else "")
+        identity = Identity(pki / "front-proxy-client.crt", pki / "front-proxy-client.key")
+        return Aggregator(self.registry, self._builtin_versions, authorities, identity)
+
     def _node_client(self, pki: Path) -> NodeClient:
         name = "apiserver-kubelet-client"
         return NodeClient(
@@ -270,7 +279,9 @@ class ApiServer:
         )
         stored = Stored(self.registry.caches, resources.watches, self._store)
         allocated = Allocated(self.registry)
-        self.metrics.add(self._store, stored, allocated, self._conversions, BuildInfo(VERSION))
+        self.metrics.add(
+            self._store, stored, allocated, self._conversions, self._aggregator.metrics, BuildInfo(VERSION)
+        )
         self.metrics.add_slis(self._health)
         self.metrics.before(stored.measure)
         self.metrics.before(allocated.measure)
@@ -284,20 +295,21 @@ class ApiServer:
             max_read_only=self.config.max_read_only_in_flight,
             max_mutating=self.config.max_mutating_in_flight,
             draining=lambda: self._draining,
+            delegate=self._aggregator.find,
         )
         return HTTPServer(
             pipeline.handle,
             timeout_answer=timeout_answer,
             too_large_answer=lambda: too_large_answer(limits.body_bytes),
             limits=limits,
-            passes_on=is_proxied,
+            passes_on=lambda target: is_proxied(target) or self._aggregator.passes_on(target),
         )
 
     def _address(self) -> str:
         return f"{self.config.advertise_address or '127.0.0.1'}:{self.port}"
 
     def _plain(self, tokens: ServiceAccountTokens) -> list[Responder]:
-        discovery = Discovery(self.scheme, is_served=self.is_served, address=self._address)
+        discovery = Discovery(self.scheme, is_served=self.is_served, address=self._address, aggregated=self._aggregator)
         version = msgspec.json.encode(VERSION)
 
         def respond_version(request: Request) -> Response | None:
@@ -380,14 +392,6 @@ class ApiServer:
 
     async def _lease(self, name: str) -> Lease | None:
         return await self.registry.get(Lease, name, NAMESPACE_SYSTEM)
-
-
-def _authorities(pki: Path | None) -> Authorities | None:
-    """Whose certificates other API servers shall believe; None for a server that does not listen."""
-    if pki is None:
-        return None
-    proxy = pki / "front-proxy-ca.crt"
-    return Authorities((pki / "ca.crt").read_text(), proxy.read_text() if proxy.exists() else "")
 
 
 def _present(*paths: Path) -> list[Path]:

@@ -45,6 +45,8 @@ _READ = frozenset({"get", "list", "watch", "head"})
 
 Responder = Callable[[Request], Response | None]
 AsyncResponder = Callable[[Request], Awaitable[Response | None]]
+Delegate = Callable[[Request, RequestInfo], Awaitable[Answer]]
+"""Answers an authorized request in this server's place."""
 
 
 def timeout_answer(request: Request) -> Response:
@@ -69,7 +71,10 @@ def too_large_answer(limit: int) -> Response:
 
 
 class Pipeline:
-    """See the module.  ``plain`` and ``asynchronous`` answer the paths that are no resources, in order."""
+    """See the module.  ``plain`` and ``asynchronous`` answer the paths that are no resources, in order.
+
+    ``delegate`` finds who answers a request in this server's place, with limits of its own.
+    """
 
     def __init__(
         self,
@@ -83,6 +88,7 @@ class Pipeline:
         max_read_only: int = 400,
         max_mutating: int = 200,
         draining: Callable[[], bool] = lambda: False,
+        delegate: Callable[[RequestInfo], Delegate | None] = lambda _: None,
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -93,6 +99,7 @@ class Pipeline:
         self._limits = {False: max_read_only, True: max_mutating}
         self._inflight = metrics.inflight
         self._draining = draining
+        self._delegate = delegate
 
     async def handle(self, request: Request) -> Answer:
         """Answer; never raises but for cancellation."""
@@ -172,7 +179,7 @@ class Pipeline:
         self._metrics.authenticated(request.user, time.perf_counter() - started)
         if any(name.startswith("impersonate-") for name in request.headers):
             request.user = await impersonated(request, request.user, self._authorizer)
-        if is_long_running(info):
+        if is_long_running(info) or self._delegate(info) is not None:
             return await self._authorized(request, info)
         mutating = info.verb not in _READ
         if self._inflight[mutating] >= self._limits[mutating] and "system:masters" not in request.user.groups:
@@ -203,6 +210,11 @@ class Pipeline:
             if info.subresource in _UPGRADED and info.verb == "get":
                 # A WebSocket begins with a GET, and yet lets somebody act: it needs what a POST needs (KEP-4006).
                 await self._demand(msgspec.structs.replace(attributes, verb="create"))
+        if (delegate := self._delegate(info)) is not None:
+            return await delegate(request, info)
+        if request.incoming is not None and info.subresource != "proxy":
+            # When its head was read, somebody else was to answer it: its body was not read.
+            raise service_unavailable("the server that answers this request has changed, please try again")
         if info.is_resource:
             if not self._resources.serves(info):
                 return no_page()

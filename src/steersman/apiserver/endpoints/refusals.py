@@ -33,6 +33,11 @@ def shutting_down() -> Response:
     return _plain(429, "The apiserver is shutting down, please try again later.", {"Retry-After": "5"})
 
 
+def proxy_failure(status: int, text: str) -> Response:
+    """A server that answers in this one's place could not be asked, or may not answer so."""
+    return _plain(status, text)
+
+
 def no_method() -> StatusError:
     """405: the path exists, the method does not."""
     return StatusError(

@@ -1,0 +1,147 @@
+"""Requests passed on to the server of an APIService, their bodies never held.
+
+Redirects are refused: whoever controls that server would choose whom this one talks to, in the name of its clients.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from steersman.apiserver.endpoints.connecting.proxy import answer_of, with_query
+from steersman.apiserver.endpoints.connecting.rewriting import Links
+from steersman.apiserver.endpoints.deadline import deadline
+from steersman.apiserver.endpoints.metrics import is_long_running
+from steersman.apiserver.endpoints.pipeline import timeout_answer
+from steersman.apiserver.endpoints.refusals import overloaded, proxy_failure
+from steersman.apiserver.endpoints.request_info import RequestInfo
+from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
+from steersman.apiserver.outgoing import TLS, Outgoing
+from steersman.client.streaming import Connection, UpgradeRefused, ask_upgrade, is_upgrade, splice
+
+from .backends import Address, chosen, resolved
+from .headers import Headers, passed_on
+from .remote import Remote
+
+log = logging.getLogger(__name__)
+
+_REDIRECTED = "the backend attempted to redirect this request, which is not permitted"
+_DISCOVERY_SECONDS = 5.0
+_SECONDS = 60.0
+_MOST_IN_FLIGHT = 400
+"""Of the requests to one server that are not answered yet, so that one that hangs takes nobody else's place."""
+
+_NOT_SHOWN = frozenset({"audit-id", "connection", "content-length", "date", "transfer-encoding", "upgrade"})
+
+
+class Proxying:
+    """See the module."""
+
+    def __init__(self, outgoing: Outgoing, allowed: Callable[[str], bool]) -> None:
+        self._outgoing = outgoing
+        self._allowed = allowed
+
+    async def pass_on(self, remote: Remote, request: Request, info: RequestInfo) -> Answer:
+        """Answer a request as the server does."""
+        if not remote.available:
+            return proxy_failure(503, "service unavailable")
+        try:
+            address, tls = await self._target(remote)
+        except OSError as error:
+            log.info("%s cannot be reached: %s", remote.name, error)
+            return proxy_failure(503, "service unavailable")
+        except ValueError as error:
+            return proxy_failure(500, str(error))
+        if is_upgrade(request.headers):
+            return await self._upgrade(request, address, tls)
+        if is_long_running(info):
+            return await self._pass(request, address, tls)
+        if remote.in_flight >= _MOST_IN_FLIGHT:
+            return overloaded()
+        remote.in_flight += 1
+        try:
+            return await self._in_time(request, info, address, tls)
+        finally:
+            remote.in_flight -= 1
+
+    async def _target(self, remote: Remote) -> tuple[Address, TLS]:
+        tls = await remote.tls()
+        return await resolved(chosen(remote.addresses()), self._allowed), tls
+
+    async def _in_time(self, request: Request, info: RequestInfo, address: Address, tls: TLS) -> Answer:
+        is_discovery = not info.is_resource and request.path.startswith("/api")
+        seconds = _DISCOVERY_SECONDS if is_discovery else min(deadline(request) or _SECONDS, _SECONDS)
+        until = asyncio.get_running_loop().time() + seconds
+        try:
+            async with asyncio.timeout_at(until):
+                answer = await self._pass(request, address, tls)
+        except TimeoutError:
+            if is_discovery:
+                return proxy_failure(503, "error trying to reach service: context deadline exceeded")
+            return timeout_answer(request)
+        if isinstance(answer, Stream):
+            answer.run = _until(until, answer.run)
+        return answer
+
+    async def _pass(self, request: Request, address: Address, tls: TLS) -> Answer:
+        target = with_query(request.path, request)
+        body: AsyncIterator[bytes] | bytes | None = request.body or None
+        if request.incoming is not None and {"content-length", "transfer-encoding"} & request.headers.keys():
+            body = request.incoming.__aiter__()
+        headers = passed_on(request, address.authority, target.partition("?")[0])
+        try:
+            response = await self._outgoing.request(
+                request.method,
+                f"https://{address.authority}{target}",
+                headers=headers,
+                body=body if request.headers.get("content-length") != "0" else None,
+                tls=tls,
+            )
+        except OSError as error:
+            return proxy_failure(503, f"error trying to reach service: {error}")
+        if 300 <= response.status < 400 and response.headers.get("location"):
+            response.close()
+            return proxy_failure(502, _REDIRECTED)
+        return answer_of(response, request, Links("", address.authority))
+
+    async def _upgrade(self, request: Request, address: Address, tls: TLS) -> Answer:
+        target = with_query(request.path, request)
+        headers: Headers = [
+            each
+            for each in passed_on(request, address.authority, target.partition("?")[0])
+            if each[0] != "Content-Length"
+        ]
+        headers += [("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", ""))]
+        try:
+            reader, writer = await self._outgoing.dial(address.host, address.port, tls)
+            answer, backend = await ask_upgrade(reader, writer, request.method, target, headers)
+        except UpgradeRefused as refused:
+            if refused.status < 400:
+                return proxy_failure(503, f"invalid upgrade response: status code {refused.status}")
+            return Response(refused.body, refused.status, refused.content_type)
+        except OSError as error:
+            return proxy_failure(503, str(error))
+
+        async def run(connection: Connection) -> None:
+            try:
+                await splice(connection, backend)
+            finally:
+                backend.close()
+
+        shown = {name.title(): value for name, value in answer.items() if name not in _NOT_SHOWN}
+        shown |= {"Connection": "Upgrade", "Upgrade": answer.get("upgrade", "")}
+        return Upgrade(run, shown, abandon=backend.close)
+
+
+def _until(instant: float, run: Callable[[StreamWriter], Awaitable[None]]) -> Callable[[StreamWriter], Awaitable[None]]:
+    """A body that is broken off where it has not come by then."""
+
+    async def limited(writer: StreamWriter) -> None:
+        try:
+            async with asyncio.timeout_at(instant):
+                await run(writer)
+        except TimeoutError:
+            raise ConnectionResetError("the other server did not send all of its answer in time") from None
+
+    return limited
