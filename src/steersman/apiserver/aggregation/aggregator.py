@@ -179,23 +179,24 @@ class Aggregator:
         self._changed()
 
     async def _look_after(self, remote: Remote) -> None:
-        await self._see()
+        if self._group is not None and not self._seeing:
+            self._seeing = True
+            self._group.create_task(self._see(), name="remote Services")
+        await self._seen.wait()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._checking.run(remote), name=f"availability of {remote.name}")
             tasks.create_task(self._learning.run(remote), name=f"discovery of {remote.name}")
 
     async def _see(self) -> None:
-        """Follow the Services and their slices from the first remote APIService on."""
-        if self._group is not None and not self._seeing:
-            self._seeing = True
-            services, slices = asyncio.Event(), asyncio.Event()
-            of = self._registry.handler_of
-            self._group.create_task(follow(of(Service), self._look_around, services), name="remote Services")
-            self._group.create_task(follow(of(EndpointSlice), self._look_around, slices), name="remote slices")
+        """Follow the Services and their slices, from the first remote APIService on."""
+        services, slices = asyncio.Event(), asyncio.Event()
+        of = self._registry.handler_of
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(follow(of(Service), self._look_around, services), name="remote Services")
+            tasks.create_task(follow(of(EndpointSlice), self._look_around, slices), name="remote slices")
             await services.wait()
             await slices.wait()
             self._seen.set()
-        await self._seen.wait()
 
     def _look_around(self, entry: Entry[Any], gone: bool) -> None:
         """A Service has changed, or a slice: few are of servers, and those of others are not even decoded."""
