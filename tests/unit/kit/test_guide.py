@@ -1,0 +1,95 @@
+"""The guide's snippets: one program, in the order in which they stand there."""
+
+import asyncio
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from steersman.client import WorkQueue
+from steersman.testing import ControlPlane, eventually
+
+from .gadgets import DEFINITION
+
+GUIDE = Path(__file__).parents[3] / "docs" / "controller-kit.md"
+
+
+@pytest.fixture(scope="module")
+def guide() -> dict[str, Any]:
+    """The names that the snippets define."""
+    program = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))
+    names: dict[str, Any] = {"__name__": "guide"}
+    exec(compile(program, str(GUIDE), "exec"), names)
+    return names
+
+
+def backups(directory: Path) -> None:
+    """The definition that the guide installs, where it looks for it."""
+    spec: Any = DEFINITION["spec"]
+    free = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
+    schema = {"type": "object", "properties": {"spec": free, "status": free}}
+    names = {"plural": "backups", "singular": "backup", "kind": "Backup"}
+    versions = [spec["versions"][0] | {"schema": {"openAPIV3Schema": schema}}]
+    metadata = {"name": "backups.example.com"}
+    definition = DEFINITION | {"metadata": metadata, "spec": spec | {"names": names, "versions": versions}}
+    (directory / "backups.yaml").write_text(yaml.safe_dump(definition))
+
+
+async def test_the_test(
+    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backups(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    await guide["test_a_backup"](control_plane, namespace)
+
+
+async def test_the_client(
+    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    pod = {"containers": [{"name": "main", "image": "example.invalid/a"}]}
+    metadata = {"name": "web", "namespace": namespace, "labels": {"app": "web"}}
+    control_plane.install({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod})
+
+    async def counted() -> bool:
+        return bool(await guide["count_pods"](namespace) == {"Running": 1})
+
+    await eventually(counted)
+    async with control_plane.connect() as client:
+        numbers = [await guide["increment"](client, "counter", namespace)]
+        numbers += await asyncio.gather(*(guide["increment"](client, "counter", namespace) for _ in range(5)))
+        assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
+        assert (await guide["publish"](client, namespace, "hello")).data == {"index.html": "hello"}
+        assert namespace in await guide["names_of"](client, "v1", "Namespace")
+
+
+async def test_the_parts(
+    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    async with control_plane.connect() as client:
+        tasks = [
+            asyncio.create_task(guide["follow"](client, namespace, queue)),
+            asyncio.create_task(guide["work"](queue)),
+        ]
+        control_plane.install(
+            {
+                "apiVersion": "v1",
+                "kind": "Pod",
+                "metadata": {"name": "p", "namespace": namespace},
+                "spec": {"containers": [{"name": "main", "image": "example.invalid/a"}]},
+            }
+        )
+        seen = ""
+
+        async def told() -> bool:
+            nonlocal seen
+            seen += capsys.readouterr().out
+            return f"look at {namespace}/p\n" in seen
+
+        await eventually(told)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
