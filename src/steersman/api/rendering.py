@@ -43,6 +43,8 @@ def rendered(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, float):
         return float(value)
+    if isinstance(value, msgspec.Raw):
+        return msgspec.json.decode(value)
     raise NotImplementedError(f"no value of the API: {type(value)}")
 
 
@@ -52,7 +54,7 @@ def _ordered(value: Any, tree: Any) -> Any:
         return int(tree)
     if isinstance(tree, list):
         return [_ordered(each, item) for each, item in zip(value, tree, strict=True)]
-    if not isinstance(tree, dict):
+    if not isinstance(tree, dict) or isinstance(value, msgspec.Raw):
         return tree
     if isinstance(value, Mapping):
         return {key: _ordered(value.get(key), tree[key]) for key in sorted(tree)}

@@ -298,6 +298,11 @@ CHANGES: list[tuple[str, str, Faults]] = [
         "spec: {template: {spec: {containers: [{name: c, image: j}]}}}",
         ["spec.template: Invalid value: {…}: field is immutable"],
     ),
+    (
+        "",
+        "spec: {template: {metadata: {managedFields: [{operation: Apply, fieldsV1: {'f:a': {}}}]}}}",
+        ["spec.template: Invalid value: {…}: field is immutable"],
+    ),
     ("spec: {suspend: true}", "spec: {template: {spec: {nodeSelector: {a: b}}}}", []),
     ("spec: {suspend: true}", "spec: {template: {spec: {schedulingGates: [{name: a}]}}}", []),
     ("", "spec: {template: {spec: {nodeSelector: {a: b}}}}", ["spec.template: Invalid value: {…}: field is immutable"]),

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from steersman.api import codecs
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.unstructured import is_unstructured
 
@@ -91,7 +92,7 @@ class _Templated:
         place = (name, _encode(key))
         if (text := self._kept.get(place)) is not None:
             return text
-        before, after = msgspec.to_builtins(self._blank), msgspec.to_builtins(self._type(**members))
+        before, after = codecs.to_builtins(self._blank), codecs.to_builtins(self._type(**members))
         changed = compare(before, after, schema_of(self._type))
         text = sets.render(sets.union(changed.added, changed.modified)).decode()[1:-1]
         if len(place[1]) <= LARGEST_KEPT:

@@ -57,8 +57,8 @@ def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[
         if left is not right and left != right:
             before[attribute], after[attribute] = left, right
     return (
-        msgspec.to_builtins(type_(metadata=own(old_meta), **before)),
-        msgspec.to_builtins(type_(metadata=own(new.metadata), **after)),
+        codecs.to_builtins(type_(metadata=own(old_meta), **before)),
+        codecs.to_builtins(type_(metadata=own(new.metadata), **after)),
     )
 
 

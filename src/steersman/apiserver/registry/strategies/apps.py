@@ -11,7 +11,9 @@ from steersman.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
 from steersman.api.warnings.pods import template_warnings
 from steersman.api.warnings.volumes import claim_warnings
 from steersman.apiserver.registry.contract import Context
-from steersman.apiserver.registry.strategy import ScaleAccess, Strategy
+from steersman.apiserver.registry.strategy import ScaleAccess
+
+from .templates import TemplatedStrategy
 
 TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 """How often the template of a DaemonSet has changed; ``extensions/v1beta1`` had a member for it."""
@@ -33,10 +35,8 @@ def _write(obj: Any, replicas: int) -> None:
 _SCALE = ScaleAccess(_read, _write)
 
 
-class WorkloadStrategy(Strategy):
-    """Counts the changes of its spec; warns of what is odd in its template."""
-
-    generation = True
+class WorkloadStrategy(TemplatedStrategy):
+    """Warns of what is odd in its template."""
 
     def warnings(self, new: Any, old: Any | None) -> Iterator[str]:
         if old is None or new.metadata.generation != old.metadata.generation:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from steersman.api.types.batch_v1 import CronJob, Job, JobSpec
+from steersman.api.types.core_v1 import PodTemplateSpec
 from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector
 from steersman.api.validation.batch import HIGH_COMPLETIONS_LIMIT, INDEXED_LIMIT, LABELS
 from steersman.api.warnings.pods import name_warnings, template_warnings
 from steersman.apiserver.registry.contract import Context
-from steersman.apiserver.registry.strategy import Strategy
+
+from .templates import TemplatedStrategy
 
 
 def _spec_warnings(spec: JobSpec, path: str) -> Iterator[str]:
@@ -22,10 +24,11 @@ def _spec_warnings(spec: JobSpec, path: str) -> Iterator[str]:
     yield from template_warnings(spec.template, f"{path}.template")
 
 
-class CronJobStrategy(Strategy):
-    """Counts the changes of its spec."""
+class CronJobStrategy(TemplatedStrategy):
+    """The template of its Jobs has that of their pods."""
 
-    generation = True
+    def template(self, obj: CronJob) -> PodTemplateSpec:
+        return obj.spec.job_template.spec.template
 
     def warnings(self, new: CronJob, old: CronJob | None) -> Iterator[str]:
         if old is None:
@@ -39,10 +42,9 @@ class CronJobStrategy(Strategy):
             )
 
 
-class JobStrategy(Strategy):
+class JobStrategy(TemplatedStrategy):
     """Leaves its pods behind unless told otherwise; fills the selector and labels that tie pods to it."""
 
-    generation = True
     dependents = "Orphan"
 
     def warn_of_delete(self, context: Context, options: DeleteOptions) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from steersman.api.disabled import drop_from_claim_spec, drop_from_node, drop_from_pod_spec
+from steersman.api.disabled import drop_from_claim_spec, drop_from_node
 from steersman.api.errors import FieldError
 from steersman.api.types import core_v1 as v1
 from steersman.api.validation import addresses, events
@@ -18,6 +18,7 @@ from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Strategy
 
 from .key_pairs import pair_fault
+from .templates import TemplatedStrategy
 
 
 class NodeStrategy(Strategy):
@@ -108,19 +109,13 @@ def _settle_data_sources(spec: v1.PersistentVolumeClaimSpec) -> None:
         )
 
 
-class PodTemplateStrategy(Strategy):
-    """Counts the changes of the template."""
+class PodTemplateStrategy(TemplatedStrategy):
+    """Is a template alone."""
 
-    generation = True
     create_on_update = True
 
-    def prepare_create(self, context: Context, new: v1.PodTemplate) -> None:
-        super().prepare_create(context, new)
-        drop_from_pod_spec(new.template.spec)
-
-    def prepare_update(self, context: Context, new: v1.PodTemplate, old: v1.PodTemplate) -> None:
-        drop_from_pod_spec(new.template.spec, old.template.spec)
-        super().prepare_update(context, new, old)
+    def template(self, obj: v1.PodTemplate) -> v1.PodTemplateSpec:
+        return obj.template
 
     def warnings(self, new: v1.PodTemplate, old: v1.PodTemplate | None) -> Iterable[str]:
         return template_warnings(new.template, "template")
