@@ -374,7 +374,9 @@ class ApiServer:
         )
 
     def _asynchronous(self) -> list[AsyncResponder]:
-        openapi = OpenAPI(self.scheme, is_served=self.is_served, version=VERSION.git_version)
+        openapi = OpenAPI(
+            self.scheme, is_served=self.is_served, version=VERSION.git_version, elsewhere=self._aggregator
+        )
 
         async def describe(request: Request) -> Response | None:
             return await openapi.answer(request) if openapi.handles(request.path) else None

@@ -108,6 +108,100 @@ async def test_discovery_is_merged(world: World) -> None:
         assert response.status == 200
 
 
+def schema(kind: str, **properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "x-kubernetes-group-version-kind": [{"group": GROUP, "kind": kind, "version": VERSION}],
+    }
+
+
+V2 = {
+    "swagger": "2.0",
+    "info": {"title": "Things", "version": "1"},
+    "paths": {
+        f"{PATH}/things": {
+            "get": {
+                "operationId": "list",
+                "parameters": [{"$ref": "#/parameters/limit-1NfNmdNH"}],
+                "responses": {"200": {"description": "OK", "schema": {"$ref": "#/definitions/com.example.v1.Thing"}}},
+            }
+        },
+        f"{PATH}0/others": {"get": {"responses": {}}},
+        "/apis/apps/v1/": {"get": {"operationId": "stolen", "responses": {}}},
+    },
+    "definitions": {
+        "com.example.v1.Thing": schema(
+            "Thing",
+            metadata={"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"},
+            time={"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Time"},
+            free={"type": "object", "additionalProperties": True},
+        ),
+        "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta": {"type": "object", "properties": {"name": {}}},
+        "io.k8s.apimachinery.pkg.apis.meta.v1.Time": {
+            "type": "string",
+            "format": "date-time",
+            "description": "in words of its own",
+        },
+        "com.example.v1.Unused": {"type": "object"},
+    },
+    "parameters": {"limit-1NfNmdNH": {"in": "query", "name": "limit", "type": "integer", "uniqueItems": True}},
+}
+
+
+async def test_descriptions_are_merged(world: World) -> None:
+    described = decoded((await world.get("/openapi/v2"))[1])
+    name = PATH.removeprefix("/")
+    url = f"/openapi/v3/{name}?hash=AB"
+    documents = {
+        "/openapi/v2": V2,
+        "/openapi/v3": {"paths": {name: {"serverRelativeURL": url}, "apis/apps/v1": {"serverRelativeURL": "/x"}}},
+        f"/openapi/v3/{name}": {"openapi": "3.0.0", "info": {"title": "Things"}},
+    }
+
+    async def handle(request: Request) -> Answer:
+        if (found := documents.get(request.path)) is not None:
+            if request.path == "/openapi/v2" and request.headers.get("if-none-match") == '"E"':
+                return Response(b"", 304)
+            return Response(msgspec.json.encode(found), headers={"ETag": '"E"'})
+        return await discovered(request)
+
+    world.backend.handle = handle
+    await world.register()
+
+    async def merged() -> bool:
+        return f"{PATH}/things" in (await world.get("/openapi/v2"))[1]
+
+    await until(merged)
+    index = decoded((await world.get("/openapi/v3"))[1])["paths"]
+    assert index[name] == {"serverRelativeURL": url}
+    assert index["apis/apps/v1"]["serverRelativeURL"].startswith("/openapi/v3/apis/apps/v1?hash=")
+    assert decoded((await world.get(url))[1])["info"] == {"title": "Things"}
+    document = decoded((await world.get("/openapi/v2"))[1])
+    assert set(document["paths"]) - set(described["paths"]) == {f"{PATH}/things"}
+    assert document["paths"]["/apis/apps/v1/"] == described["paths"]["/apis/apps/v1/"]
+    meta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+    assert set(document["definitions"]) - set(described["definitions"]) == {"com.example.v1.Thing", f"{meta}_v2"}
+    members = document["definitions"]["com.example.v1.Thing"]["properties"]
+    assert members["metadata"] == {"$ref": f"#/definitions/{meta}_v2"}
+    assert members["time"] == {"$ref": "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.Time"}
+    accept = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
+    async with world.session.get(world.url("/openapi/v2"), headers={"Accept": accept}) as response:
+        etag = response.headers["ETag"]
+        assert f"{PATH}/things".encode() in await response.read()
+    headers = {"Accept": accept, "If-None-Match": etag}
+    async with world.session.get(world.url("/openapi/v2"), headers=headers) as response:
+        assert response.status == 304
+    await world.client.delete(APIService, f"{VERSION}.{GROUP}")
+
+    async def gone() -> bool:
+        return decoded((await world.get("/openapi/v2"))[1]) == described
+
+    await until(gone)
+    assert name not in decoded((await world.get("/openapi/v3"))[1])["paths"]
+    assert (await world.get(url))[0] == 404
+
+
 async def test_what_cannot_be_asked_is_stale_and_unavailable(world: World) -> None:
     async def broken(request: Request) -> Answer:
         return Response(b"no", 500)

@@ -17,6 +17,7 @@ from steersman.apiserver.endpoints.aggregated_discovery import (
     read_groups,
     read_resources,
 )
+from steersman.apiserver.endpoints.openapi.elsewhere import part_of
 from steersman.apiserver.outgoing import Outgoing
 
 from .asking import Reply, Server, ask
@@ -69,9 +70,10 @@ class Learning:
                 server = await self._server(remote) if remote.available else None
                 discovered = await self._discover(server, remote)
                 good = discovered.freshness == CURRENT
-                self._note(remote, discovered, remote.described)
+                self._note(remote, discovered, remote.described, remote.document)
                 if server is not None and good:
-                    self._note(remote, discovered, await self._describe(server, remote))
+                    described = await self._describe(server, remote)
+                    self._note(remote, discovered, described, await self._document(server, remote))
             except Exception:
                 log.exception("asking what %s has failed", remote.name)
                 good = False
@@ -84,9 +86,9 @@ class Learning:
             except TimeoutError:
                 continue
 
-    def _note(self, remote: Remote, discovered: Version, described: Mapping[str, str]) -> None:
-        if (discovered, described) != (remote.discovered, remote.described):
-            remote.discovered, remote.described = discovered, described
+    def _note(self, remote: Remote, discovered: Version, described: Mapping[str, str], document: bytes) -> None:
+        if (discovered, described, document) != (remote.discovered, remote.described, remote.document):
+            remote.discovered, remote.described, remote.document = discovered, described, document
             self._changed()
 
     async def _server(self, remote: Remote) -> Server | None:
@@ -129,4 +131,23 @@ class Learning:
         except (OSError, ValueError) as error:
             log.info("the OpenAPI documents of %s could not be asked for: %s", remote.name, error)
             return remote.described
-        return {name: paths[name].url} if name in paths else {}
+        if name not in paths:
+            return {}
+        place = f"/openapi/v3/{name}"
+        return {name: url if (url := paths[name].url).startswith(f"{place}?") else place}
+
+    async def _document(self, server: Server, remote: Remote) -> bytes:
+        """What its version 2 document says of the group-version; as before where it does not say."""
+        try:
+            etag = remote.document_etag
+            reply = await ask(server, "/openapi/v2", etag=etag, seconds=_OPENAPI_SECONDS)
+            if reply.status == 304:
+                return remote.document
+            if reply.status != 200:
+                return b""
+            part = await asyncio.to_thread(part_of, reply.body, remote.path)
+        except (OSError, ValueError) as error:
+            log.info("the OpenAPI document of %s could not be asked for: %s", remote.name, error)
+            return remote.document
+        remote.document_etag = reply.etag
+        return part

@@ -61,6 +61,9 @@ class Remote:
         self.discovered = Version(self.version, [], STALE)
         self.described: Mapping[str, str] = {}
         """Where its OpenAPI version 3 documents are, by the names that the index gives them."""
+        self.document = b""
+        """What its OpenAPI version 2 document says of the group-version."""
+        self.document_etag = ""
 
     @property
     def name(self) -> str:
@@ -84,6 +87,7 @@ class Remote:
         was_available, self.available = self.available, is_available(api_service)
         if before.spec != api_service.spec:
             self._tls = None
+            self.document_etag = ""
             self.check.set()
             self.learn.set()
         elif self.available != was_available:

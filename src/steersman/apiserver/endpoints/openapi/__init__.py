@@ -1,7 +1,8 @@
 """OpenAPI: ``/openapi/v2`` (JSON, and protobuf for client-go) and ``/openapi/v3`` with a document per group version.
 
 Everything is generated from the scheme and the annotations of the types when first asked for, and kept as bytes until
-the scheme changes.  The index of version 3 needs no document: its hashes are of what the documents are made from.
+the scheme changes, or what other servers describe (:mod:`.elsewhere`).  The index of version 3 needs no document: its
+hashes are of what the documents are made from.
 """
 
 from __future__ import annotations
@@ -19,11 +20,12 @@ from steersman.apiserver.endpoints.answers import NO_CACHE
 from steersman.apiserver.http.messages import Request, Response
 
 from .documents import Document, JSONDocument
+from .elsewhere import Elsewhere, Foreign, joined
 from .enums import ENUMS
 from .gnostic import ProtobufDocument
 from .schemas import Descriptions, Dialect
 from .server_paths import ServerPath, server_paths
-from .writer import Writer
+from .writer import Piece, Section, Writer
 
 __all__ = ["OpenAPI"]
 
@@ -43,16 +45,24 @@ _Described = tuple[list[Resource[Any]], list[ServerPath]]
 class OpenAPI:
     """Answers OpenAPI requests from a scheme; ``is_served`` says which resources are described.
 
+    ``elsewhere`` knows what other servers describe; their version 3 documents are asked of themselves.
+
     A document is built when it is first asked for, in steps of well under a millisecond (all of them take 0.2 s).
     """
 
     def __init__(
-        self, scheme: Scheme, *, is_served: Callable[[Resource[Any]], bool] | None = None, version: str = "v1.35.0"
+        self,
+        scheme: Scheme,
+        *,
+        is_served: Callable[[Resource[Any]], bool] | None = None,
+        version: str = "v1.35.0",
+        elsewhere: Elsewhere | None = None,
     ) -> None:
         self._scheme = scheme
         self._is_served = is_served or (lambda resource: resource.served)
         self._version = version
-        self._generation = -1
+        self._elsewhere = elsewhere
+        self._generation = (-1, -1)
         self._documents: dict[str, tuple[bytes, str]] = {}
         self._described: dict[str, _Described] = {}
         self._building = asyncio.Lock()
@@ -65,7 +75,11 @@ class OpenAPI:
 
     def changed(self) -> None:
         """Forget what has been built: ``is_served`` answers otherwise than before."""
-        self._generation = -1
+        self._generation = (-1, -1)
+
+    @property
+    def _present(self) -> tuple[int, int]:
+        return self._scheme.generation, self._elsewhere.generation if self._elsewhere is not None else 0
 
     async def answer(self, request: Request) -> Response | None:
         """See :meth:`respond`; other tasks have their turn while a document is built."""
@@ -132,12 +146,12 @@ class OpenAPI:
         return digest.hexdigest().upper()
 
     def _index(self) -> dict[str, Any]:
-        return {
-            "paths": {
-                name: {"serverRelativeURL": f"/openapi/v3/{name}?hash={self._hash(resources)}"}
-                for name, (resources, _) in self._described.items()
-            }
+        urls = {
+            name: f"/openapi/v3/{name}?hash={self._hash(resources)}" for name, (resources, _) in self._described.items()
         }
+        if self._elsewhere is not None:
+            urls |= self._elsewhere.described()
+        return {"paths": {name: {"serverRelativeURL": url} for name, url in sorted(urls.items())}}
 
     def _redirect(self, path: str, request: Request) -> Response | None:
         """A client that has an outdated index is sent to the present document."""
@@ -156,11 +170,11 @@ class OpenAPI:
             if name in before and self._hash(before[name][0]) == self._hash(resources)
         }
         self._documents = {key: document for key, document in self._documents.items() if key in kept}
-        self._generation = self._scheme.generation
+        self._generation = self._present
 
     def _steps(self, request: Request) -> Iterator[None]:
         """Build what a request asks for, where that is not at hand."""
-        if self._generation != self._scheme.generation:
+        if self._generation != self._present:
             self._forget()
         generation = self._generation
         key = self._key(request.path.rstrip("/"), request)
@@ -182,7 +196,10 @@ class OpenAPI:
             document = JSONDocument("v3", self._version)
         else:
             return
-        for piece in Writer(dialect, Descriptions()).pieces(resources, others):
+        pieces = Writer(dialect, Descriptions()).pieces(resources, others)
+        if dialect == "v2" and self._elsewhere is not None:
+            pieces = _with(pieces, self._elsewhere.documents())
+        for piece in pieces:
             document.add(piece)
             yield
         body = document.finish()
@@ -192,3 +209,17 @@ class OpenAPI:
             yield
         if generation == self._generation:
             self._documents[key] = body, f'"{digest.hexdigest().upper()}"'
+
+
+def _with(pieces: Iterator[Piece], documents: Iterable[bytes]) -> Iterator[Piece]:
+    """Our own pieces, and those of other servers' documents."""
+    parts = [msgspec.json.decode(each, type=Foreign) for each in documents]
+    present: dict[tuple[Section, str], dict[str, Any]] = {}
+    for piece in pieces:
+        if parts:
+            present[piece.section, piece.name] = piece.value
+        yield piece
+    for part in parts:
+        for piece in joined(part, present):
+            present[piece.section, piece.name] = piece.value
+            yield piece

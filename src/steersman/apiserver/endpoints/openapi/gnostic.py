@@ -1,6 +1,7 @@
 """An OpenAPI v2 document in gnostic's protobuf form (``openapi.v2.Document``), which client-go asks for.
 
-Only what our documents contain is written.  The numbers are the fields of gnostic's ``OpenAPIv2.proto``.
+Only what our documents contain is written, of other servers' too.  The numbers are the fields of gnostic's
+``OpenAPIv2.proto``.
 """
 
 from __future__ import annotations
@@ -63,9 +64,11 @@ def _schema(schema: Mapping[str, Any]) -> bytes:
         _texts(19, schema.get("required", ())),
     ]
     if (additional := schema.get("additionalProperties")) is not None:
-        parts.append(_bytes(21, _bytes(1, _schema(additional))))
+        # Whether there may be any at all is the second of its forms.
+        form = b"\x10" + bytes([additional]) if isinstance(additional, bool) else _bytes(1, _schema(additional))
+        parts.append(_bytes(21, form))
     if type_ := schema.get("type"):
-        parts.append(_bytes(22, _text(1, type_)))
+        parts.append(_bytes(22, _texts(1, [type_] if isinstance(type_, str) else type_)))
     if (items := schema.get("items")) is not None:
         parts.append(_bytes(23, _bytes(1, _schema(items))))
     if properties := schema.get("properties"):
@@ -103,16 +106,16 @@ def _response(response: Mapping[str, Any]) -> bytes:
 
 
 def _operation(operation: Mapping[str, Any]) -> bytes:
-    responses = {code: _response(response) for code, response in operation["responses"].items()}
+    responses = {code: _response(response) for code, response in operation.get("responses", {}).items()}
     return b"".join(
         (
-            _texts(1, operation["tags"]),
-            _text(5, operation["operationId"]),
+            _texts(1, operation.get("tags", ())),
+            _text(5, operation.get("operationId", "")),
             _texts(6, operation.get("produces", ())),
             _texts(7, operation.get("consumes", ())),
             b"".join(_bytes(8, _item(parameter)) for parameter in operation.get("parameters", ())),
             _bytes(9, _named(1, responses)),
-            _texts(10, operation["schemes"]),
+            _texts(10, operation.get("schemes", ())),
             _extensions(13, operation),
         )
     )
