@@ -49,6 +49,7 @@ from .endpoints.resources import Resources
 from .endpoints.storage_metrics import BuildInfo, MeteredStore, Stored
 from .extensions.definitions.definitions import Definitions
 from .extensions.plugins import configured_plugins
+from .extensions.policies.status import PolicyStatus
 from .extensions.webhook_client import WebhookClient
 from .http.messages import Request, Response
 from .http.server import HTTPServer, tls_context
@@ -152,6 +153,7 @@ class ApiServer:
         self._surroundings.authorizer = self.authorizer
         self._conversions = ConversionMetrics()
         self._definitions = Definitions(self.registry, webhooks=self._webhooks, observe=self._conversions.observe)
+        self._policy_status = PolicyStatus(self.registry)
         self._aggregator = self._aggregation(config.pki_directory)
         self._components = Components(metered.revision, self._lease, self.registry.clock)
         self._surroundings.component_checks = self._components.checks
@@ -226,6 +228,7 @@ class ApiServer:
         await self._definitions.ready.wait()
         tasks.create_task(self._aggregator.run(), name="aggregation")
         await self._aggregator.ready.wait()
+        tasks.create_task(self._policy_status.run(), name="policy status")
         self.ready.set()
         logger.info("API server is ready on port %d", self.port)
         await asyncio.Event().wait()

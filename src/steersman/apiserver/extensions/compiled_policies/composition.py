@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from steersman.apiserver.extensions.expressions import Asked, Evaluation, Expression, Fault
 
@@ -22,11 +22,22 @@ class Declared(Protocol):
     expression: str
 
 
+class Types(NamedTuple):
+    """What is known of the objects and of the parameters: nothing, but where types are checked."""
+
+    objects: Decl | None = None
+    params: Decl | None = None
+
+
+_UNKNOWN = Types()
+
+
 class Composition:
     """Variables may use those before them; everything else but match conditions may use all."""
 
-    def __init__(self, variables: Sequence[Declared], *, params: bool) -> None:
+    def __init__(self, variables: Sequence[Declared], *, params: bool, types: Types = _UNKNOWN) -> None:
         self._params = params
+        self._given = types
         self._types: dict[str, Decl] = {}
         self._expressions: list[Expression] = []
         self.variables: dict[str, Expression] = {}
@@ -49,7 +60,8 @@ class Composition:
         from steersman.apiserver.extensions.cel import DYN, admission
 
         return admission.environment(
-            params=DYN if self._params else None,
+            objects=self._given.objects or DYN,
+            params=(self._given.params or DYN) if self._params else None,
             authorizer=authorizer,
             variables=dict(self._types),
             mutating=mutating,

@@ -2,5 +2,6 @@
 
 :mod:`.bindings` keeps the compiled policies (:mod:`~steersman.apiserver.extensions.compiled_policies`) with their
 bindings, :mod:`.params` finds the objects that a binding is parametrized by, :mod:`.dispatch` decides which of them a
-request concerns, and :mod:`.mutating` and :mod:`.validating` are the admission plugins.
+request concerns, :mod:`.mutating` and :mod:`.validating` are the admission plugins, and :mod:`.status` tells of
+policies what they get wrong.
 """
