@@ -181,3 +181,17 @@ def test_policies_that_do_not_compile_are_refused(api: Api, namespace: str) -> N
     assert refused.code == 422
     fields = [cause["field"] for cause in refused.body["details"]["causes"]]
     assert fields == ["spec.validations[0].expression", "spec.validations[1].expression"]
+
+
+def test_types_are_checked(api: Api, bind: Bind, namespace: str) -> None:
+    group = f"{namespace}.example.com"
+    install(api, definition(group))
+    rule = {"apiGroups": [group], "apiVersions": ["v1"], "resources": ["widgets"], "operations": ["CREATE"]}
+    name = bind({"expression": "object.spec.size < 5"}, {"expression": "object.spec.colour == ''"}, rules=(rule,))
+    status = until(
+        lambda: (policy := api.get(f"{POLICIES}/{name}"))["status"].get("observedGeneration") and policy["status"],
+        "the policy is looked at",
+    )
+    [warning] = status["typeChecking"]["expressionWarnings"]
+    assert warning["fieldRef"] == "spec.validations[1].expression"
+    assert warning["warning"].startswith(f"{group}/v1, Kind=Widget: ERROR: <input>:1:12: undefined field 'colour'")
