@@ -21,6 +21,7 @@ _HEADER = ("kind", "apiVersion", "metadata")
 
 _metadata = msgspec.json.Encoder().encode
 _content = msgspec.json.Encoder(order="deterministic").encode
+_object_meta = msgspec.json.Decoder(ObjectMeta).decode
 
 
 class Model(Protocol):
@@ -117,8 +118,13 @@ def from_tree(type_: type[Unstructured], tree: Any) -> Unstructured:
         raise FieldProblem(f"json: cannot unmarshal {json_kind(tree)} into Go value of type map[string]interface {{}}")
     metadata = tree.get("metadata")
     try:
-        meta = msgspec.convert(metadata, ObjectMeta) if metadata is not None else ObjectMeta()
-    except (msgspec.ValidationError, RecursionError):
+        if metadata is None:
+            meta = ObjectMeta()
+        elif "managedFields" in metadata:
+            meta = _object_meta(_metadata(metadata))  # what is owned is kept as JSON, which cannot be converted to
+        else:
+            meta = msgspec.convert(metadata, ObjectMeta)
+    except (msgspec.MsgspecError, TypeError, RecursionError):
         meta = read_tree(ObjectMeta, metadata)
     return type_(meta, {name: value for name, value in tree.items() if name not in _HEADER})
 
