@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, extending, large, node, rules, starting, waiting
+from . import api, converting, extending, large, node, rules, starting, waiting
 from .result import Row
 from .setting import Setting
 
@@ -23,6 +23,7 @@ GROUPS = (
     Group(large.NAMES, large.measure),
     Group(waiting.NAMES, waiting.measure),
     Group(extending.NAMES, extending.measure),
+    Group(converting.NAMES, converting.measure),
     Group(rules.NAMES, rules.measure),
     Group(node.NAMES, node.measure),
 )

@@ -76,7 +76,7 @@ class WebhookConverter:
     def recall(self, tree: Tree, target: str) -> Tree | None:
         """An object in another version where that is known already."""
         answer = self._answers.get(_question(tree, target))
-        return _restored(answer, tree) if answer is not None else None
+        return converted(tree, answer, target, 0, alone=True) if answer is not None else None
 
     async def convert(self, trees: Sequence[Tree], target: str) -> list[Tree]:
         """Objects in another version; raises Unconvertible, with upstream's words for clients."""
@@ -86,7 +86,7 @@ class WebhookConverter:
         for index, tree in enumerate(trees):
             question = _question(tree, target)
             if (answer := self._answers.get(question)) is not None:
-                results[index] = _restored(answer, tree)
+                results[index] = converted(tree, answer, target, 0, alone=True)
             else:
                 missing[index] = _Item(tree, question, _encode(tree))
             size += len(question[1])
@@ -154,17 +154,16 @@ class WebhookConverter:
         for index, (item, answer) in enumerate(zip(items, answers, strict=True)):
             tree = converted(item.tree, answer, target, index, alone=alone)
             result.append(tree)
-            self._remember(item.question, tree)
+            self._remember(item.question, bytes(answer))
             size += len(answer)
             if size > _SLICE:
                 size = 0
                 await asyncio.sleep(0)
         return result
 
-    def _remember(self, question: tuple[str, bytes], tree: Tree) -> None:
+    def _remember(self, question: tuple[str, bytes], answer: bytes) -> None:
         if question in self._answers:
             return
-        answer = _encode(tree)
         self._answers[question] = answer
         self._size += len(question[1]) + len(answer)
         while self._size > _REMEMBERED_BYTES and len(self._answers) > _REMEMBERED:
@@ -179,13 +178,3 @@ def _question(tree: Tree, target: str) -> tuple[str, bytes]:
         kept = {name: value for name, value in metadata.items() if name not in ("managedFields", "resourceVersion")}
         return target, _encode({**tree, "metadata": kept})
     return target, _encode(tree)
-
-
-def _restored(answer: bytes, original: Tree) -> Tree:
-    """An answer, with what it did not depend on."""
-    tree: Tree = msgspec.json.decode(answer)
-    for name in ("managedFields", "resourceVersion"):
-        tree["metadata"].pop(name, None)
-        if name in original["metadata"]:
-            tree["metadata"][name] = original["metadata"][name]
-    return tree

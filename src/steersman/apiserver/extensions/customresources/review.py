@@ -98,7 +98,7 @@ def answered(asked: Review, body: bytes) -> list[msgspec.Raw]:
     return response.converted_objects or []
 
 
-def converted(original: Tree, raw: bytes, target: str, index: int, *, alone: bool) -> Tree:
+def converted(original: Tree, raw: bytes | msgspec.Raw, target: str, index: int, *, alone: bool) -> Tree:
     """The object that a webhook made of another one; raises Unusable, to be read after ``returned``.
 
     ``index`` is its place in the answer; ``alone`` says that it is the only one, of which upstream speaks otherwise.
