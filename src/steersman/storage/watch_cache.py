@@ -119,7 +119,8 @@ class WatchCache(Generic[T]):
                     loaded = False
                     self.ready.clear()
                 except Unconvertible as error:
-                    log.info("watch cache of %s cannot be filled, tries again: %s", self.prefix, error)
+                    if loaded or self._history:
+                        log.warning("watch cache of %s cannot be filled, tries again: %s", self.prefix, error)
                     # It may be the past that cannot be shown, which then nobody can resume from.
                     loaded, self._history = False, 0
                     await self._wait_to_fill(error)
