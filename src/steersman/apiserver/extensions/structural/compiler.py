@@ -43,11 +43,11 @@ class Compiler:
         self._lock = threading.Lock()
         """Schemas are compiled in any thread, one at a time."""
 
-    def compile(self, schema: JSONSchemaProps | Mapping[str, Any]) -> Node:
-        """The node of a whole schema, that of the root of a resource."""
+    def compile(self, schema: JSONSchemaProps | Mapping[str, Any], *, resource: bool = True) -> Node:
+        """The node of a whole schema; ``resource``: it is that of the root of a resource."""
         tree = codecs.to_builtins(schema) if isinstance(schema, JSONSchemaProps) else schema
         with self._lock:
-            return self._node(tree, 0, resource=True)
+            return self._node(tree, 0, resource=resource)
 
     def _node(self, tree: Mapping[str, Any], level: int, *, resource: bool = False) -> Node:
         if level > MOST_LEVELS:

@@ -1,4 +1,7 @@
-"""The defaults that a schema declares: each must be a value that the schema allows, with nothing unknown in it."""
+"""The defaults that a schema declares: each must be a value that the schema allows, with nothing unknown in it.
+
+A default is also held against the validation rules, as if it was before what it is.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +17,48 @@ from steersman.api.validation.faults import Faults
 
 from .compiler import Compiler
 from .embedded import NotCoercible, coerce, validate
+from .evaluation import evaluate
 from .findings import ABSENT, NOWHERE
 from .kinds import text_of
 from .nodes import META, Node
 from .pruning import prune
+from .rules import Budget, RuleCompiler
 
 
-def default_faults(schema: JSONSchemaProps, path: str) -> list[FieldError]:
-    """What is wrong with the defaults of a structural schema, which stands at this path."""
-    faults = Faults()
-    _walk(faults, codecs.to_builtins(schema), path, Compiler(), resource=True, meta=False)
-    return faults
+def default_faults(schema: JSONSchemaProps, path: str, rules: RuleCompiler | None = None) -> list[FieldError]:
+    """What is wrong with the defaults of a structural schema, which stands at this path.
+
+    ``rules`` compiles the validation rules; without it they are not evaluated.
+    """
+    return _Defaults(rules).walk(codecs.to_builtins(schema), path, resource=True, meta=False)
 
 
-def _walk(
-    faults: Faults, tree: Mapping[str, Any], path: str, compiler: Compiler, *, resource: bool, meta: bool
-) -> None:
-    """``meta``: within what every resource has.  Below ``additionalProperties`` there are no defaults."""
-    resource = resource or bool(tree.get("x-kubernetes-embedded-resource"))
-    inside = meta and not resource
-    if tree.get("default") is not None:
-        faults += _faults_of(tree["default"], compiler.compile(tree), f"{path}.default", whole=not inside)
-    if isinstance(tree.get("items"), Mapping):
-        _walk(faults, tree["items"], f"{path}.items", compiler, resource=False, meta=inside)
-    for name, each in (tree.get("properties") or {}).items():
-        below = inside or (resource and name in META)
-        _walk(faults, each, f"{path}.properties[{name}]", compiler, resource=False, meta=below)
+class _Defaults:
+    """Those of one schema, whose rules share one budget."""
+
+    def __init__(self, rules: RuleCompiler | None) -> None:
+        self._compiler = Compiler(rules)
+        self._budget = Budget()
+
+    def walk(self, tree: Mapping[str, Any], path: str, *, resource: bool, meta: bool) -> list[FieldError]:
+        """``meta``: within what every resource has.  Below ``additionalProperties`` there are no defaults."""
+        faults: list[FieldError] = []
+        resource = resource or bool(tree.get("x-kubernetes-embedded-resource"))
+        inside = meta and not resource
+        if tree.get("default") is not None:
+            node = self._compiler.compile(tree, resource=resource)
+            found = _faults_of(tree["default"], node, f"{path}.default", whole=not inside)
+            faults += found or (self._broken(tree["default"], node, f"{path}.default") if not inside else [])
+        if isinstance(tree.get("items"), Mapping):
+            faults += self.walk(tree["items"], f"{path}.items", resource=False, meta=inside)
+        for name, each in (tree.get("properties") or {}).items():
+            below = inside or (resource and name in META)
+            faults += self.walk(each, f"{path}.properties[{name}]", resource=False, meta=below)
+        return faults
+
+    def _broken(self, value: Any, node: Node, path: str) -> list[FieldError]:
+        found = evaluate(value, value, node, self._budget, ratchet=False)
+        return [_placed(error, path) for error in found]
 
 
 def _faults_of(value: Any, node: Node, path: str, *, whole: bool) -> Faults:

@@ -29,19 +29,24 @@ def blocked(errors: list[FieldError]) -> bool:
     return any(error.type in _BLOCKING for error in errors)
 
 
-def evaluate(value: Any, old: Any, node: Node, budget: Budget) -> list[FieldError]:
-    """The broken rules; ``old`` is ``ABSENT`` for an object that is created."""
+def evaluate(value: Any, old: Any, node: Node, budget: Budget, *, ratchet: bool = True) -> list[FieldError]:
+    """The broken rules; ``old`` is ``ABSENT`` for an object that is created.
+
+    ``ratchet``: what is as it was may break rules that are not about the change.
+    """
     errors: list[FieldError] = []
-    _evaluate(value, old, node, "", budget, errors)
+    _evaluate(value, old, node, "", budget, errors, ratchet)
     return errors
 
 
-def _evaluate(value: Any, old: Any, node: Node, path: str, budget: Budget, errors: list[FieldError]) -> None:
+def _evaluate(
+    value: Any, old: Any, node: Node, path: str, budget: Budget, errors: list[FieldError], ratchet: bool
+) -> None:
     if not node.has_rules or budget.remaining < 0:
         return
     if node.rules is not None:
         faults = list(node.rules.evaluate(value, old, path, budget))
-        unchanged = bool(faults) and old is not ABSENT and same(value, old)
+        unchanged = ratchet and bool(faults) and old is not ABSENT and same(value, old)
         for fault in faults:
             if not (unchanged and fault.ratcheted):
                 error = fault.error
@@ -56,8 +61,8 @@ def _evaluate(value: Any, old: Any, node: Node, path: str, budget: Budget, error
             if member is None and node.additional is not None:
                 member, step = node.additional, f"{path}[{name}]"
             if member is not None and member.has_rules:
-                _evaluate(each, former.get(name, ABSENT), member, step, budget, errors)
+                _evaluate(each, former.get(name, ABSENT), member, step, budget, errors, ratchet)
     elif value.__class__ is list and node.items is not None and node.items.has_rules:
         find = by_keys(old, node.keys if node.list_type == "map" else ())
         for index, each in enumerate(value):
-            _evaluate(each, find(each), node.items, f"{path}[{index}]", budget, errors)
+            _evaluate(each, find(each), node.items, f"{path}[{index}]", budget, errors, ratchet)

@@ -23,6 +23,8 @@ class CustomResourceDefinitionStrategy(Strategy):
     generation = True
     unconditional_update = False
     status_metadata = False
+    is_laborious = True
+    """Its rules are compiled, which takes longer than the loop may wait."""
     kept_decoded = 256 << 10  # schemas take more than ten times their JSON, and are seldom looked at
 
     def prepare_create(self, context: Context, new: CustomResourceDefinition) -> None:
@@ -79,13 +81,14 @@ def _schema_faults(new: CustomResourceDefinition, old: CustomResourceDefinition 
             continue
         above = "spec.validation" if shared else f"spec.versions[{index}].schema"
         place = f"{above}.openAPIV3Schema"
-        if found := default_faults(schema, place):
-            faults += found
-        elif _has_rules(schema):
-            # Few definitions have rules, and CEL is much to import.
-            from steersman.apiserver.extensions import rule_definitions
+        if not _has_rules(schema):
+            faults += default_faults(schema, place)
+            continue
+        # Few definitions have rules, and CEL is much to import.
+        from steersman.apiserver.extensions import rule_definitions, validation_rules
 
-            faults += rule_definitions.faults(codecs.to_builtins(schema), place)
+        found = default_faults(schema, place, validation_rules.Compiler())
+        faults += found or rule_definitions.faults(codecs.to_builtins(schema), place)
     return faults
 
 
