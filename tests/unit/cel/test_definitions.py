@@ -52,6 +52,7 @@ def test_a_rule_counts_for_each_element():
     [
         ({"rule": "self.y == 1"}, "rule: Invalid value: "),
         ({"rule": "'a'"}, "rule: Invalid value: "),
+        ({"rule": "oldSelf.?y.orValue(1) == 1", "optionalOldSelf": True}, "rule: Invalid value: "),
         ({"rule": "true", "messageExpression": "1"}, "messageExpression: Invalid value: "),
         ({"rule": "true", "messageExpression": "self.y"}, "messageExpression: Invalid value: "),
         (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import CompileError, CostExceeded, Environment, escape, from_schema
+from steersman.apiserver.extensions.cel import CompileError, CostExceeded, Environment, escape, from_schema, optional
 
 SCHEMA = {
     "type": "object",
@@ -183,3 +183,32 @@ def test_no_evaluation_costs_more_than_its_limit():
 )
 def test_escape(name, escaped):
     assert escape(name) == escaped
+
+
+@pytest.mark.parametrize(
+    ("expression", "told"),
+    [
+        ("oldSelf.?n.orValue(1) > self.n && oldSelf.optMap(o, o.t).orValue('') == 'oldSelf'", ""),
+        ("self.oldSelf == 1 || self.?oldSelf.hasValue()", ""),
+        ("self == oldSelf.orValue(self) || oldSelf == optional.none()", ""),
+        ("oldSelf.?m.orValue(1) == 1", "1:8: undefined field 'm'"),
+        (
+            "oldSelf.orValue('x') == 'x'",
+            "1:16: found no matching overload for 'orValue' applied to '(optional_type(object",
+        ),
+        ("self.n > oldSelf.n", "1:8: found no matching overload for '_>_' applied to '(int, optional_type(int))'"),
+    ],
+)
+def test_what_was_before_has_a_type_where_it_may_be_absent(expression, told):
+    integer = {"type": "integer"}
+    declared = from_schema(
+        {"type": "object", "properties": {"n": integer, "t": {"type": "string"}, "oldSelf": integer}}
+    )
+    environment = Environment({"self": declared, "oldSelf": optional(declared)})
+    if not told:
+        assert environment.compile(expression).uses("oldSelf") == (not expression.startswith("self.oldSelf"))
+        return
+    with pytest.raises(CompileError) as refused:
+        environment.compile(expression)
+    assert f"ERROR: <input>:{told}" in str(refused.value)
+    assert expression in str(refused.value)

@@ -80,6 +80,19 @@ class CheckedExpression:
         self._places = {entry.key: entry.value for entry in checked.source_info.positions}
         self._references = {entry.key: entry.value for entry in checked.reference_map}
 
+    def name_member(self, owner: str, name: str) -> None:
+        """Make a variable, whose type they keep, of all optional members of another one."""
+        pending = [self.root]
+        while pending:
+            node = pending.pop()
+            call = node.call_expr if node.HasField("call_expr") else None
+            if call is not None and call.function == "_?._" and call.args[0].ident_expr.name == owner:
+                node.ClearField("call_expr")
+                node.ident_expr.name = name
+                self._references[node.id] = _CLASSES["Reference"](name=name)
+            else:
+                pending.extend(children(node))
+
     def type_of(self, expression: Any) -> str:
         """``int``, ``list``, ``map``, ``dyn``, …; an object's or an abstract type's own name."""
         found = self._types.get(expression.id)

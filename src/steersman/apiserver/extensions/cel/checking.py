@@ -14,7 +14,7 @@ from .checked import CheckedExpression
 from .errors import CompileError
 from .functions import Function
 from .library import ABSTRACT, COMPARISONS, FUNCTIONS, MUTATING
-from .types import Decl
+from .types import DYN, Decl
 
 _EXTENSIONS = "extensions:\n" + "".join(f"- name: {name}\n" for name in ("two-var-comprehensions", "optional", "lists"))
 # The libraries have these with more overloads.
@@ -29,6 +29,8 @@ _KNOWN = {
 _STATUS = re.compile(r"\A[A-Z_]+: |( not found in struct '[^']*')| \[[A-Z_]+\]\Z")
 _OBJECT = re.compile(r"declared\.Object\d+", re.ASCII)
 _RESERVED_NUMBERS = 19000
+_OWNER = "_"
+"""Whose member is an optional variable to the checker."""
 
 
 def _type(text: str) -> Any:
@@ -76,7 +78,11 @@ _MUTATING = [*_declarations((*FUNCTIONS, *MUTATING)), *_comparisons()]
 
 
 class Checker:
-    """Checks expressions over declared variables; ``mutating`` ones may build objects and patches."""
+    """Checks expressions over declared variables; ``mutating`` ones may build objects and patches.
+
+    The checker's optional functions take no optional that is declared outside of it, but they take a member that may
+    be absent: one variable that is optional is told as that, in as many letters, so that places in messages are right.
+    """
 
     def __init__(self, variables: Mapping[str, Decl], *, mutating: bool = False) -> None:
         self._file = descriptor_pb2.FileDescriptorProto(name="declared.proto", package="declared", syntax="proto3")
@@ -84,21 +90,33 @@ class Checker:
             ("google/protobuf/struct.proto", "google/protobuf/timestamp.proto", "google/protobuf/duration.proto")
         )
         self._messages: dict[int, str] = {}
-        self._types = {name: _type(self._spelled(declared)) for name, declared in variables.items()}
+        absent = {name: declared.element for name, declared in variables.items() if declared.kind == "optional"}
+        self._optional = next(iter(absent), "")
+        plain = {name: declared for name, declared in variables.items() if name not in absent}
+        for name, element in absent.items():
+            plain[_OWNER] = Decl("object", {name[3:]: (name[3:], element or DYN)})
+        self._types = {name: _type(self._spelled(declared)) for name, declared in plain.items()}
         self._mutating = mutating
         self._environment = None if mutating else self._made(None)
 
     def check(self, expression: str) -> CheckedExpression:
         built = construction.source(expression) if self._mutating else None
         environment = self._environment or self._made(built)
+        name = self._optional
+        member = f"{_OWNER}.?{name[3:]}"
         try:
-            checked = environment.compile(built.text if built else expression).serialize()
+            text = re.sub(rf"(?<![\w.])(?<!\.\?){name}(?!\w)", member, expression) if name else expression
+            checked = environment.compile(built.text if built else text).serialize()
         except RuntimeError as error:
             text = _OBJECT.sub("object", _STATUS.sub("", str(error)).strip().replace("null_type", "null"))
+            if name:
+                text = text.replace(member, name)
             for name, written in built.types.items() if built else ():
                 text = text.replace(name, written)
             raise CompileError("compilation failed: " + text) from error
         tree = CheckedExpression(checked, built.types if built else {})
+        if name:
+            tree.name_member(_OWNER, name)
         literals.check(tree, expression)
         return tree
 
@@ -122,8 +140,7 @@ class Checker:
             return f"map<string,{self._spelled(declared.element)}>"
         if declared.kind == "object":
             return "declared." + self._message(declared)
-        # The checker's optional functions take no optional that is declared outside of it.
-        known = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration", "optional": "dyn"}
+        known = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}
         return known.get(declared.kind, declared.kind)
 
     def _message(self, declared: Decl) -> str:
