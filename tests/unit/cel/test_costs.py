@@ -57,6 +57,18 @@ CASES = [
             "self.val1.upperAscii() != self.val1": 8,
         },
     ),
+    (
+        values((NUMBERS, [3, 1, 2]), (array(STRING), ["b", "a"])),
+        {
+            "self.val1.reverse().size() == 3": 18,
+            "self.val1.slice(0, 2).size() == 2": 17,
+            "self.val1.distinct().size() == 3": 33,
+            "self.val1.sort().size() == 3": 33,
+            "self.val2.sort().size() == 2": 23,
+            "self.val2.sortBy(x, size(x)).size() == 2": 54,
+            "[self.val1, self.val1].flatten().size() == 6": 29,
+        },
+    ),
     (values((BYTES, "QUI="), (BYTES, "QUI=")), {"self.val1 == self.val2": 5, "type(self.val1) == bytes": 4}),
     (values((BOOL, True), (BOOL, True)), {twice("true"): 11}),
     (

@@ -213,21 +213,42 @@ def _sets(factor: int) -> Price:
     return price
 
 
-def _built(items: Sequence[Item]) -> tuple[Range, Range | None]:
-    return plus(fixed(11), items[0].size), items[0].size
+def _allocated(size: Range, factor: float = 1) -> tuple[Range, Range | None]:
+    """A new list, whose size cel-go takes for that of the work."""
+    return plus(fixed(11), scaled(size, factor)), size
 
 
-def _squared(items: Sequence[Item]) -> tuple[Range, Range | None]:
-    return plus(fixed(11), times(items[0].size, items[0].size)), items[0].size
+def _literal(item: Item, otherwise: int) -> int:
+    """A number as it is written; a negative one is none."""
+    return max(item.literal, 0) if item.literal.__class__ is int else otherwise
+
+
+def _reversed(items: Sequence[Item]) -> tuple[Range, Range | None]:
+    return _allocated(items[0].size)
+
+
+def _cut(items: Sequence[Item]) -> tuple[Range, Range | None]:
+    start, end = _literal(items[1], 0), _literal(items[2], items[0].size[1])
+    return _allocated(fixed((end - start) & MOST))
 
 
 def _counted(items: Sequence[Item]) -> tuple[Range, Range | None]:
-    size = fixed(items[0].literal) if isinstance(items[0].literal, int) and items[0].literal >= 0 else UNKNOWN
-    return plus(fixed(11), size), size
+    return _allocated(fixed(_literal(items[0], MOST)))
 
 
-def _flat(_: Sequence[Item]) -> tuple[Range, Range | None]:
-    return UNKNOWN, UNKNOWN
+def _flattened(items: Sequence[Item]) -> tuple[Range, Range | None]:
+    return _allocated(items[0].size, _literal(items[1], MOST) if len(items) > 1 else 1)
+
+
+def _distinct(items: Sequence[Item]) -> tuple[Range, Range | None]:
+    return _allocated(times(items[0].size, items[0].size), 2)
+
+
+def _sorted(items: Sequence[Item]) -> tuple[Range, Range | None]:
+    """By the elements themselves, or by keys of theirs."""
+    keys = items[-1]
+    texts = keys.element_kind in ("string", "bytes")
+    return _allocated(times(keys.size, keys.size), 2 + _TRAVERSAL if texts else 2)
 
 
 PRICES: dict[str, Price] = {
@@ -235,8 +256,7 @@ PRICES: dict[str, Price] = {
     **dict.fromkeys(("url", "jsonpatch.escapeKey", "lowerAscii", "upperAscii", "substring", "trim"), _rewritten),
     **dict.fromkeys(("cidr", "isIP", "isCIDR", "quantity", "isQuantity", "semver", "isSemver"), _read),
     **dict.fromkeys(("_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_"), _smaller),
-    **dict.fromkeys(("slice", "reverse"), _built),
-    **dict.fromkeys(("distinct", "sort", "@sortByAssociatedKeys"), _squared),
+    **dict.fromkeys(("sort", "@sortByAssociatedKeys"), _sorted),
     **dict.fromkeys(("fieldSelector", "labelSelector"), _selector),
     **dict.fromkeys(("find", "findAll"), _found),
     **dict.fromkeys(("startsWith", "endsWith"), _affix),
@@ -246,7 +266,8 @@ PRICES: dict[str, Price] = {
     "contains": _contained,
     "containsCIDR": _holds_network,
     "containsIP": _holds_address,
-    "flatten": _flat,
+    "distinct": _distinct,
+    "flatten": _flattened,
     "format": _rewritten,
     "ip": _address,
     "ip.isCanonical": _canonical,
@@ -254,9 +275,11 @@ PRICES: dict[str, Price] = {
     "lists.range": _counted,
     "matches": _matched,
     "replace": _replaced,
+    "reverse": _reversed,
     "sets.contains": _sets(1),
     "sets.equivalent": _sets(2),
     "sets.intersects": _sets(1),
+    "slice": _cut,
     "split": _split,
     "string": _string,
     "strings.quote": _quoted,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cmp_to_key
 from typing import Any
 
@@ -11,7 +11,7 @@ from steersman.apiserver.extensions.cel.functions import free, member
 from steersman.apiserver.extensions.cel.values import NONE, Optional, comparable, cost_size, equal
 
 _MOST = 1_000_000
-"""Elements that cost all that one evaluation may."""
+"""What one evaluation may cost."""
 
 
 def _list(items: Any) -> list[Any]:
@@ -51,7 +51,9 @@ def counted(count: int) -> list[int]:
 
 def distinct(items: Any) -> list[Any]:
     seen: list[Any] = []
-    for item in _list(items):
+    if 2 * len(known := _list(items)) ** 2 > _MOST:
+        raise CostExceeded
+    for item in known:
         if not any(equal(item, known) for known in seen):
             seen.append(item)
     return seen
@@ -93,26 +95,29 @@ def _building(_arguments: Sequence[Any], result: Any) -> int:
     return 11 + cost_size(result)
 
 
-def _squared(arguments: Sequence[Any], _result: Any) -> int:
-    return 11 + cost_size(arguments[0]) ** 2
+def _flattening(arguments: Sequence[Any], _result: Any) -> int:
+    return 11 + cost_size(arguments[0]) * (arguments[1] if len(arguments) > 1 else 1)
+
+
+def _comparing(arguments: Sequence[Any], _result: Any) -> int:
+    """Each with each, of the last list: that of the elements, or of their keys."""
+    keys = arguments[-1]
+    texts = keys.__class__ is list and keys and keys[0].__class__ in (str, bytes)
+    return 11 + int(cost_size(keys) ** 2 * (2.1 if texts else 2))
 
 
 def _reverse(items: Any) -> list[Any]:
     return _list(items)[::-1]
 
 
-_SQUARED: tuple[tuple[str, Callable[..., Any]], ...] = (
-    ("distinct", distinct),
-    ("sort", sort),
-    ("@sortByAssociatedKeys", sort_by),
-)
-
 FUNCTIONS = (
     member("slice", cut, cost=_building),
-    member("flatten", flatten, cost=_building),
+    member("flatten", flatten, cost=_flattening),
     free("lists.range", counted, cost=_building),
     member("reverse", _reverse, cost=_building),
-    *(member(name, compute, cost=_squared) for name, compute in _SQUARED),
+    member("distinct", distinct, cost=_comparing),
+    member("sort", sort, cost=_comparing),
+    member("@sortByAssociatedKeys", sort_by, cost=_comparing),
     member("first", first),
     member("last", last),
 )
