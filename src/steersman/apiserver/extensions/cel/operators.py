@@ -13,12 +13,14 @@ from .functions import Cost, Function, guarded, matching, tenth, traversal
 from .library import FUNCTIONS, MUTATING
 from .library.regexes import matches
 from .values import (
+    INT_MIN,
     NONE,
     Duration,
     Optional,
     Timestamp,
     TypeValue,
     UInt,
+    alike,
     comparable,
     cost_size,
     equal,
@@ -100,6 +102,8 @@ def modulo(left: Any, right: Any) -> Any:
         raise no_such_overload()
     if right == 0:
         raise CELError("modulus by zero")
+    if left == INT_MIN and right == -1:
+        raise CELError("integer overflow")
     rest = abs(left) % abs(right)
     return _arithmetic(left, right, -rest if left < 0 else rest)
 
@@ -132,11 +136,15 @@ def invert(value: Any) -> bool:
 
 def less(left: Any, right: Any) -> bool:
     comparable(left, right)
+    if left.__class__ is not right.__class__:
+        left, right = alike(left, right)
     return bool(left < right)
 
 
 def less_equal(left: Any, right: Any) -> bool:
     comparable(left, right)
+    if left.__class__ is not right.__class__:
+        left, right = alike(left, right)
     return bool(left <= right)
 
 

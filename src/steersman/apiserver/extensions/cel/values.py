@@ -151,8 +151,16 @@ def equal(left: Any, right: Any) -> bool:
             return all(key in right and equal(value, right[key]) for key, value in left.items())
         return bool(left == right)
     if kind in _NUMBERS and other in _NUMBERS:
+        left, right = alike(left, right)
         return bool(left == right)
     return False
+
+
+def alike(left: Any, right: Any) -> tuple[Any, Any]:
+    """Two numbers as they are compared: a whole one loses precision before a double, as in cel-go."""
+    if left.__class__ is float:
+        return left, float(right)
+    return (float(left), right) if right.__class__ is float else (left, right)
 
 
 _NUMBERS: frozenset[type] = frozenset((int, UInt, float))
