@@ -51,7 +51,8 @@ def main(rows: tuple[str, ...], json_file: Path | None) -> None:
                         if row.name in wanted:
                             found.append(row)  # noqa: PERF401 - those before a failure stay
                 except Unavailable as reason:
-                    skipped += [Skipped(name, str(reason)) for name in names]
+                    done = {row.name for row in found}
+                    skipped += [Skipped(name, str(reason)) for name in names if name not in done]
                 except RuntimeError as problem:
                     failed = True
                     done = {row.name for row in found}

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import json
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from .load import Job, run
 from .processes import resident
 from .result import Row
 from .server import Server
-from .setting import Setting
+from .setting import Setting, Unavailable
 
-NAMES = ("definition-established", "definition-memory", "create-custom")
+NAMES = (
+    "definition-established",
+    "definition-memory",
+    "create-custom",
+    "definitions-discovery",
+    "definitions-start",
+    "api-resources",
+)
 
 DEFINITIONS = 500
 _FIELDS = 100
+_AGGREGATED = "application/json;as=APIGroupDiscoveryList;v=v2;g=apidiscovery.k8s.io"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -108,4 +120,44 @@ def measure(setting: Setting) -> Iterator[Row]:
         raise RuntimeError(f"{outcome.errors} creations failed: {outcome.first_error}")
     text = f"16 connections, {len(json.dumps(machine()))} bytes each, validated and durable; p99 {outcome.p99:.0f} ms"
     yield Row("create-custom", outcome.rate, "/s", note=text)
+    yield _discovery(server)
     server.stop()
+    yield Row("definitions-start", server.start(), "s", note=f"exec to /readyz, {DEFINITIONS} definitions in SQLite")
+    yield _api_resources(server, setting)
+    server.stop()
+
+
+def _discovery(server: Server) -> Row:
+    """Ask for all groups at once, the moment that one more is served, and again."""
+    wanted = definition(DEFINITIONS)
+    server.access.create(_CRDS, wanted)
+    while server.access.get(f"/apis/{wanted['spec']['group']}/v1/machines") is None:
+        time.sleep(0.001)
+    connection = server.access.connect()
+    times = []
+    for _ in range(20):
+        started = time.perf_counter()
+        connection.request("GET", "/apis", headers={"Accept": _AGGREGATED})
+        response = connection.getresponse()
+        size = len(response.read())
+        times.append((time.perf_counter() - started) * 1000)
+        if response.status != 200:
+            raise RuntimeError(f"GET /apis: {response.status}")
+    connection.close()
+    then = statistics.median(times[1:])
+    text = f"aggregated, {size / 1024:.0f} KiB, after a change; then {then:.1f} ms, TLS included"
+    return Row("definitions-discovery", times[0], "ms", note=text)
+
+
+def _api_resources(server: Server, setting: Setting) -> Row:
+    if (kubectl := shutil.which("kubectl")) is None:
+        raise Unavailable("there is no kubectl")
+    kubeconfig = server.data_dir / "admin.conf"
+    home = Path(tempfile.mkdtemp(dir=setting.directory))
+    command = [kubectl, "--kubeconfig", str(kubeconfig), "--cache-dir", str(home), "api-resources", "--no-headers"]
+    started = time.perf_counter()
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - started
+    if result.returncode:
+        raise RuntimeError(f"kubectl api-resources: {result.stderr[:500]}")
+    return Row("api-resources", seconds, "s", note=f"{len(result.stdout.splitlines())} resources, with an empty cache")

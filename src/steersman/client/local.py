@@ -7,8 +7,11 @@ is ended, and lists again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, Protocol, TypeVar
+
+import msgspec
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError, expired
@@ -21,6 +24,12 @@ from .client import ALL, Client, EventType, ObjectList, Patch, Selectors, WatchE
 
 T = TypeVar("T", bound=Object)
 
+_SLICE = 128
+"""After so many objects of a list the event loop gets its turn."""
+
+_LARGE = 16 * 1024
+"""JSON of so many bytes is not decoded for its metadata alone."""
+
 QUEUE_LIMIT = 20_000
 """Events that a watch may be behind, beside those that it began with."""
 
@@ -29,9 +38,11 @@ class LocalEntry(Protocol):
     """One version of one object."""
 
     revision: int
+    raw: bytes
 
     @property
     def object(self) -> Any: ...
+    def peek(self) -> Any: ...
 
 
 class LocalPage(Protocol):
@@ -160,6 +171,20 @@ class LocalClient(Client):
         bookmarks: bool = True,
     ) -> AsyncIterator[WatchEvent[T]]:
         resource = self._resource(which)
+        stream = self._changes(resource, namespace, selectors, resource_version, bookmarks)
+        async with contextlib.aclosing(stream) as changes:
+            async for type_, entry, revision in changes:
+                if entry is not None:
+                    yield WatchEvent(type_, entry.object)
+                else:
+                    bookmark = resource.type()
+                    bookmark.metadata.resource_version = str(revision)
+                    yield WatchEvent(type_, bookmark)
+
+    async def _changes(
+        self, resource: Resource[Any], namespace: str, selectors: Selectors, resource_version: str, bookmarks: bool
+    ) -> AsyncGenerator[tuple[EventType, LocalEntry | None, int]]:
+        """Without an entry, a bookmark of a revision."""
         options = self._server.list_options(
             label_selector=selectors.labels,
             field_selector=selectors.fields,
@@ -167,29 +192,32 @@ class LocalClient(Client):
             allow_watch_bookmarks=bookmarks,
         )
         sink = _Queue()
-        subscription = await self._handler(which).watch(namespace, options, sink)
+        subscription = await self._handler(resource).watch(namespace, options, sink)
         sink.bound()
         try:
-            async for type_, entry, revision in sink:
-                if entry is not None:
-                    yield WatchEvent(type_, entry.object)
-                else:
-                    bookmark = resource.type()
-                    bookmark.metadata.resource_version = str(revision)
-                    yield WatchEvent("BOOKMARK", bookmark)
+            async for change in sink:
+                yield change
         finally:
             subscription.cancel()
 
     async def list_metadata(self, resource: Resource[Any], namespace: str = "") -> ObjectList[PartialObjectMetadata]:
-        page = await self.list(resource, namespace)
-        items = [_partial(obj.metadata) for obj in page.items]
+        page: LocalPage = await self._handler(resource).list(namespace, self._server.list_options())
+        items = []
+        for number, entry in enumerate(page.entries, 1):
+            items.append(_partial(entry))
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
         return ObjectList(items, page.resource_version, page.continue_, page.remaining_item_count)
 
     async def watch_metadata(
         self, resource: Resource[Any], namespace: str = "", *, resource_version: str = ""
     ) -> AsyncIterator[WatchEvent[PartialObjectMetadata]]:
-        async for event in self.watch(resource, namespace, resource_version=resource_version):
-            yield WatchEvent(event.type, _partial(event.object.metadata))
+        async with contextlib.aclosing(self._changes(resource, namespace, ALL, resource_version, True)) as changes:
+            async for type_, entry, revision in changes:
+                if entry is not None:
+                    yield WatchEvent(type_, _partial(entry))
+                else:
+                    yield WatchEvent(type_, PartialObjectMetadata(metadata=ObjectMeta(resource_version=str(revision))))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -252,13 +280,23 @@ async def _decoded(entries: Sequence[LocalEntry]) -> list[Any]:
     objects = []
     for number, entry in enumerate(entries, 1):
         objects.append(entry.object)
-        if number % 128 == 0:
+        if number % _SLICE == 0:
             await asyncio.sleep(0)
     return objects
 
 
-def _partial(meta: ObjectMeta) -> PartialObjectMetadata:
-    return PartialObjectMetadata(metadata=meta)
+class _Metadata(msgspec.Struct):
+    metadata: ObjectMeta
+
+
+_metadata_decoder = msgspec.json.Decoder(_Metadata)
+
+
+def _partial(entry: LocalEntry) -> PartialObjectMetadata:
+    """The metadata of an entry, shared with its object unless that is large and nobody has looked at it yet."""
+    if len(entry.raw) < _LARGE or entry.peek() is not None:
+        return PartialObjectMetadata(metadata=entry.object.metadata)
+    return PartialObjectMetadata(metadata=_metadata_decoder.decode(entry.raw).metadata)
 
 
 class _Queue:

@@ -7,6 +7,9 @@ import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
+from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
 from steersman.apiserver.extensions.customresources.converter import Observer, Webhooks
@@ -18,6 +21,7 @@ from steersman.storage.watch_cache import CacheEvent, Entry
 
 from . import approval, naming
 from .cleanup import Cleanup
+from .outline import outline
 from .rules import LateRules
 from .serving import Served, serve, signature
 
@@ -74,7 +78,7 @@ class Definitions:
     async def _subscribe(self, handler: Handler, ended: asyncio.Future[None]) -> Any:
         await handler.ready()
         listing = handler.cache.list()
-        present = {entry.object.metadata.name for entry in listing.entries}
+        present = {entry.key.rpartition("/")[2] for entry in listing.entries}
         for name in [name for name in self._names if name not in present]:
             self._withdraw(name)
             del self._names[name]
@@ -87,7 +91,7 @@ class Definitions:
         return subscription
 
     def _event(self, event: CacheEvent) -> None:
-        definition: CustomResourceDefinition = event.entry.object
+        definition = outline(event.entry)
         if event.type == "DELETED":
             self._withdraw(definition.metadata.name)
             del self._names[definition.metadata.name]
@@ -97,7 +101,7 @@ class Definitions:
 
     def _observe(self, entry: Entry[Any]) -> None:
         """Serve what is established at once, so that whoever sees that finds its resources."""
-        definition: CustomResourceDefinition = entry.object
+        definition = outline(entry)
         name = definition.metadata.name
         self._names[name] = (definition.spec.group, definition.status.accepted_names)
         if is_true(definition, ESTABLISHED):
@@ -172,7 +176,7 @@ class Definitions:
         entry = self._handler.cache.get(self._handler.resource.key("", name))
         if entry is None:
             return
-        definition: CustomResourceDefinition = entry.object
+        definition = outline(entry)
         released = False
 
         def change(present: CustomResourceDefinition) -> None:
@@ -182,7 +186,11 @@ class Definitions:
             approval.judge(present, self._registry.clock())
             released = before is not None and before != present.status.accepted_names
 
-        await self._handler.amend("", name, change)
+        # Most need nothing, as after a start: to know that, no copy of their schemas is made.
+        attempt = msgspec.structs.replace(definition, status=codecs.copy(definition.status))
+        change(attempt)
+        if attempt.status != definition.status:
+            await self._handler.amend("", name, change)
         if released:
             self._look_at_group(definition.spec.group)
         if definition.metadata.deletion_timestamp is not None and name not in self._cleanups:
