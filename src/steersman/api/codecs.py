@@ -6,7 +6,7 @@ occur twice is found by :mod:`.strict`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from . import bounds, quantity, unstructured, wire
 from .errors import bad_request, unsupported_media_type
 from .json_text import TOO_DEEP, FieldProblem, load_json, load_members, plain
 from .lenient import json_kind, read_tree
+from .micro_times import PLACES, on_the_second
 from .normalize import normalize
 from .scheme import Resource
 from .strict import MOST, Strictness, repeated_members
@@ -48,9 +49,20 @@ _encoder = msgspec.json.Encoder(enc_hook=unstructured.encode_hook)
 def encode(obj: Any) -> bytes:
     """JSON, members in the order of their declaration."""
     try:
+        if (places := PLACES.get(type(obj))) is not None and (instants := dict(on_the_second(obj, places))):
+            return _encoder.encode(_with(to_builtins(obj), instants))
         return _encoder.encode(obj)
     except RecursionError:
         raise bad_request(TOO_DEEP) from None
+
+
+def _with(tree: Any, values: Mapping[tuple[str, ...], str]) -> Any:
+    for (*above, name), value in values.items():
+        place = tree
+        for step in above:
+            place = place[step]
+        place[name] = value
+    return tree
 
 
 _decoder: Callable[[Any], msgspec.json.Decoder[Any]] = cache(msgspec.json.Decoder)

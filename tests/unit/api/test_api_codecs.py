@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from steersman.api import codecs
+from steersman.api import codecs, micro_times
 from steersman.api.errors import StatusError
 from steersman.api.resources import TABLE, builtin_scheme
-from steersman.api.types import apps_v1, batch_v1, core_v1, events_v1, meta_v1
+from steersman.api.shapes import struct_shape
+from steersman.api.types import apps_v1, batch_v1, coordination_v1, core_v1, events_v1, meta_v1
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
 
 DEPLOYMENT = 'Deployment in version "v1" cannot be handled as a Deployment: '
@@ -332,3 +334,33 @@ def test_encoding_writes_null_for_instants_that_go_holds_by_value() -> None:
     assert event["regarding"] == event["deprecatedSource"] == {}
     assert encoded(core_v1.ContainerStateRunning()) == {"startedAt": None}
     assert encoded(batch_v1.JobStatus()) == encoded(meta_v1.ObjectMeta()) == {}
+
+
+def _micro_times(type_: Any, above: tuple[Any, ...] = ()) -> set[tuple[str, ...]]:
+    found: set[tuple[str, ...]] = set()
+    for name, member in struct_shape(type_).members.items():
+        if member.shape.format == "micro-time":
+            found.add((name,))
+        elif (inner := member.shape.struct) is not None and inner not in above:
+            found |= {(name, *rest) for rest in _micro_times(inner, (*above, inner))}
+    return found
+
+
+def test_every_instant_with_microseconds_is_known() -> None:
+    for resource in TABLE:
+        places = {place.names for place in micro_times.PLACES.get(resource.type, ())}
+        assert _micro_times(resource.type) == places, resource.kind
+
+
+def test_microseconds_are_written_although_they_are_none() -> None:
+    lease = coordination_v1.Lease(metadata=meta_v1.ObjectMeta(name="l"))
+    lease.spec.renew_time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    lease.spec.acquire_time = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+    assert msgspec.json.decode(codecs.encode(lease))["spec"] == {
+        "acquireTime": "2026-01-02T03:04:05.000006Z",
+        "renewTime": "2026-01-02T03:04:05.000000Z",
+    }
+    event = events_v1.Event(event_time=datetime(2026, 1, 2, tzinfo=UTC), series=events_v1.EventSeries(count=1))
+    written = codecs.encode(event)
+    assert b'"eventTime":"2026-01-02T00:00:00.000000Z"' in written
+    assert codecs.decode(events_v1.Event, written) == event

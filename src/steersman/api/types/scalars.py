@@ -45,8 +45,8 @@ Time: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True), Format("date-time")
 MicroTime: TypeAlias = Annotated[datetime, msgspec.Meta(tz=True), Format("micro-time")]
 """An instant with a resolution of one microsecond, in UTC.
 
-Go's clients demand six fractional digits, which are absent when the microseconds are zero:
-take such instants from :func:`steersman.api.time.now_micro`.
+Go's clients demand six fractional digits, which msgspec leaves out when the microseconds are zero:
+:mod:`steersman.api.micro_times` sees to them, and :func:`steersman.api.time.now_micro` makes instants that need no such care.
 """
 
 Quantity: TypeAlias = Annotated[str, Format("quantity")]

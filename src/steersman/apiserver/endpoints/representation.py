@@ -28,6 +28,9 @@ SHAPES: dict[str, Shape] = {
     "PartialObjectMetadata": "PartialObjectMetadata",
     "PartialObjectMetadataList": "PartialObjectMetadataList",
 }
+ANY = frozenset(SHAPES)
+NO_TABLE = ANY - {"Table"}
+"""Of what is only created, such as reviews and bindings, no tables are made."""
 
 
 class Form(NamedTuple):
@@ -47,12 +50,12 @@ class Form(NamedTuple):
 PLAIN = Form()
 
 
-def negotiate(request: Request) -> Form:
-    """The first acceptable form, by quality; raises 406."""
+def negotiate(request: Request, *, tables: bool = True) -> Form:
+    """The first acceptable form, by quality; raises 406.  ``tables``: whether the answer can be one."""
     accept = request.headers.get("accept", "")
     if accept in ("", "*/*", "application/json"):
         return PLAIN
-    form = _negotiate(accept)
+    form = _negotiate(accept, ANY if tables else NO_TABLE)
     if form is None:
         raise not_acceptable(f"only the following media types are accepted: {', '.join(TYPES)}")
     return form
@@ -65,8 +68,8 @@ def check_stream(form: Form) -> None:
 
 
 @lru_cache(maxsize=512)
-def _negotiate(accept: str, *, bare: bool = False) -> Form | None:
-    """``bare`` where nothing can be had in another shape."""
+def _negotiate(accept: str, shapes: frozenset[str]) -> Form | None:
+    """``shapes``: in which the answer can be had beside its own."""
     clauses: list[tuple[float, int, int, str, dict[str, str]]] = []
     for position, text in enumerate(accept.split(",")):
         media_type, *pairs = (part.strip() for part in text.split(";"))
@@ -88,7 +91,7 @@ def _negotiate(accept: str, *, bare: bool = False) -> Form | None:
         if not any(wanted):
             return Form(is_yaml, pretty=pretty)
         shape, group, version = wanted
-        if not bare and shape in SHAPES and group == "meta.k8s.io" and version in ("v1", "v1beta1"):
+        if shape in shapes and group == "meta.k8s.io" and version in ("v1", "v1beta1"):
             return Form(is_yaml, SHAPES[shape], version, pretty)
     return None
 
@@ -111,7 +114,7 @@ def status_form(request: Request) -> Form:
     accept = request.headers.get("accept", "")
     if "yaml" not in accept and "pretty" not in accept:
         return PLAIN
-    form = _negotiate(accept, bare=True) or PLAIN
+    form = _negotiate(accept, frozenset()) or PLAIN
     return form._replace(shape="")
 
 

@@ -136,7 +136,7 @@ class Resources:
     async def _collection(
         self, request: Request, info: RequestInfo, resource: Resource[Any], handler: ResourceHandler, namespace: str
     ) -> Answer:
-        form = negotiate(request)
+        form = negotiate(request, tables=resource.verbs != ("create",))
         method = request.method
         if method in ("GET", "HEAD"):
             if wants_watch(request) or info.verb == "watch":
@@ -293,7 +293,7 @@ class Resources:
         name: str,
         subresource: Subresource,
     ) -> Answer:
-        form = negotiate(request)
+        form = negotiate(request, tables=False)
         context = write_context(request, "CreateOptions")
         kind = self._type(resource, subresource)
         body = await self._bodies.read(request, kind, context)
