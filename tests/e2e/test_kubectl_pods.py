@@ -239,13 +239,13 @@ def test_deployment_from_rollout_to_undo(cluster_kubectl: Kubectl) -> None:
     until(lambda: kubectl("get", "pods,endpointslices", "-o", "name") == "", "nothing is left", 30)
 
 
-def test_examples(cluster_kubectl: Kubectl) -> None:
+def test_hello(cluster_kubectl: Kubectl) -> None:
     kubectl = cluster_kubectl
-    kubectl("apply", "-R", "-f", str(REPOSITORY / "examples"))
+    kubectl("apply", "-R", "-f", str(REPOSITORY / "examples/hello"))
     kubectl("rollout", "status", "deployment/hello", "--timeout=60s")
     said = kubectl("exec", "deploy/hello", "-c", "web", "--", "wget", "-qO-", "http://hello")
     assert "Hello from Steersman, pod hello-" in said
-    kubectl("delete", "-R", "-f", str(REPOSITORY / "examples"), timeout=40)
+    kubectl("delete", "-R", "-f", str(REPOSITORY / "examples/hello"), timeout=40)
 
 
 def test_watch_of_a_pods_life(cluster_kubectl: Kubectl) -> None:
