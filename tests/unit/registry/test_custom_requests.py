@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -27,7 +28,7 @@ from steersman.apiserver.registry.config import RegistryConfig
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.storage.memory import MemoryStore
-from steersman.storage.store import Range
+from steersman.storage.store import Put, Range
 
 from .conftest import context
 from .test_definition_defaults import definition
@@ -149,5 +150,32 @@ async def test_schemas_are_compiled_elsewhere(way: str) -> None:
                 request = Request("POST", "/", "/", "", {"content-type": "application/json"}, body)
                 await Bodies().read(request, handler.resource, context())
             registry.remove(handler.resource)
+
+        assert await longest_turn(work) < LIMIT
+
+
+@pytest.mark.parametrize("who", ["this server", "another one"])
+async def test_large_objects_are_read_elsewhere(who: str) -> None:
+    item = {"type": "object", "properties": {"name": {"type": "string"}, "number": {"type": "integer", "default": 1}}}
+    schema = codecs.from_builtins(
+        JSONSchemaProps, {"type": "object", "properties": {"items": {"type": "array", "items": item}}}
+    )
+    store = MemoryStore()
+    async with run(store) as registry:
+        handler = served(registry, schema).stored
+        small = handler.resource.type(ObjectMeta(name="small", namespace="default"), {})
+        await handler.create(context(), "default", small)  # compiles the schema
+        large = {"items": [{"name": f"n{number}", "number": number} for number in range(30_000)]}
+        numbers = itertools.count()
+
+        async def work() -> None:
+            widget = handler.resource.type(ObjectMeta(name=f"w{next(numbers)}", namespace="default"), large)
+            if who == "this server":
+                entry = await handler.create(context(weight=1 << 20), "default", widget)
+            else:
+                key = handler.resource.key("default", widget.metadata.name)
+                await store.commit([Put(key, await asyncio.to_thread(codecs.encode, widget), 0)])
+                entry = await handler.get("default", widget.metadata.name)
+            assert len(entry.raw) > 900_000
 
         assert await longest_turn(work) < LIMIT

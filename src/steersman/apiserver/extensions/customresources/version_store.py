@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 
+from steersman.apiserver.registry.heavy import LARGE, weight
+from steersman.apiserver.registry.lacking import Lacking
 from steersman.storage.followers import StoreWatch
 from steersman.storage.forwarding import ForwardingStore
 from steersman.storage.store import (
@@ -40,6 +42,7 @@ class VersionStore(ForwardingStore):
         self._version = version
         self._prefix = prefix
         self._followers: dict[ConvertingFollower, None] = {}
+        self._fresh: dict[str, bytes] = {}  # what is being written, which is as it will be read
 
     async def get(self, key: str) -> KeyValue | None:
         found = await self._store.get(key)
@@ -54,25 +57,30 @@ class VersionStore(ForwardingStore):
     async def commit(self, operations: Sequence[Operation]) -> int:
         """Nothing is written that could not be read again."""
         written: list[Operation] = []
-        fresh: set[str] = set()
+        new: set[str] = set()
         for operation in operations:
             if isinstance(operation, Put) and operation.key.startswith(self._prefix):
                 value = await self._versions.write(operation.value, self._version)
-                if value is not operation.value and self._versions.converter is not None:
+                if self._version == self._versions.stored:
+                    self._fresh[operation.key] = value
+                elif self._versions.converter is not None:
                     await self._versions.read_all([value], self._version)
                 operation = operation._replace(value=value)
                 if operation.expected == 0:
-                    fresh.add(operation.key)
+                    new.add(operation.key)
             written.append(operation)
         try:
             return await self._store.commit(written)
         except CompareFailed as error:
             # Of what should not exist nobody asks what it is.
             current = {
-                key: item if item is None or key in fresh else (await self._shown([item]))[0]
+                key: item if item is None or key in new else (await self._shown([item]))[0]
                 for key, item in error.current.items()
             }
             raise CompareFailed(current) from None
+        finally:
+            for operation in written:
+                self._fresh.pop(operation.key, None)
 
     async def watch(self, prefix: str, *, start_revision: int) -> Watch:
         return await StoreWatch(self, prefix, start_revision).open()
@@ -132,6 +140,11 @@ class VersionStore(ForwardingStore):
     def _shown_now(self, item: KeyValue) -> KeyValue:
         if not item.key.startswith(self._prefix):
             return item
+        if self._fresh.get(item.key) == item.value:
+            self.outdated.pop(item.key, None)
+            return item
+        if weight(item.value) > LARGE:
+            raise Lacking("time")
         try:
             return self._noted(item, self._versions.read(item.value, self._version))
         except (ValueError, RecursionError) as error:

@@ -8,14 +8,16 @@ there), then converted, then pruned again; what is written is converted and prun
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Protocol
 
 import msgspec
 
 from steersman.api import codecs
 from steersman.api.unstructured import Tree, Unstructured, from_tree, to_tree
-from steersman.apiserver.registry.lacking import Lacking
+from steersman.apiserver.registry.heavy import LARGE, HeavyWork, weight
+from steersman.apiserver.registry.lacking import Lacking, supplied
 from steersman.apiserver.registry.reading import unavailable
 from steersman.storage.store import Unconvertible
 
@@ -80,11 +82,13 @@ class Versions:
         models: Mapping[str, SchemaModel],
         stored: str,
         converter: Converter | None = None,
+        heavy: HeavyWork | None = None,
     ) -> None:
         self.types = types
         self.models = models
         self.stored = stored
         self.converter = converter
+        self._heavy = heavy or HeavyWork()
         header = codecs.encode(types[stored]())
         self._stored_header = header[: header.index(b',"metadata"')]
 
@@ -103,20 +107,17 @@ class Versions:
         trees: list[Tree] = []
         size = 0
         for value in values:
-            tree = None
-            while tree is None:
-                try:
-                    tree = self._opened(value, version)
-                except Lacking as lacking:
-                    await lacking.supply()
-            trees.append(tree)
+            trees.append(await supplied(partial(self._opened, value, version), self._elsewhere(value)))
             size = await _pause(size + len(value))
         foreign = [index for index, tree in enumerate(trees) if tree["apiVersion"] != version]
         converted = iter(await self.convert([trees[index] for index in foreign], version) if foreign else ())
         result = []
         for value, tree in zip(values, trees, strict=True):
             is_foreign = tree["apiVersion"] != version
-            result.append(self._shown(value, next(converted) if is_foreign else tree, version, foreign=is_foreign))
+            found = next(converted) if is_foreign else tree
+            show = partial(self._shown, value, found, version, foreign=is_foreign)
+            elsewhere = self._elsewhere(value)
+            result.append(await elsewhere(show) if elsewhere is not None else show())
             size = await _pause(size + len(value))
         return result
 
@@ -155,6 +156,10 @@ class Versions:
             self._prepared(version).prune(obj.content, stored=True)
         result = codecs.encode(obj)
         return value if result == value else result
+
+    def _elsewhere(self, value: bytes) -> Callable[[Callable[[], Any]], Awaitable[Any]] | None:
+        """Where a value is worked on, None where that takes no time."""
+        return self._heavy.do if weight(value) > LARGE else None
 
     # -- between versions ----------------------------------------------------------------------------------------
 

@@ -94,7 +94,7 @@ def serve(
     converter = None
     if webhooks is not None and declared is not None and declared.client_config is not None:
         converter = WebhookConverter(definition.metadata.name, declared, webhooks, observe)
-    versions = Versions(types, models, stored, converter)
+    versions = Versions(types, models, stored, converter, registry.heavy)
     handlers: dict[Resource[Any], Handler] = {}
     at_home: Handler | None = None
     for each in spec.versions:
