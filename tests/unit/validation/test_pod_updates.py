@@ -56,8 +56,8 @@ REFUSED = [
         "spec.activeDeadlineSeconds: Invalid value: null: must not update from a positive integer to nil value"
     ]),
     ("{}", "activeDeadlineSeconds: 2147483648", [
-        "spec.activeDeadlineSeconds: Invalid value: 2147483648: must be between 0 and 2147483647, inclusive",
         "spec.activeDeadlineSeconds: Invalid value: 2147483648: must be between 1 and 2147483647, inclusive",
+        "spec.activeDeadlineSeconds: Invalid value: 2147483648: must be between 0 and 2147483647, inclusive",
     ]),
     (f"tolerations: [{TOLERATION % 5}]", "tolerations: []", [
         "spec.tolerations: Forbidden: existing toleration can not be modified except its tolerationSeconds"

@@ -49,7 +49,7 @@ from .rules import Rules
 
 _CORE: dict[type[Any], Rules] = {
     core_v1.Binding: Rules(core.binding),
-    core_v1.ConfigMap: Rules(core.config_map, core.config_map_update),
+    core_v1.ConfigMap: Rules(core.config_map, core.config_map_update, change_first=True),
     core_v1.Endpoints: Rules(core.endpoints),
     core_v1.Event: Rules(events.event),
     core_v1.LimitRange: Rules(limits.limit_range),
@@ -84,12 +84,13 @@ _CORE: dict[type[Any], Rules] = {
         limits.resource_quota_update,
         subresources={"status": limits.resource_quota_status_update},
     ),
-    core_v1.Secret: Rules(core.secret, core.secret_update),
+    core_v1.Secret: Rules(core.secret, core.secret_update, change_first=True),
     core_v1.Service: Rules(
         services.service,
         services.service_update,
         names.dns1035_label,
         {"status": services.service_status_update},
+        change_first=True,
     ),
     core_v1.ServiceAccount: Rules(),
 }
@@ -150,12 +151,14 @@ def validate_update(new: Any, old: Any, subresource: str = "") -> list[FieldErro
         if (change := rules.subresources.get(subresource)) is not None:
             change(faults, new, old)
         return list(faults)
-    if rules.change is not None:
+    if rules.change is not None and rules.change_first:
         rules.change(faults, new, old)
     # What was accepted once stays acceptable while an object is being deleted: its finalizers must be removable.
     changed = new.metadata.deletion_timestamp is None or _spec(new) != _spec(old)
     if rules.recheck and rules.check is not None and changed:
         rules.check(faults, new)
+    if rules.change is not None and not rules.change_first:
+        rules.change(faults, new, old)
     return list(faults)
 
 

@@ -31,3 +31,6 @@ class Rules(NamedTuple):
 
     recheck: bool = True
     """Whether ``check`` also applies to what a change leads to; otherwise ``change`` says all."""
+
+    change_first: bool = False
+    """Whether what a change must leave is told before what an object must be."""
