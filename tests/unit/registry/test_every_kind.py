@@ -146,3 +146,25 @@ CONDITIONAL = {
     "StorageVersion", "StorageVersionMigration",
 }  # fmt: skip
 """Kinds whose updates must name a version: upstream's ``AllowUnconditionalUpdate`` is false."""
+
+
+@pytest.mark.parametrize(
+    ("key", "warned"),
+    [
+        ("apps/v1/deployments", True),
+        ("apps/v1/replicasets", True),
+        ("apps/v1/daemonsets", False),
+        ("batch/v1/cronjobs", True),
+        ("batch/v1/jobs", True),
+        ("v1/replicationcontrollers", True),
+    ],
+)
+async def test_names_that_pods_get(registry: Registry, key: str, warned: bool) -> None:
+    resource, row = STORED[key], TABLE[key]._replace(name="a.b")
+    said = context()
+    await registry.handler(resource).create(said, "default", build(resource, row, row.text))
+    text = (
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label "
+        "is recommended: [must not contain dots]"
+    )
+    assert said.warnings == [text] * warned

@@ -8,7 +8,7 @@ from typing import Any
 from steersman.api.selectors import from_label_selector, from_set
 from steersman.api.types import apps_v1
 from steersman.api.types.autoscaling_v1 import Scale, ScaleSpec, ScaleStatus
-from steersman.api.warnings.pods import template_warnings
+from steersman.api.warnings.pods import name_warnings, template_warnings
 from steersman.api.warnings.volumes import claim_warnings
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import ScaleAccess
@@ -48,9 +48,14 @@ class WorkloadStrategy(TemplatedStrategy):
 
 
 class ScalableStrategy(WorkloadStrategy):
-    """Has ``/scale``."""
+    """Has ``/scale``; its pods are named after it."""
 
     scale = _SCALE
+
+    def warnings(self, new: Any, old: Any | None) -> Iterator[str]:
+        if old is None:
+            yield from name_warnings(new.metadata.name, "Pod names and hostnames")
+        yield from super().warnings(new, old)
 
 
 class DeploymentStrategy(ScalableStrategy):
