@@ -30,6 +30,7 @@ from steersman.api.types.meta_v1 import DeleteOptions, ListMeta, Status
 from steersman.api.unstructured import encode_hook
 
 from .client import ALL, Client, ObjectList, Patch, Selectors, WatchEvent, Which
+from .credential_plugins import Credential, CredentialError, CredentialPlugin
 from .kubeconfig import ClientConfig
 
 T = TypeVar("T", bound=Object)
@@ -91,6 +92,8 @@ class HTTPClient(Client):
         self._session: aiohttp.ClientSession | None = None
         self._token = config.token
         self._token_stamp = 0
+        self._plugin = CredentialPlugin(config.exec) if config.exec is not None else None
+        self._credential: Credential | None = None
 
     @property
     def scheme(self) -> Scheme:
@@ -271,6 +274,26 @@ class HTTPClient(Client):
                     raise errors.unauthorized(f"cannot read the token file: {error}") from error
         return self._token
 
+    async def _authenticate(self, refused: Credential | None = None) -> None:
+        """Ask the credential plugin, if there is one; raises Unauthorized."""
+        if self._plugin is None:
+            return
+        try:
+            found = await self._plugin.credential(refused)
+        except CredentialError as error:
+            raise errors.unauthorized(f"getting credentials: {error}") from error
+        if found is self._credential:
+            return
+        self._credential = found
+        self._token = found.token or self.config.token
+        if found.client_certificate_data:
+            self.config = msgspec.structs.replace(
+                self.config,
+                client_certificate_data=found.client_certificate_data.encode(),
+                client_key_data=found.client_key_data.encode(),
+            )
+            await self.close()  # connections are those of the certificate that they were made with
+
     def _send(
         self,
         method: str,
@@ -307,7 +330,9 @@ class HTTPClient(Client):
     ) -> bytes:
         timeout = aiohttp.ClientTimeout(total=70, sock_connect=10)
         attempt = 1
+        await self._authenticate()
         while True:
+            used = self._credential
             try:
                 async with self._send(method, path, parameters, body, accept, content_type, timeout) as response:
                     answer = await response.read()
@@ -315,6 +340,10 @@ class HTTPClient(Client):
                 raise _unreachable(self.config.server, error) from error
             if response.status < 300:
                 return answer
+            if response.status == 401 and used is not None and attempt == 1:
+                attempt += 1
+                await self._authenticate(refused=used)
+                continue
             retry_after = response.headers.get("Retry-After", "")
             if attempt < MAX_ATTEMPTS and retry_after.isdigit() and response.status in (429, 503):
                 attempt += 1
@@ -339,8 +368,12 @@ class HTTPClient(Client):
         if bookmarks:
             parameters["allowWatchBookmarks"] = "true"
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=seconds + 30)
+        await self._authenticate()
+        used = self._credential
         try:
             async with self._send("GET", _path(resource, namespace), parameters, None, accept, "", timeout) as response:
+                if response.status == 401 and used is not None:
+                    await self._authenticate(refused=used)  # for the next one
                 if response.status != 200:
                     raise _failure(response.status, await response.read())
                 pending = b""

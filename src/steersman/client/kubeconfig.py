@@ -1,7 +1,8 @@
 """Kubeconfig files: reading a context into a :class:`ClientConfig`, and merging a context into a file.
 
 The format is ``v1/Config`` as kubectl reads it (``KUBECONFIG`` may name several files; the first that defines an
-entry wins).  Credential plugins (``exec``, ``auth-provider``) are refused with an error, not ignored.
+entry wins).  :mod:`.credential_plugins` runs credential plugins; what preceded them (``auth-provider``) is refused with
+an error, not ignored.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import Any
 
 import msgspec
 import yaml
+
+from .credential_plugins import VERSIONS, ExecConfig
 
 SERVICE_ACCOUNT_DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -40,6 +43,8 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
     namespace: str = "default"
+    exec: ExecConfig | None = None
+    """A program that gives a credential; what is named beside it counts where it gives none."""
     user_agent: str = "steersman"
     impersonate: str = ""
     impersonate_groups: tuple[str, ...] = ()
@@ -155,9 +160,8 @@ def _config(
     user: Mapping[str, Any],
     user_directory: Path,
 ) -> ClientConfig:
-    for plugin in ("exec", "auth-provider"):
-        if user.get(plugin):
-            raise KubeconfigError(f"credential plugins ({plugin}) are not supported")
+    if user.get("auth-provider"):
+        raise KubeconfigError("auth-provider is not supported: Kubernetes has removed it in favour of exec")
     if not cluster.get("server"):
         raise KubeconfigError("the cluster has no server")
     token_file = _text(user.get("tokenFile"))
@@ -170,11 +174,44 @@ def _config(
         token_file=str(user_directory / token_file) if token_file else "",
         username=_text(user.get("username")),
         password=_text(user.get("password")),
+        exec=_plugin(user["exec"], user_directory, cluster, cluster_directory) if user.get("exec") else None,
         insecure_skip_tls_verify=bool(cluster.get("insecure-skip-tls-verify")),
         tls_server_name=_text(cluster.get("tls-server-name")),
         namespace=_text(context.get("namespace")) or "default",
         impersonate=_text(user.get("as")),
         impersonate_groups=tuple(user.get("as-groups") or ()),
+    )
+
+
+def _plugin(
+    tree: Mapping[str, Any], directory: Path, cluster: Mapping[str, Any], cluster_directory: Path
+) -> ExecConfig:
+    command, api_version = _text(tree.get("command")), _text(tree.get("apiVersion"))
+    if not command:
+        raise KubeconfigError("command must be specified to use exec authentication plugin")
+    if api_version not in VERSIONS:
+        raise KubeconfigError(f'exec plugin: invalid apiVersion "{api_version}"')
+    if os.sep in command:
+        command = str(directory / command)  # otherwise it is searched for as a shell would
+    told: dict[str, Any] = {}
+    if tree.get("provideClusterInfo"):
+        told["server"] = _text(cluster.get("server"))
+        if authority := _data(cluster, "certificate-authority", cluster_directory):
+            told["certificate-authority-data"] = base64.b64encode(authority).decode()
+        for key in ("tls-server-name", "insecure-skip-tls-verify", "proxy-url"):
+            if cluster.get(key):
+                told[key] = cluster[key]
+        for extension in cluster.get("extensions") or ():
+            if extension.get("name") == "client.authentication.k8s.io/exec":
+                told["config"] = extension.get("extension")
+    return ExecConfig(
+        command=command,
+        args=tuple(_text(each) for each in tree.get("args") or ()),
+        env=tuple((_text(each.get("name")), _text(each.get("value"))) for each in tree.get("env") or ()),
+        api_version=api_version,
+        install_hint=_text(tree.get("installHint")),
+        interactive_mode=_text(tree.get("interactiveMode")) or "IfAvailable",
+        cluster=tuple(told.items()),
     )
 
 

@@ -52,7 +52,9 @@ def test_several_files_the_first_wins(tmp_path: Path) -> None:
         ({"current-context": "none"}, 'context "none" does not exist'),
         ({"current-context": ""}, "no current context"),
         ({"clusters": []}, 'cluster "one" does not exist'),
-        ({"users": [{"name": "one", "user": {"exec": {"command": "x"}}}]}, "not supported"),
+        ({"users": [{"name": "one", "user": {"exec": {"command": "x"}}}]}, 'exec plugin: invalid apiVersion ""'),
+        ({"users": [{"name": "one", "user": {"exec": {"args": ["x"]}}}]}, "command must be specified"),
+        ({"users": [{"name": "one", "user": {"auth-provider": {"name": "x"}}}]}, "auth-provider is not supported"),
         ({"clusters": "x"}, "not a list"),
     ],
 )

@@ -45,6 +45,26 @@ async def test_the_test(
     await guide["test_a_backup"](control_plane, namespace)
 
 
+KOPF = """
+import kopf
+
+
+@kopf.on.create("example.com", "backups")
+def created(patch, **_):
+    patch.status["copies"] = 1
+"""
+
+
+async def test_the_test_of_an_operator_on_kopf(
+    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("kopf")
+    backups(tmp_path)
+    (tmp_path / "backups.py").write_text(KOPF)
+    monkeypatch.chdir(tmp_path)
+    await guide["test_an_operator_on_kopf"](control_plane, namespace)
+
+
 async def test_the_client(
     guide: dict[str, Any], control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
