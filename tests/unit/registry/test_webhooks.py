@@ -139,6 +139,53 @@ async def test_null_in_an_answer_says_nothing(server: Server) -> None:
     await server.maps.create(context(), "default", config_map("a"))
 
 
+async def test_null_in_the_lists_of_an_answer_is_an_empty_one(server: Server) -> None:
+    server.client.answer = lambda _: {
+        "warnings": [None, "careful"],
+        "auditAnnotations": {"a": None, "b": "c"},
+        "status": {"details": {"causes": [None, {"message": "m"}]}},
+    }
+    given = context()
+    await server.maps.create(given, "default", config_map("a"))
+    assert given.warnings == ["", "careful"]
+    assert given.annotations["hook.example.com/b"] == "c"
+
+
+async def test_what_webhooks_do_is_noted_for_the_audit_log(server: Server) -> None:
+    server.client.answer = LABELLING
+    given = context()
+    await server.maps.create(given, "default", config_map("a"))
+    place = "webhook.admission.k8s.io/round_0_index_0"
+    about = '{"configuration":"hooks","webhook":"hook.example.com"'
+    assert given.annotations.at("Metadata") == {f"mutation.{place}": about + ',"mutated":true}'}
+    patch = '"patch":[{"op":"add","path":"/metadata/labels","value":{"seen":"yes"}}],"patchType":"JSONPatch"}'
+    assert given.annotations.at("Request")[f"patch.{place}"] == f"{about},{patch}"
+
+
+@pytest.mark.parametrize("policy", ["Fail", "Ignore"])
+async def test_a_condition_that_does_not_compile_any_more_is_a_failure(
+    server: Server, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    asked: list[Any] = []
+    server.client.answer = lambda each: asked.append(each) or {}
+    handler = server.registry.handler_of(admission.MutatingWebhookConfiguration)
+    # As an older server may have stored it.
+    monkeypatch.setattr(handler.strategy, "validate_update", lambda *_: [])
+
+    def break_(configuration: admission.MutatingWebhookConfiguration) -> None:
+        [hook] = configuration.webhooks
+        hook.match_conditions = [admission.MatchCondition(name="a", expression="object.x +")]
+        hook.failure_policy = policy
+
+    await handler.modify(context(), "", "hooks", break_)
+    if policy == "Ignore":
+        await server.maps.create(context(), "default", config_map("a"))
+    else:
+        with pytest.raises(StatusError, match=r'configmaps "a" is forbidden: compilation error: compilation failed'):
+            await server.maps.create(context(), "default", config_map("a"))
+    assert asked == []
+
+
 async def test_a_broken_answer_is_a_failed_call(server: Server) -> None:
     server.client.answer = lambda _: {"warnings": "no list"}
     with pytest.raises(StatusError, match=r'failed calling webhook "hook\.example\.com"') as refused:
