@@ -12,9 +12,13 @@ import msgspec
 import pytest
 
 from steersman.api.resources import builtin_scheme
+from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types import core_v1 as v1
+from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.endpoints.lists import list_response
 from steersman.apiserver.endpoints.representation import PLAIN, Form
+from steersman.apiserver.extensions.plugins import configured_plugins
+from steersman.apiserver.extensions.webhook_client import WebhookClient
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.heavy import LARGE, weight
@@ -26,7 +30,8 @@ from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Put
 from steersman.storage.watch_cache import WatchCache
 
-from .conftest import context
+from .conftest import config_map, context
+from .test_kinds import AllowReading
 from .test_reads import Recorder
 
 RESOURCE = builtin_scheme().for_type(v1.Pod)
@@ -164,4 +169,39 @@ async def test_what_is_short_but_has_many_parts_is_worked_on_elsewhere(registry:
 
     await create()
     assert len(body) < LARGE < weight(body)
+    assert await longest_turn(create) < LIMIT
+
+
+async def test_policies_that_cost_much_are_evaluated_elsewhere(registry: Registry, client: LocalClient) -> None:
+    registry.admission.add(*configured_plugins(registry, WebhookClient(registry)))
+    registry.surroundings.authorizer = AllowReading()  # type: ignore[assignment]
+    rule = admission.NamedRuleWithOperations(
+        operations=["*"], api_groups=[""], api_versions=["v1"], resources=["configmaps"]
+    )
+    policy = admission.ValidatingAdmissionPolicySpec(
+        match_constraints=admission.MatchResources(resource_rules=[rule]),
+        match_conditions=[
+            admission.MatchCondition(name="a", expression="object.data.all(k, object.data.all(j, true))")
+        ],
+        validations=[
+            admission.Validation(
+                expression="object.data.all(k, object.data.all(j, object.data[j] == '')) && "
+                "!authorizer.group('').resource('pods').check('eat').allowed()",
+                message="found",
+            )
+        ],
+    )
+    binding = admission.ValidatingAdmissionPolicyBindingSpec(policy_name="slow", validation_actions=["Warn"])
+    meta = ObjectMeta(name="slow")
+    await client.create(admission.ValidatingAdmissionPolicy(metadata=meta, spec=policy))
+    await client.create(admission.ValidatingAdmissionPolicyBinding(metadata=meta, spec=binding))
+    numbers = count()
+
+    async def create() -> None:
+        given = context()
+        wanted = config_map(f"m{next(numbers)}", **{f"k{number}": "" for number in range(250)})
+        await registry.handler_of(v1.ConfigMap).create(given, "default", wanted)
+        assert given.warnings == []
+
+    await create()
     assert await longest_turn(create) < LIMIT

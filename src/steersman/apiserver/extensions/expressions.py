@@ -1,15 +1,17 @@
 """Expressions about requests that want to be admitted: match conditions (KEP-3716), and those of policies.
 
-:class:`Asked` is a request as they see it, :class:`Evaluation` what they come to.  CEL's checker is loaded for the
+:class:`Asked` is a request as they see it, :class:`Evaluation` what they come to.  Small objects may cost much: what is
+not done soon is done in a thread (:func:`evaluated`).  CEL's checker is loaded for the
 first expression that there is: it takes 70 ms and 9 MiB, which few servers need.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import cache, cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from steersman.api import codecs
 from steersman.api.errors import FieldError, invalid_value
@@ -23,6 +25,12 @@ from steersman.apiserver.seams import Attributes, Surroundings
 if TYPE_CHECKING:
     from steersman.apiserver.extensions.cel import Environment, Program
     from steersman.apiserver.extensions.cel.library.authorizing import Check, Decision
+
+
+T = TypeVar("T")
+
+QUICK = 10_000
+"""What may be spent on the loop: some two milliseconds."""
 
 
 class Asked:
@@ -48,6 +56,8 @@ class Asked:
         self._old = old if told_as is not None else request.old
         self._namespace = namespace
         self._decided: dict[tuple[Check, str, tuple[str, str] | None], Decision] = {}
+        self.loop: asyncio.AbstractEventLoop | None = None
+        """Where the authorizer is asked by those who read this in a thread."""
 
     @cached_property
     def variables(self) -> Mapping[str, Any]:
@@ -114,19 +124,26 @@ class Asked:
             user = User(f"system:serviceaccount:{namespace}:{name}", groups)
         if self._surroundings.authorizer is None:
             return Decision(False, error="there is no authorizer")
-        found = self._surroundings.authorizer.decide(
-            Attributes(
-                user,
-                verb,
-                check.group,
-                "*" if check.resource else "",
-                check.resource,
-                check.subresource,
-                check.namespace,
-                check.name,
-                check.path,
-            )
+        authorizer = self._surroundings.authorizer
+        wanted = Attributes(
+            user,
+            verb,
+            check.group,
+            "*" if check.resource else "",
+            check.resource,
+            check.subresource,
+            check.namespace,
+            check.name,
+            check.path,
         )
+        if self.loop is None:
+            found = authorizer.decide(wanted)
+        else:
+
+            async def ask() -> Any:
+                return await authorizer.authorize(wanted)
+
+            found = asyncio.run_coroutine_threadsafe(ask(), self.loop).result()
         return Decision(found.allowed and not found.denied, found.reason, found.error)
 
 
@@ -146,6 +163,22 @@ class OutOfBudget(EvaluationFailed):
             "validation failed due to running out of cost budget, no further validation rules will be run",
             "out_of_budget",
         )
+
+
+class TooSlow(Exception):
+    """What is evaluated on the loop costs more than that has time for."""
+
+
+async def evaluated(asked: Asked, elsewhere: Callable[[Callable[[], T]], Awaitable[T]], work: Callable[[bool], T]) -> T:
+    """What ``work`` gives, which is told whether it must be quick; what is not is done again, ``elsewhere``."""
+    try:
+        return work(True)
+    except TooSlow:
+        asked.loop = asyncio.get_running_loop()
+        try:
+            return await elsewhere(lambda: work(False))
+        finally:
+            asked.loop = None
 
 
 class Fault(NamedTuple):
@@ -181,10 +214,19 @@ class Evaluation:
     """Expressions about one request, evaluated within a budget that they share.
 
     ``composed`` are the variables that a policy defines; each is evaluated when an expression first asks for it.
+    ``quick``: beyond :data:`QUICK` it raises :class:`TooSlow`.
     """
 
-    def __init__(self, given: Mapping[str, Any], budget: int, composed: Mapping[str, Expression] | None = None) -> None:
+    def __init__(
+        self,
+        given: Mapping[str, Any],
+        budget: int,
+        composed: Mapping[str, Expression] | None = None,
+        *,
+        quick: bool = False,
+    ) -> None:
         self._left = budget
+        self._soon = QUICK if quick else budget
         self._variables = {**given, "variables": _Composed(self, composed)} if composed is not None else given
 
     def evaluate(self, expression: Expression) -> Any:
@@ -198,8 +240,11 @@ class Evaluation:
 
     def run(self, program: Program) -> _Value | Exception:
         """The value, or what CEL says is wrong; raises :class:`OutOfBudget`."""
-        result = program.evaluate(self._variables, max(self._left, 0))
+        result = program.evaluate(self._variables, max(min(self._left, self._soon), 0))
         self._left -= result.cost
+        self._soon -= result.cost
+        if self._soon < 0 <= self._left:
+            raise TooSlow
         if self._left < 0:
             raise OutOfBudget
         return _Value(result.value) if result.error is None else result.error
@@ -262,12 +307,12 @@ class Conditions:
     def __bool__(self) -> bool:
         return bool(self._expressions)
 
-    def hold(self, variables: Mapping[str, Any], operation: str, observer: Observer) -> bool:
+    def hold(self, variables: Mapping[str, Any], operation: str, observer: Observer, *, quick: bool = False) -> bool:
         """Whether all hold; one that does not counts more than those that fail, of which it tells who raises."""
         from steersman.apiserver.extensions.cel.admission import MATCH_BUDGET
 
         started, failures = time.perf_counter(), dict[str, None]()
-        evaluation, refused = Evaluation(variables, MATCH_BUDGET), False
+        evaluation, refused = Evaluation(variables, MATCH_BUDGET, quick=quick), False
         outcome: Outcome = "invalid_error"
         for expression in self._expressions:
             try:

@@ -67,11 +67,11 @@ class Composition:
             mutating=mutating,
         )
 
-    def evaluation(self, asked: Asked, params: Any) -> Evaluation:
+    def evaluation(self, asked: Asked, params: Any, *, quick: bool = False) -> Evaluation:
         """Evaluates the expressions of the policy about a request, with one parameter object."""
         from steersman.apiserver.extensions.cel import RUNTIME_COST_BUDGET
 
-        return Evaluation({**asked.variables, "params": params}, RUNTIME_COST_BUDGET, self.variables)
+        return Evaluation({**asked.variables, "params": params}, RUNTIME_COST_BUDGET, self.variables, quick=quick)
 
 
 def _type_of(expression: Expression) -> Decl:

@@ -54,12 +54,12 @@ class MutatingPolicy:
             if expression.fault and expression.text.strip():
                 yield Fault(path, expression.text, expression.fault)
 
-    def concerns(self, asked: Asked, params: Any, observer: Observer) -> bool:
+    def concerns(self, asked: Asked, params: Any, observer: Observer, quick: bool = False) -> bool:
         """Whether all match conditions hold; raises :class:`EvaluationFailed`."""
         if not self._conditions:
             return True
-        return self._conditions.hold({**asked.variables, "params": params}, asked.request.verb, observer)
+        return self._conditions.hold({**asked.variables, "params": params}, asked.request.verb, observer, quick=quick)
 
-    def evaluate(self, mutation: Mutation, asked: Asked, params: Any) -> Any:
+    def evaluate(self, mutation: Mutation, asked: Asked, params: Any, quick: bool = False) -> Any:
         """What a mutation gives; raises :class:`EvaluationFailed`."""
-        return self._composition.evaluation(asked, params).evaluate(mutation.expression)
+        return self._composition.evaluation(asked, params, quick=quick).evaluate(mutation.expression)

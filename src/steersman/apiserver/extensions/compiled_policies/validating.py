@@ -108,21 +108,24 @@ class ValidatingPolicy:
 
     # -- deciding ------------------------------------------------------------------------------------------------
 
-    def decide(self, asked: Asked, params: Any, observer: Observer) -> Judgement:
+    def concerns(self, asked: Asked, params: Any, observer: Observer, quick: bool = False) -> bool:
+        """Whether all match conditions hold; raises :class:`EvaluationFailed`."""
+        if not self._conditions:
+            return True
+        return self._conditions.hold({**asked.variables, "params": params}, asked.request.verb, observer, quick=quick)
+
+    def decide(self, asked: Asked, params: Any, quick: bool = False) -> Judgement:
         """What is to be said of a request, with one parameter object."""
-        try:
-            if self._conditions and not self._conditions.hold(
-                {**asked.variables, "params": params}, asked.request.verb, observer
-            ):
-                return Judgement([], [], [])
-        except EvaluationFailed as error:
-            return Judgement([self._failed(0, error)], [], [])
-        evaluation = self._composition.evaluation(asked, params)
+        evaluation = self._composition.evaluation(asked, params, quick=quick)
         try:
             decisions = list(self._decisions(evaluation))
-            return Judgement(decisions, *self._annotate(self._composition.evaluation(asked, params)))
+            return Judgement(decisions, *self._annotate(self._composition.evaluation(asked, params, quick=quick)))
         except OutOfBudget as error:
-            return Judgement([self._failed(0, error)], [], [])
+            return self.failed(error)
+
+    def failed(self, error: EvaluationFailed) -> Judgement:
+        """What it comes to that nothing could be decided."""
+        return Judgement([self._failed(0, error)], [], [])
 
     def _failed(self, index: int, error: EvaluationFailed, started: float | None = None) -> Decision:
         seconds = time.perf_counter() - started if started is not None else 0.0

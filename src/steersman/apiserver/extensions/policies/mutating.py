@@ -18,7 +18,7 @@ from steersman.apiserver.admission.observer import Observer, Outcome
 from steersman.apiserver.admission.plugin import Cluster, Request, Verb
 from steersman.apiserver.extensions.compiled_policies.mutating import MutatingPolicy, Mutation
 from steersman.apiserver.extensions.compiled_policies.patches import Unpatchable, configured, patched
-from steersman.apiserver.extensions.expressions import Asked, EvaluationFailed
+from steersman.apiserver.extensions.expressions import EvaluationFailed, evaluated
 from steersman.apiserver.extensions.replacement import replace
 from steersman.apiserver.extensions.versions import Told, Versions, converting
 from steersman.apiserver.patch.apply.schemas import schema_of
@@ -86,10 +86,10 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
         binding = each.bound.declared.metadata.name if each.bound is not None else ""
         if isinstance(each, Misfit):
             return [_Failure(policy, binding, each.message)]
-        compiled, rounds = each.policy.compiled, request.reinvocation
+        compiled, rounds, elsewhere = each.policy.compiled, request.reinvocation, self._registry.heavy.do
         asked = await self._asked(request, each.told, namespace)
         try:
-            if not compiled.concerns(asked, each.param, self._observer):
+            if not await evaluated(asked, elsewhere, partial(compiled.concerns, asked, each.param, self._observer)):
                 return []
         except EvaluationFailed as error:
             return [_Failure(policy, binding, str(error), "Invalid")]
@@ -103,8 +103,8 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
             outcome: Outcome = "no_error"
             try:
                 now = asked if not changed else await self._asked(request, each.told, namespace)
-                mutate = partial(self._mutate, compiled, mutation, request, each.told, now, each.param)
-                changed = await converting(mutate) or changed
+                given = await evaluated(now, elsewhere, partial(compiled.evaluate, mutation, now, each.param))
+                changed = await converting(partial(self._mutate, mutation, request, each.told, given)) or changed
                 # Upstream does not ask whether that made a difference.
                 rounds.wanted = True
             except EvaluationFailed as error:
@@ -121,11 +121,8 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
         return failures
 
     @staticmethod
-    def _mutate(
-        compiled: MutatingPolicy, mutation: Mutation, request: Request, told: Told, asked: Asked, param: Any
-    ) -> bool:
-        """Carry one mutation out; whether the object is another one now."""
-        value = compiled.evaluate(mutation, asked, param)
+    def _mutate(mutation: Mutation, request: Request, told: Told, value: Any) -> bool:
+        """Carry one mutation out, with what it gave; whether the object is another one now."""
         present = told.there(request.obj)
         # Below a resource may be objects of other kinds: bindings, evictions, options.
         kind: Any = told.resource.type if isinstance(present, told.resource.type) else type(present)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from functools import partial
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -13,8 +14,8 @@ from steersman.api.types.core_v1 import Namespace
 from steersman.api.types.meta_v1 import StatusCause
 from steersman.apiserver.admission.observer import Observer
 from steersman.apiserver.admission.plugin import Cluster, Request, Verb
-from steersman.apiserver.extensions.compiled_policies.validating import Decision, ValidatingPolicy
-from steersman.apiserver.extensions.expressions import Asked
+from steersman.apiserver.extensions.compiled_policies.validating import Decision, Judgement, ValidatingPolicy
+from steersman.apiserver.extensions.expressions import Asked, EvaluationFailed, evaluated
 from steersman.apiserver.extensions.versions import Versions
 from steersman.apiserver.registry.registry import Registry
 
@@ -77,7 +78,9 @@ class ValidatingPolicies(PolicyPlugin[ValidatingPolicy]):
             version = each.told.resource.group_version
             if version not in asked:
                 asked[version] = await self._asked(request, each.told, namespace)
-            judgement = compiled.decide(asked[version], each.param, self._observer)
+            judgement = await self._decided(compiled, asked[version], each.param)
+            if judgement is None:
+                continue
             binding = each.bound.declared.metadata.name
             for decision in judgement.decisions:
                 if decision.admitted:
@@ -93,6 +96,17 @@ class ValidatingPolicies(PolicyPlugin[ValidatingPolicy]):
         for key, values in noted.items():
             request.annotations.add(f"{name}/{key}", ", ".join(values))
         return refusals
+
+    async def _decided(self, compiled: ValidatingPolicy, asked: Asked, param: Any) -> Judgement | None:
+        """None where conditions keep the policy from a request."""
+        elsewhere = self._registry.heavy.do
+        try:
+            concerns = await evaluated(asked, elsewhere, partial(compiled.concerns, asked, param, self._observer))
+        except EvaluationFailed as error:
+            return compiled.failed(error)
+        if not concerns:
+            return None
+        return await evaluated(asked, elsewhere, partial(compiled.decide, asked, param))
 
     def _act(self, policy: str, bound: Bound, decision: Decision, request: Request) -> list[_Refusal]:
         """Do what a binding makes of a violation."""

@@ -11,7 +11,7 @@ from steersman.api.scheme import Resource
 from steersman.api.types.core_v1 import Namespace
 from steersman.apiserver.admission.observer import Cause, HookStep, Observer
 from steersman.apiserver.admission.plugin import Cluster, Plugin, Request, Verb
-from steersman.apiserver.extensions.expressions import Asked, EvaluationFailed
+from steersman.apiserver.extensions.expressions import Asked, EvaluationFailed, evaluated
 from steersman.apiserver.extensions.matching import (
     chosen,
     is_configuration,
@@ -76,7 +76,11 @@ class WebhookPlugin(Plugin):
         obj, old = await states(told, request)
         asked = Asked(request, self._registry.surroundings, told_as=told.resource, obj=obj, old=old)
         try:
-            return hook.conditions.hold(asked.variables, request.verb, self._observer)
+            return await evaluated(
+                asked,
+                self._registry.heavy.do,
+                lambda quick: hook.conditions.hold(asked.variables, request.verb, self._observer, quick=quick),
+            )
         except EvaluationFailed as error:
             if hook.ignores_failures:
                 log.warning("the conditions of webhook %s failed, it is not asked: %s", hook.name, error)
