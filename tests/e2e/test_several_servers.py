@@ -1,5 +1,6 @@
 """Two `steersman server` processes on one etcd: one cluster, whichever of them is asked."""
 
+import json
 import shutil
 import threading
 import time
@@ -10,11 +11,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from .api import Api, new_namespace
+from .api import MERGE, Api, new_namespace
 from .etcd import Etcd
 from .load import COLLECTION, LABEL, Watcher, Writer, lost, unseen
 from .processes import Server, free_port
+from .test_conversion import convert, converted, widget
+from .test_custom_resources import CRDS, install, path
 from .waiting import until
+from .webhook import Webhook
 
 SHARED = ("ca.crt", "ca.key", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub")
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
@@ -260,3 +264,40 @@ def test_etcd_goes_and_comes_back(pair: Pair) -> None:
         until(lambda: api.request("POST", CONFIG_MAPS, wanted).code in (201, 409), "writes go through again", 30)  # noqa: B023
         assert all(each.exists(f"{CONFIG_MAPS}/{name}") for each in apis)
     until(both_listed(apis[0]), "both servers are endpoints", 30)
+
+
+def test_custom_resources_are_converted_on_every_server(pair: Pair, tmp_path: Path) -> None:
+    one, two = pair.apis
+    group = "several.example.com"
+    hook = Webhook(tmp_path, convert)
+    try:
+        install(one, converted(group, hook.config()))
+        old, new = path(group, "default"), path(group, "default", at="v2")
+        until(lambda: two.request("GET", new).code == 200, "the other server serves it, too")
+        with two.stream(f"{new}?watch=1&resourceVersion=0") as watch:
+            one.create(old, widget(group, "v1", size=1))
+            assert json.loads(watch.readline())["object"]["spec"] == {"shape": {"size": 1}}
+            assert two.request("GET", f"{new}/a").body["spec"] == {"shape": {"size": 1}}
+
+            def grow(turn: int) -> int:
+                api, place = (one, f"{old}/a") if turn % 2 else (two, f"{new}/a")
+                body = {"metadata": {"labels": {f"l{turn}": "x"}}}
+                return api.request("PATCH", place, body, MERGE).code
+
+            with ThreadPoolExecutor(8) as pool:
+                assert set(pool.map(grow, range(40))) == {200}
+            labels = two.request("GET", f"{new}/a").body["metadata"]["labels"]
+            assert set(labels) == {f"l{turn}" for turn in range(40)}
+            seen = [json.loads(watch.readline()) for _ in range(40)]
+            assert seen[-1]["object"]["metadata"]["labels"] == labels
+            versions = [int(each["object"]["metadata"]["resourceVersion"]) for each in seen]
+            assert versions == sorted(set(versions))
+            hook.answer = lambda review: 500
+            one.create(old, widget(group, "v1", "b", size=2))
+            until(lambda: two.request("GET", new).code == 500, "what cannot be converted is told of")
+            assert [each["metadata"]["name"] for each in two.request("GET", old).body["items"]] == ["a", "b"]
+            hook.answer = convert
+            assert json.loads(watch.readline())["object"]["spec"] == {"shape": {"size": 2}}
+    finally:
+        one.request("DELETE", f"{CRDS}/widgets.{group}")
+        hook.close()
