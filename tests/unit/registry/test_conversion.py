@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -13,13 +14,15 @@ import pytest
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError
+from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.apiserver.extensions.customresources import following
 from steersman.apiserver.extensions.definitions.rules import LateRules
 from steersman.apiserver.extensions.definitions.serving import Served, serve
+from steersman.apiserver.extensions.plugins import configured_plugins
 from steersman.apiserver.extensions.structural import Compiler
-from steersman.apiserver.extensions.webhook_client import Address, CallFailed
+from steersman.apiserver.extensions.webhook_client import Address, CallFailed, WebhookClient
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
@@ -508,3 +511,75 @@ async def test_versions_that_are_gone_cannot_be_converted(world: World) -> None:
     await world.registry.store.commit([Put(key, item.value.replace(b"example.com/v1", b"example.com/v0"))])
     async with refused("request to convert CR from an invalid group/version: example.com/v0"):
         await world.get("v2")
+
+
+# -- admission in another version --------------------------------------------------------------------------------------
+
+
+class Admission(WebhookClient):
+    """Answers admission reviews with a patch; those of conversion are answered elsewhere."""
+
+    def __init__(self, registry: Registry) -> None:
+        super().__init__(registry)
+        self.told: list[dict[str, Any]] = []
+
+    async def post(self, address: Address, body: bytes, timeout: float) -> bytes:
+        request = msgspec.json.decode(body)["request"]
+        self.told.append(request)
+        patch = base64.b64encode(b'[{"op":"replace","path":"/spec/size","value":5}]').decode()
+        response = {"uid": request["uid"], "allowed": True, "patchType": "JSONPatch", "patch": patch}
+        return json.dumps(
+            {"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "response": response}
+        ).encode()
+
+
+async def test_webhooks_and_policies_hear_of_the_version_that_they_know(world: World) -> None:
+    registry = world.registry
+    client = Admission(registry)
+    registry.admission.add(*configured_plugins(registry, client))
+    rule = {"operations": ["*"], "apiGroups": [GROUP], "apiVersions": ["v1"], "resources": ["widgets"]}
+    for type_, tree in (
+        (
+            admission.MutatingWebhookConfiguration,
+            {
+                "webhooks": [
+                    {
+                        "name": "hook.example.com",
+                        "clientConfig": {"url": "https://127.0.0.1/x"},
+                        "rules": [rule],
+                        "admissionReviewVersions": ["v1"],
+                        "sideEffects": "None",
+                    }
+                ]
+            },
+        ),
+        (
+            admission.ValidatingAdmissionPolicy,
+            {
+                "spec": {
+                    "matchConstraints": {"resourceRules": [rule]},
+                    "validations": [{"expression": "object.spec.old != 'never'", "message": "never"}],
+                }
+            },
+        ),
+        (
+            admission.ValidatingAdmissionPolicyBinding,
+            {"spec": {"policyName": "it", "validationActions": ["Deny"]}},
+        ),
+    ):
+        obj = codecs.from_builtins(type_, {"metadata": {"name": "it"}, **tree})
+        await registry.handler_of(type_).create(context(), "", obj)
+    created = await world.create("v2", spec={"shape": {"size": 1}})
+    (told,) = client.told
+    assert (told["kind"]["version"], told["requestKind"]["version"]) == ("v1", "v2")
+    assert (told["object"]["apiVersion"], told["object"]["spec"]["size"]) == (V1, 1)
+    assert created["spec"]["shape"] == {"size": 5}
+    with pytest.raises(StatusError, match="denied request: never"):
+        await world.patch("v2", {"spec": {"old": "never"}})
+    world.converter.failure = CallFailed("no route")
+    with pytest.raises(StatusError) as refused:
+        await world.create("v2", "other", spec={})
+    assert refused.value.status.reason == "InternalError"
+    assert str(refused.value) == (
+        "Internal error occurred: conversion webhook for example.com/v2, Kind=Widget failed: no route"
+    )
