@@ -2,7 +2,7 @@
 
 What a webhook answered is remembered for a while, by what was asked and not by when: an object that is written is
 converted on its way to the store, back again, for its managers and for admission, and costs one question each way.
-Neither its version in the store nor who manages it has a part in that.
+Neither its version in the store, nor its generation, nor who manages it has a part in that.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _REMEMBERED = 16
 
 _SLICE = 64 * 1024
 """After so many bytes of JSON the event loop gets its turn."""
+
+_PASSING = frozenset(("generation", "managedFields", "resourceVersion"))
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -173,8 +175,5 @@ class WebhookConverter:
 
 def _question(tree: Tree, target: str) -> tuple[str, bytes]:
     """What the answer depends on."""
-    metadata = tree["metadata"]
-    if "managedFields" in metadata or "resourceVersion" in metadata:
-        kept = {name: value for name, value in metadata.items() if name not in ("managedFields", "resourceVersion")}
-        return target, _encode({**tree, "metadata": kept})
-    return target, _encode(tree)
+    kept = {name: value for name, value in tree["metadata"].items() if name not in _PASSING}
+    return target, _encode({**tree, "metadata": kept})
