@@ -92,8 +92,16 @@ BY_REFERENCE = {
 }
 # Strings whose emptiness differs from their absence.
 NULLABLE_STRINGS = {"storageClassName", "ingressClassName", "volumeAttributesClassName", "resourceClaimName"}
-# Strings that upstream's defaults point at "", so that they are written although empty; kubectl relies on it.
-WRITTEN_THOUGH_EMPTY = {("discovery_v1", "EndpointPort", "name")}
+# Optional, but written although they are empty or 0: Go does not omit them, or its defaults point at "".
+WRITTEN_THOUGH_EMPTY = {
+    ("apps_v1", "StatefulSetOrdinals", "start"),
+    ("apps_v1", "StatefulSetStatus", "availableReplicas"),
+    ("core_v1", "Event", "reportingComponent"),
+    ("core_v1", "Event", "reportingInstance"),
+    ("core_v1", "GRPCAction", "service"),
+    ("core_v1", "NodeRuntimeHandler", "name"),
+    ("discovery_v1", "EndpointPort", "name"),
+}
 # Required, but absent from an object that a client got wrong; validation must see that.
 OPTIONAL_ALTHOUGH_REQUIRED = {"LabelSelector"}
 
@@ -211,12 +219,12 @@ class Module:
             if (required and base not in OPTIONAL_ALTHOUGH_REQUIRED) or by_value:
                 return annotation, f"f:{annotation}"
             return f"{annotation} | None", "None"
+        written = required or (self.name, owner, name) in WRITTEN_THOUGH_EMPTY
         if annotation in {"str", "Quantity"} and name not in NULLABLE_STRINGS:
-            written = required or (self.name, owner, name) in WRITTEN_THOUGH_EMPTY
             return (annotation, "f:str") if written else (annotation, '""')
         if annotation == "IntOrString" and required:
             return annotation, "f:int"
-        if required and annotation in {"bool", "Int32", "Int64", "Double"}:
+        if written and annotation in {"bool", "Int32", "Int64", "Double"}:
             return annotation, {"bool": "f:bool", "Double": "f:float"}.get(annotation, "f:int")
         if required and annotation == "bytes":
             return annotation, "f:required_bytes"

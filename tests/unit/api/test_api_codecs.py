@@ -318,7 +318,7 @@ def test_encoding_keeps_members_that_go_always_writes() -> None:
     }
 
 
-def test_encoding_writes_null_for_instants_that_go_holds_by_value() -> None:
+def test_encoding_writes_what_go_holds_by_value() -> None:
     def encoded(obj: Any) -> Any:
         return msgspec.json.decode(codecs.encode(obj))
 
@@ -333,6 +333,10 @@ def test_encoding_writes_null_for_instants_that_go_holds_by_value() -> None:
     assert event["eventTime"] is event["deprecatedFirstTimestamp"] is event["deprecatedLastTimestamp"] is None
     assert event["regarding"] == event["deprecatedSource"] == {}
     assert encoded(core_v1.ContainerStateRunning()) == {"startedAt": None}
+    core = encoded(core_v1.Event())
+    assert core["reportingComponent"] == core["reportingInstance"] == ""
+    assert encoded(core_v1.GRPCAction(port=1)) == {"port": 1, "service": ""}
+    assert encoded(apps_v1.StatefulSetStatus()) == {"availableReplicas": 0, "replicas": 0}
     assert encoded(batch_v1.JobStatus()) == encoded(meta_v1.ObjectMeta()) == {}
 
 

@@ -249,7 +249,7 @@ class StatefulSetList(APIStruct):
 
 
 class StatefulSetOrdinals(APIStruct):
-    start: Int32 | None = None
+    start: Int32 = field(default_factory=int)
 
 
 class StatefulSetPersistentVolumeClaimRetentionPolicy(APIStruct):
@@ -276,7 +276,7 @@ class StatefulSetSpec(APIStruct):
 
 class StatefulSetStatus(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("replicas",)
-    available_replicas: Int32 | None = None
+    available_replicas: Int32 = field(default_factory=int)
     collision_count: Int32 | None = None
     conditions: Annotated[
         list[StatefulSetCondition],

@@ -528,8 +528,8 @@ class Event(APIStruct):
     message: str = ""
     reason: str = ""
     related: ObjectReference | None = None
-    reporting_component: str = ""
-    reporting_instance: str = ""
+    reporting_component: str = field(default_factory=str)
+    reporting_instance: str = field(default_factory=str)
     series: EventSeries | None = None
     source: EventSource = field(default_factory=lambda: EventSource())
     type: str = ""
@@ -608,7 +608,7 @@ class GCEPersistentDiskVolumeSource(APIStruct):
 class GRPCAction(APIStruct):
     REQUIRED: ClassVar[tuple[str, ...]] = ("port",)
     port: Int32 = field(default_factory=int)
-    service: str = ""
+    service: str = field(default_factory=str)
 
 
 class GitRepoVolumeSource(APIStruct):
@@ -889,7 +889,7 @@ class NodeList(APIStruct):
 
 class NodeRuntimeHandler(APIStruct):
     features: NodeRuntimeHandlerFeatures | None = None
-    name: str = ""
+    name: str = field(default_factory=str)
 
 
 class NodeRuntimeHandlerFeatures(APIStruct):
