@@ -169,6 +169,11 @@ class Scheme:
         for resource in resources:
             self.add(resource)
 
+    @property
+    def undiscovered(self) -> Mapping[str, str]:
+        """Group-versions of which it is not known what resources they have, and why."""
+        return {}
+
     def add(self, resource: Resource[Any]) -> None:
         """Register a resource."""
         self._by_name[resource.group, resource.version, resource.name] = resource

@@ -21,6 +21,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.version import Info
 from steersman.api.user import User
 from steersman.client.client import Client
+from steersman.client.elsewhere import Elsewhere
 from steersman.client.local import LocalClient
 from steersman.storage.store import Store
 
@@ -174,6 +175,11 @@ class ApiServer:
         """A client in this process, on behalf of a user, past authorization."""
         self._components.runs_here(user.name)
         return LocalClient(self.registry, user, field_manager=user.name.removeprefix("system:"))
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """What other API servers serve through this one."""
+        return self._aggregator
 
     def handler(self, resource: Resource[Any]) -> ResourceHandler:
         """The registry's handler of a resource."""

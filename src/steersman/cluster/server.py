@@ -10,6 +10,8 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from steersman.api.user import User
 from steersman.apiserver.server import ApiServer, ApiServerConfig
 from steersman.pki import files as pki
@@ -88,13 +90,28 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
             from steersman.apiserver.endpoints.queue_metrics import Queues
             from steersman.controllers.manager import ControllerManager
 
-            manager = ControllerManager(_controllers_config(config), server.local_client(CONTROLLER_MANAGER))
+            manager = ControllerManager(_controllers_config(config), _controllers_client(config, server))
             server.metrics.add(Queues(manager.queues))
             group.create_task(manager.run(), name="controllers")
         if scheduler:
             group.create_task(_schedule(config, server.local_client(SCHEDULER)), name="scheduler")
         if node:
             group.create_task(_keep_node(config), name="node")
+
+
+def _controllers_client(config: ClusterConfig, server: ApiServer) -> Client:
+    """Controllers look after what other API servers serve, too, through this one."""
+    from steersman.client.elsewhere import ElsewhereClient
+
+    def connect() -> Client:
+        from steersman.client import kubeconfig
+        from steersman.client.http import HTTPClient
+
+        loaded = kubeconfig.load(config.root / "admin.conf")
+        user = CONTROLLER_MANAGER
+        return HTTPClient(msgspec.structs.replace(loaded, impersonate=user.name, impersonate_groups=user.groups))
+
+    return ElsewhereClient(server.local_client(CONTROLLER_MANAGER), server.elsewhere, connect)
 
 
 async def _schedule(config: ClusterConfig, client: Client) -> None:

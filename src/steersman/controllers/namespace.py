@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from steersman.api import codecs
-from steersman.api.errors import StatusError, is_conflict, is_not_found
+from steersman.api.errors import StatusError, is_conflict, is_not_found, service_unavailable
 from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import Namespace, NamespaceCondition, Pod
 from steersman.api.types.meta_v1 import DeleteOptions
@@ -39,11 +40,13 @@ class Remainder(msgspec.Struct):
     failures: list[str] = msgspec.field(default_factory=list)
     grace: float = 0.0
     """The seconds that the slowest pod still has."""
+    undiscovered: Mapping[str, str] = {}
+    """Group-versions of which nobody knows what they have in the namespace, and why."""
 
     @property
     def empty(self) -> bool:
         """Whether the namespace may go."""
-        return not self.instances and not self.failures
+        return not self.instances and not self.failures and not self.undiscovered
 
 
 def deletable(scheme: Scheme) -> list[Resource[Any]]:
@@ -60,7 +63,13 @@ def deletable(scheme: Scheme) -> list[Resource[Any]]:
 
 def conditions(remainder: Remainder) -> list[NamespaceCondition]:
     """The conditions that tell people what keeps the namespace, False where nothing does."""
-    content = finalizers = deletion = None
+    content = finalizers = deletion = discovery = None
+    if remainder.undiscovered:
+        discovery = "Discovery failed for some groups, {} failing: {}: {}".format(
+            len(remainder.undiscovered),
+            "unable to retrieve the complete list of server APIs",
+            ", ".join(f"{name}: {why}" for name, why in sorted(remainder.undiscovered.items())),
+        )
     if remainder.failures:
         deletion = "Failed to delete all resource types, {} remaining: {}".format(
             len(remainder.failures), ", ".join(sorted(remainder.failures))
@@ -74,7 +83,13 @@ def conditions(remainder: Remainder) -> list[NamespaceCondition]:
             f"{name} in {count} resource instances" for name, count in sorted(remainder.finalizers.items())
         )
     rows = (
-        ("NamespaceDeletionDiscoveryFailure", None, "", "ResourcesDiscovered", "All resources successfully discovered"),
+        (
+            "NamespaceDeletionDiscoveryFailure",
+            discovery,
+            "DiscoveryFailed",
+            "ResourcesDiscovered",
+            "All resources successfully discovered",
+        ),
         (
             "NamespaceDeletionGroupVersionParsingFailure",
             None,
@@ -183,20 +198,23 @@ class NamespaceController(Controller):
                 return 0.05
             raise
         if remainder.failures:
-            raise RuntimeError(f"deletion of namespace {key} is incomplete: {'; '.join(remainder.failures)}")
+            # Mostly another server's fault: tried again, ever more slowly.
+            raise service_unavailable(f"deletion of namespace {key} is incomplete: {'; '.join(remainder.failures)}")
         uid = known.metadata.uid
         wait = min(max(self.waits.get(uid, FIRST_WAIT / 2) * 2, remainder.grace / 2), LONGEST_WAIT)
         self.waits[uid] = wait
         return wait
 
     async def _empty(self, namespace: str) -> Remainder:
+        undiscovered = self.client.scheme.undiscovered
+        resources = [each for each in deletable(self.client.scheme) if each.group_version not in undiscovered]
         remainder = Remainder()
-        resources = deletable(self.client.scheme)
         pods = [resource for resource in resources if resource.qualified_name == "pods"]
         for resource in pods:
             await self._delete(resource, namespace, remainder)
         if not remainder.empty:
             return remainder
+        remainder.undiscovered = undiscovered
         limit = asyncio.Semaphore(8)
 
         async def delete(resource: Resource[Any]) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 
 from steersman.api.errors import StatusError
 from steersman.api.labels import SERVICE_NAME
+from steersman.api.scheme import Resource
 from steersman.api.types.apiregistration_v1 import APIService
 from steersman.api.types.core_v1 import Service
 from steersman.api.types.discovery_v1 import EndpointSlice
-from steersman.apiserver.endpoints.aggregated_discovery import Version
+from steersman.apiserver.endpoints.aggregated_discovery import STALE, Version
 from steersman.apiserver.endpoints.connecting.locations import is_proxyable
 from steersman.apiserver.endpoints.pipeline import Delegate
 from steersman.apiserver.endpoints.priorities import REGISTRATION, Priority, priority
@@ -123,6 +124,16 @@ class Aggregator:
         """The group-versions of other servers."""
         for (group, _), remote in self._remotes.items():
             yield group, remote.discovered
+
+    def resources(self) -> Iterator[Resource[Any]]:
+        """The resources of other servers that were known last."""
+        return (resource for remote in self._remotes.values() for resource in remote.resources)
+
+    def undiscovered(self) -> Mapping[str, str]:
+        """The group-versions of other servers that cannot be asked now what they have."""
+        stale = [remote for remote in self._remotes.values() if remote.discovered.freshness == STALE]
+        names = [f"{remote.group}/{remote.version}" if remote.group else remote.version for remote in stale]
+        return {name: f"stale GroupVersion discovery: {name}" for name in names}
 
     def described(self) -> Mapping[str, str]:
         """Where the OpenAPI version 3 documents of other servers are, by their names in the index."""

@@ -88,7 +88,9 @@ class Learning:
 
     def _note(self, remote: Remote, discovered: Version, described: Mapping[str, str], document: bytes) -> None:
         if (discovered, described, document) != (remote.discovered, remote.described, remote.document):
-            remote.discovered, remote.described, remote.document = discovered, described, document
+            if discovered != remote.discovered:
+                remote.discover(discovered)
+            remote.described, remote.document = described, document
             self._changed()
 
     async def _server(self, remote: Remote) -> Server | None:

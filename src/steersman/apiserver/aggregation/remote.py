@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from steersman.api.labels import SERVICE_NAME
+from steersman.api.scheme import Resource
 from steersman.api.types.apiregistration_v1 import APIService, ServiceReference
 from steersman.api.types.core_v1 import Service
 from steersman.api.types.discovery_v1 import EndpointSlice
-from steersman.apiserver.endpoints.aggregated_discovery import STALE, Version
+from steersman.api.unstructured import unstructured_type
+from steersman.apiserver.endpoints.aggregated_discovery import CURRENT, STALE, ResourceEntry, Version
 from steersman.apiserver.outgoing import TLS
 from steersman.apiserver.registry.store import Handler
 
@@ -59,6 +62,8 @@ class Remote:
         self.learn = asyncio.Event()
         """Set when what the server has is to be asked for again."""
         self.discovered = Version(self.version, [], STALE)
+        self.resources: list[Resource[Any]] = []
+        """Those that were known last."""
         self.described: Mapping[str, str] = {}
         """Where its OpenAPI version 3 documents are, by the names that the index gives them."""
         self.document = b""
@@ -93,6 +98,12 @@ class Remote:
         elif self.available != was_available:
             self.learn.set()
 
+    def discover(self, found: Version) -> None:
+        """Take note of what the server has; who looks after its objects keeps to what was known where it is stale."""
+        self.discovered = found
+        if found.freshness == CURRENT:
+            self.resources = [_resource(each, self.group, self.version) for each in found.resources if each.verbs]
+
     def around(self) -> tuple[Service | None, Sequence[EndpointSlice]]:
         """The Service and its slices, as they are now."""
         return self._surroundings.of(self.reference)
@@ -110,3 +121,18 @@ class Remote:
                 return made
             self._tls = made
         return self._tls
+
+
+def _resource(entry: ResourceEntry, group: str, version: str) -> Resource[Any]:
+    kind = entry.response_kind.kind
+    return Resource(
+        group,
+        version,
+        entry.resource,
+        kind,
+        singular=entry.singular_resource,
+        namespaced=entry.scope == "Namespaced",
+        verbs=entry.verbs,
+        storage_prefix=f"{group}/{entry.resource}",
+        type_=unstructured_type(kind, f"{group}/{version}" if group else version),
+    )
