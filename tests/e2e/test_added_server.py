@@ -4,6 +4,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -118,6 +119,22 @@ def test_notes_go_with_their_namespace(added: AddedServer, api: Api) -> None:
     api.delete(f"/api/v1/namespaces/{name}")
     until(lambda: not api.exists(f"/api/v1/namespaces/{name}"), "the namespace has gone")
     assert api.get(place)["items"] == []
+
+
+def test_notes_go_with_their_owners(added: AddedServer, api: Api, namespace: str) -> None:
+    notes, maps = f"{PATH}/namespaces/{namespace}/notes", f"/api/v1/namespaces/{namespace}/configmaps"
+    first = api.create(maps, {"metadata": {"name": "first"}})
+
+    def owned(name: str, owner: dict[str, Any]) -> dict[str, Any]:
+        reference = {"name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
+        reference |= {"apiVersion": owner["apiVersion"], "kind": owner["kind"]}
+        return {"metadata": {"name": name, "ownerReferences": [reference]}}
+
+    note = api.create(notes, {**owned("second", first), "spec": {"text": "x"}})
+    api.create(maps, owned("third", note))
+    api.delete(f"{maps}/first")
+    until(lambda: not api.exists(f"{notes}/second"), "the note has gone with its owner")
+    until(lambda: not api.exists(f"{maps}/third"), "what the note owned has gone")
 
 
 def test_failures_are_the_groups_alone(added: AddedServer, api: Api, namespace: str) -> None:

@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from steersman.client.client import Client
+from steersman.client.elsewhere import ElsewhereClient
 from steersman.client.local import LocalClient
 
 from .config import ControllerManagerConfig
@@ -42,7 +43,7 @@ class ControllerManager(Manager):
     @contextlib.asynccontextmanager
     async def client_for(self, make: MakeController) -> AsyncIterator[Client]:
         """The client a controller shall use.  One in the server's process is past authorization and shared."""
-        if self.config.use_service_account_credentials and not isinstance(self.client, LocalClient):
+        if self.config.use_service_account_credentials and not isinstance(self.client, LocalClient | ElsewhereClient):
             # The HTTP client costs 10 MiB: only who needs it pays.
             from steersman.client.http import HTTPClient
 

@@ -17,6 +17,7 @@ from steersman.client.streaming import Connection
 from steersman.pki.certificates import new_authority
 
 from .conftest import GROUP, PATH, VERSION, World, answer, discovered, until
+from .test_local import definition
 
 THINGS = f"{PATH}/namespaces/default/things"
 
@@ -384,6 +385,35 @@ async def test_a_change_to_local_takes_effect_at_once(world: World) -> None:
     await world.client.update(service)
     await world.until("Local")
     assert (await world.get(THINGS))[0] == 404
+
+
+async def test_another_server_comes_before_a_definition(world: World) -> None:
+    await world.client.create(definition("things", GROUP, v1=True, v2=True))
+
+    async def is_served() -> bool:
+        return (await world.get(f"{PATH}/things"))[0] == 200
+
+    await until(is_served)
+    held = (await world.client.get(APIService, f"{VERSION}.{GROUP}")).metadata
+    changed = world.api_service()
+    changed.metadata = ObjectMeta(name=held.name, resource_version=held.resource_version)  # nobody's but ours now
+    await world.client.create(
+        Service(
+            metadata=ObjectMeta(name="things", namespace="default"),
+            spec=ServiceSpec(type="ExternalName", external_name="localhost"),
+        )
+    )
+    await world.client.update(changed)
+    await world.until("Passed")
+    world.backend.seen.clear()
+    assert (await world.get(f"{PATH}/things"))[0] == 404  # says the other server
+    assert world.backend.of(f"{PATH}/things")
+    assert (await world.get(f"/apis/{GROUP}/v2/things"))[0] == 200
+    versions = decoded((await world.get(f"/apis/{GROUP}"))[1])["versions"]
+    assert {each["version"] for each in versions} == {"v1", "v2"}
+    await world.client.delete(APIService, f"{VERSION}.{GROUP}")
+    await until(is_served)
+    await world.until("Local")
 
 
 def decoded(text: str) -> Any:

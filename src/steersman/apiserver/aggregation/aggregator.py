@@ -87,8 +87,12 @@ class Aggregator:
                 tasks.create_task(self._registration.run(), name="APIService registration")
                 await self._registration.ready.wait()
                 handler = self._registry.handler_of(APIService)
-                tasks.create_task(follow(handler, self._observe, self.ready), name="APIServices")
-                await self.ready.wait()
+                known = asyncio.Event()
+                tasks.create_task(follow(handler, self._observe, known), name="APIServices")
+                await known.wait()
+                if self._remotes:
+                    await self._seen.wait()  # requests are passed on from the first one on
+                self.ready.set()
                 if self._trust is not None:
                     tasks.create_task(self._trust.run(), name="extension authentication")
                 await self._localize()
