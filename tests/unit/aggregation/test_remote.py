@@ -154,9 +154,9 @@ async def test_descriptions_are_merged(world: World) -> None:
     described = decoded((await world.get("/openapi/v2"))[1])
     name = PATH.removeprefix("/")
     url = f"/openapi/v3/{name}?hash=AB"
-    documents = {
+    index = {"paths": {name: {"serverRelativeURL": url}, "apis/apps/v1": {"serverRelativeURL": "/x"}}}
+    documents: dict[str, Any] = {
         "/openapi/v2": V2,
-        "/openapi/v3": {"paths": {name: {"serverRelativeURL": url}, "apis/apps/v1": {"serverRelativeURL": "/x"}}},
         f"/openapi/v3/{name}": {"openapi": "3.0.0", "info": {"title": "Things"}},
     }
 
@@ -168,12 +168,30 @@ async def test_descriptions_are_merged(world: World) -> None:
         return await discovered(request)
 
     world.backend.handle = handle
-    await world.register()
+    await world.register()  # at first, it speaks version 2 alone
 
     async def merged() -> bool:
         return f"{PATH}/things" in (await world.get("/openapi/v2"))[1]
 
     await until(merged)
+    place = decoded((await world.get("/openapi/v3"))[1])["paths"][name]["serverRelativeURL"]
+    converted = decoded((await world.get(place))[1])
+    assert converted["openapi"] == "3.0.0"
+    (operation,) = (item["get"] for item in converted["paths"].values())
+    assert operation["parameters"] == [
+        {"in": "query", "name": "limit", "schema": {"type": "integer", "uniqueItems": True}}
+    ]
+    thing = {"schema": {"$ref": "#/components/schemas/com.example.v1.Thing"}}
+    assert operation["responses"] == {"200": {"description": "OK", "content": {"*/*": thing}}}
+    assert "com.example.v1.Thing" in converted["components"]["schemas"]
+    documents["/openapi/v3"] = index
+    world.server._aggregator._remotes[GROUP, VERSION].learn.set()
+
+    async def described_itself() -> bool:
+        paths = decoded((await world.get("/openapi/v3"))[1])["paths"]
+        return paths[name]["serverRelativeURL"] == url
+
+    await until(described_itself)
     index = decoded((await world.get("/openapi/v3"))[1])["paths"]
     assert index[name] == {"serverRelativeURL": url}
     assert index["apis/apps/v1"]["serverRelativeURL"].startswith("/openapi/v3/apis/apps/v1?hash=")
@@ -252,6 +270,12 @@ async def test_the_wrong_authority_is_not_believed(world: World) -> None:
         return (await world.get(PATH))[0] == 200
 
     await until(is_believed)
+
+
+async def test_who_is_not_to_be_verified_is_not(world: World) -> None:
+    await world.register(ca_bundle=None, insecure_skip_tls_verify=True)
+    await world.until("Passed")
+    assert (await world.get(PATH))[0] == 200
 
 
 async def test_a_broken_bundle_is_told_of(world: World) -> None:

@@ -143,9 +143,9 @@ class Aggregator:
         """Where the OpenAPI version 3 documents of other servers are, by their names in the index."""
         return {name: url for remote in self._remotes.values() for name, url in remote.described.items()}
 
-    def documents(self) -> Iterator[bytes]:
+    def documents(self) -> Mapping[str, bytes]:
         """What other servers' OpenAPI version 2 documents say of their group-versions."""
-        return (remote.document for remote in self._remotes.values() if remote.document)
+        return {remote.path.removeprefix("/"): remote.document for remote in self._remotes.values() if remote.document}
 
     # -- following -----------------------------------------------------------------------------------------------
 

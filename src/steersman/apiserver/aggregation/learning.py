@@ -17,7 +17,8 @@ from steersman.apiserver.endpoints.aggregated_discovery import (
     read_groups,
     read_resources,
 )
-from steersman.apiserver.endpoints.openapi.elsewhere import part_of
+from steersman.apiserver.endpoints.openapi.conversion import version_3
+from steersman.apiserver.endpoints.openapi.elsewhere import Foreign, part_of
 from steersman.apiserver.outgoing import Outgoing
 
 from .asking import Reply, Server, ask
@@ -51,6 +52,16 @@ def found_in(groups_of: Reply, remote: Remote) -> Version | None:
                 if version.version == remote.version:
                     return version
     return Version(remote.version)
+
+
+def _readable_part(document: bytes, path: str) -> bytes:
+    """What a document says of a path, where it can be written in every form; raises ValueError."""
+    part = part_of(document, path)
+    try:
+        version_3(msgspec.json.decode(part, type=Foreign), "")
+    except (AttributeError, KeyError, TypeError) as error:
+        raise ValueError(f"not an OpenAPI document: {error!r}") from error
+    return part
 
 
 class Learning:
@@ -147,7 +158,7 @@ class Learning:
                 return remote.document
             if reply.status != 200:
                 return b""
-            part = await asyncio.to_thread(part_of, reply.body, remote.path)
+            part = await asyncio.to_thread(_readable_part, reply.body, remote.path)
         except (OSError, ValueError) as error:
             log.info("the OpenAPI document of %s could not be asked for: %s", remote.name, error)
             return remote.document

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -19,6 +19,7 @@ from steersman.api.scheme import Resource, Scheme
 from steersman.apiserver.endpoints.answers import NO_CACHE
 from steersman.apiserver.http.messages import Request, Response
 
+from .conversion import version_3
 from .documents import Document, JSONDocument
 from .elsewhere import Elsewhere, Foreign, joined
 from .enums import ENUMS
@@ -65,6 +66,8 @@ class OpenAPI:
         self._generation = (-1, -1)
         self._documents: dict[str, tuple[bytes, str]] = {}
         self._described: dict[str, _Described] = {}
+        self._converted: Mapping[str, bytes] = {}
+        """What other servers describe in version 2 alone."""
         self._building = asyncio.Lock()
         source = Descriptions.source()
         self._described_by = 0 if source is None else source.stat().st_size
@@ -150,24 +153,37 @@ class OpenAPI:
             name: f"/openapi/v3/{name}?hash={self._hash(resources)}" for name, (resources, _) in self._described.items()
         }
         if self._elsewhere is not None:
+            urls |= {name: f"/openapi/v3/{name}?hash={_digest(part)}" for name, part in self._converted.items()}
             urls |= self._elsewhere.described()
         return {"paths": {name: {"serverRelativeURL": url} for name, url in sorted(urls.items())}}
 
     def _redirect(self, path: str, request: Request) -> Response | None:
         """A client that has an outdated index is sent to the present document."""
         wanted = request.parameter("hash")
-        described = self._described.get(path.removeprefix("/openapi/v3/"))
-        if not wanted or described is None or wanted == (current := self._hash(described[0])):
+        name = path.removeprefix("/openapi/v3/")
+        if not wanted:
+            return None
+        if (part := self._converted.get(name)) is not None:
+            current = _digest(part)
+        elif (described := self._described.get(name)) is not None:
+            current = self._hash(described[0])
+        else:
+            return None
+        if wanted == current:
             return None
         return Response(b"", 301, headers={"Location": f"{path}?hash={current}"})
 
     def _forget(self) -> None:
         """The scheme is another one: documents that say something else than before go."""
         before, self._described = self._described, self._describe()
+        if self._elsewhere is not None:
+            described = self._elsewhere.described()
+            found = self._elsewhere.documents().items()
+            self._converted = {name: part for name, part in found if name not in described}
         kept = {
             f"/openapi/v3/{name}"
             for name, (resources, _) in self._described.items()
-            if name in before and self._hash(before[name][0]) == self._hash(resources)
+            if name in before and name not in self._converted and self._hash(before[name][0]) == self._hash(resources)
         }
         self._documents = {key: document for key, document in self._documents.items() if key in kept}
         self._generation = self._present
@@ -186,6 +202,10 @@ class OpenAPI:
             index = msgspec.json.encode(self._index())
             self._documents[key] = index, f'"{hashlib.sha512(index).hexdigest().upper()}"'
             return
+        if (part := self._converted.get(path.removeprefix("/openapi/v3/"))) is not None:
+            body = version_3(msgspec.json.decode(part, type=Foreign), self._version)
+            self._documents[key] = body, f'"{hashlib.sha512(body).hexdigest().upper()}"'
+            return
         if path == "/openapi/v2":
             dialect: Dialect = "v2"
             resources = [resource for found, _ in self._described.values() for resource in found]
@@ -198,7 +218,7 @@ class OpenAPI:
             return
         pieces = Writer(dialect, Descriptions()).pieces(resources, others)
         if dialect == "v2" and self._elsewhere is not None:
-            pieces = _with(pieces, self._elsewhere.documents())
+            pieces = _with(pieces, self._elsewhere.documents().values())
         for piece in pieces:
             document.add(piece)
             yield
@@ -209,6 +229,10 @@ class OpenAPI:
             yield
         if generation == self._generation:
             self._documents[key] = body, f'"{digest.hexdigest().upper()}"'
+
+
+def _digest(part: bytes) -> str:
+    return hashlib.sha512(part).hexdigest().upper()
 
 
 def _with(pieces: Iterator[Piece], documents: Iterable[bytes]) -> Iterator[Piece]:

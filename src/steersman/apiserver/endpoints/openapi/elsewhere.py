@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -35,8 +35,8 @@ class Elsewhere(Protocol):
         """Where version 3 documents are, by their names in the index."""
         ...
 
-    def documents(self) -> Iterable[bytes]:
-        """A :class:`Foreign`, in JSON, of each group-version."""
+    def documents(self) -> Mapping[str, bytes]:
+        """A :class:`Foreign`, in JSON, of each group-version, by its name in the index of version 3."""
         ...
 
 
@@ -76,9 +76,9 @@ def joined(part: Foreign, present: Mapping[tuple[Section, str], Tree]) -> Iterat
                 added.append((section, new, value))
     for path, item in part.paths.items():
         if ("paths", path) not in present:
-            yield Piece("paths", path, _renamed(item, names))
+            yield Piece("paths", path, renamed(item, names))
     for section, name, value in added:
-        yield Piece(section, name, _renamed(value, names))
+        yield Piece(section, name, renamed(value, names))
 
 
 def _references(value: Any) -> Iterator[tuple[Section, str]]:
@@ -96,15 +96,16 @@ def _references(value: Any) -> Iterator[tuple[Section, str]]:
                 yield from _references(each)
 
 
-def _renamed(value: Any, names: Mapping[str, str]) -> Any:
+def renamed(value: Any, names: Mapping[str, str]) -> Any:
+    """A value whose references are others."""
     match value:
         case dict():
             return {
-                key: names.get(each, each) if key == "$ref" and isinstance(each, str) else _renamed(each, names)
+                key: names.get(each, each) if key == "$ref" and isinstance(each, str) else renamed(each, names)
                 for key, each in value.items()
             }
         case list():
-            return [_renamed(each, names) for each in value]
+            return [renamed(each, names) for each in value]
     return value
 
 
