@@ -6,9 +6,10 @@ Go writes six digits always, and reads nothing else; msgspec leaves them out whe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
+from .time import rfc3339_micro
 from .types import coordination_v1, coordination_v1alpha2, coordination_v1beta1, core_v1, events_v1
 
 
@@ -47,4 +48,4 @@ def on_the_second(obj: Any, places: tuple[_Place, ...]) -> Iterator[tuple[tuple[
         owner = getattr(obj, place.struct) if place.struct else obj
         instant: datetime | None = getattr(owner, place.attribute) if owner is not None else None
         if instant is not None and not instant.microsecond:
-            yield place.names, instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.000000Z")
+            yield place.names, rfc3339_micro(instant)

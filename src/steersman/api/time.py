@@ -18,7 +18,13 @@ def now_micro() -> datetime:
 
 def rfc3339(instant: datetime) -> str:
     """An instant as the API writes a ``Time``: ``2026-01-02T03:04:05Z``."""
-    return instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # Years before 1000 have four digits, too, which `strftime` does not know everywhere.
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def rfc3339_micro(instant: datetime) -> str:
+    """An instant as the API writes a ``MicroTime``: ``2026-01-02T03:04:05.000006Z``."""
+    return instant.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_rfc3339(text: str) -> datetime:

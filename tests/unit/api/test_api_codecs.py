@@ -364,7 +364,7 @@ def test_microseconds_are_written_although_they_are_none() -> None:
         "acquireTime": "2026-01-02T03:04:05.000006Z",
         "renewTime": "2026-01-02T03:04:05.000000Z",
     }
-    event = events_v1.Event(event_time=datetime(2026, 1, 2, tzinfo=UTC), series=events_v1.EventSeries(count=1))
+    event = events_v1.Event(event_time=datetime(1, 1, 1, tzinfo=UTC), series=events_v1.EventSeries(count=1))
     written = codecs.encode(event)
-    assert b'"eventTime":"2026-01-02T00:00:00.000000Z"' in written
+    assert b'"eventTime":"0001-01-01T00:00:00.000000Z"' in written
     assert codecs.decode(events_v1.Event, written) == event

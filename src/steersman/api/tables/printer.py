@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from steersman.api import selectors
 from steersman.api.meta import TableColumnDefinition, TableRowCondition
+from steersman.api.time import rfc3339
 from steersman.api.types import meta_v1
 
 NONE = "<none>"
@@ -95,7 +96,7 @@ def age(obj: Any, now: datetime) -> str:
 
 def stamp(instant: datetime | None) -> str | None:
     """An instant as it stands in the API."""
-    return None if instant is None else instant.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return None if instant is None else rfc3339(instant)
 
 
 def labels(pairs: Mapping[str, str]) -> str:
