@@ -50,7 +50,7 @@ class WebsiteController(Controller):
         problem = await self._list(website, listed=True)
         for which, configuration in children(website):
             await self.client.apply(which, configuration, field_manager=self.name, force=True)
-        await self._report(website, problem)
+        await self._update_status(website, problem)
         return None
 
     async def _list(self, website: Website, *, listed: bool) -> str:
@@ -67,7 +67,7 @@ class WebsiteController(Controller):
             return f"{website.spec.host} is the host of another website"
         return ""
 
-    async def _report(self, website: Website, problem: str) -> None:
+    async def _update_status(self, website: Website, problem: str) -> None:
         deployment = self.deployments.lister.by_key(object_key(website))
         ready = (deployment.status.ready_replicas if deployment else None) or 0
         if problem:

@@ -314,6 +314,7 @@ class HTTPClient(Client):
             data=body,
             headers=headers,
             server_hostname=self.config.tls_server_name or None,
+            proxy=self.config.proxy_url or None,
             timeout=timeout,
             allow_redirects=False,
         )

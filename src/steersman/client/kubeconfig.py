@@ -42,6 +42,7 @@ class ClientConfig(msgspec.Struct, frozen=True, kw_only=True):
     password: str = ""
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
+    proxy_url: str = ""
     namespace: str = "default"
     exec: ExecConfig | None = None
     """A program that gives a credential; what is named beside it counts where it gives none."""
@@ -164,6 +165,8 @@ def _config(
         raise KubeconfigError("auth-provider is not supported: Kubernetes has removed it in favour of exec")
     if not cluster.get("server"):
         raise KubeconfigError("the cluster has no server")
+    if cluster.get("proxy-url") and not _text(cluster["proxy-url"]).startswith(("http://", "https://")):
+        raise KubeconfigError(f'proxy-url: "{cluster["proxy-url"]}" is neither http nor https')
     token_file = _text(user.get("tokenFile"))
     return ClientConfig(
         server=_text(cluster.get("server")).rstrip("/"),
@@ -177,6 +180,7 @@ def _config(
         exec=_plugin(user["exec"], user_directory, cluster, cluster_directory) if user.get("exec") else None,
         insecure_skip_tls_verify=bool(cluster.get("insecure-skip-tls-verify")),
         tls_server_name=_text(cluster.get("tls-server-name")),
+        proxy_url=_text(cluster.get("proxy-url")),
         namespace=_text(context.get("namespace")) or "default",
         impersonate=_text(user.get("as")),
         impersonate_groups=tuple(user.get("as-groups") or ()),

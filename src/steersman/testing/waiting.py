@@ -15,7 +15,7 @@ T = TypeVar("T")
 INTERVAL = 0.01
 
 
-async def eventually(ask: Callable[[], Awaitable[T]], *, within: float = 10.0) -> T:
+async def eventually(ask: Callable[[], Awaitable[T | None]], *, within: float = 10.0) -> T:
     """Ask until the answer is true, and return it; NotFound counts as no.  AssertionError after so many seconds."""
     deadline = asyncio.get_running_loop().time() + within
     answer: object = None

@@ -56,6 +56,10 @@ def test_several_files_the_first_wins(tmp_path: Path) -> None:
         ({"users": [{"name": "one", "user": {"exec": {"args": ["x"]}}}]}, "command must be specified"),
         ({"users": [{"name": "one", "user": {"auth-provider": {"name": "x"}}}]}, "auth-provider is not supported"),
         ({"clusters": "x"}, "not a list"),
+        (
+            {"clusters": [{"name": "one", "cluster": {"server": "https://a", "proxy-url": "socks5://b"}}]},
+            'proxy-url: "socks5://b" is neither http nor https',
+        ),
     ],
 )
 def test_what_is_wrong_is_said(tmp_path: Path, change: dict[str, object], message: str) -> None:

@@ -84,7 +84,7 @@ class GarbageCollector(Controller):
         for resource in [each for each in self._monitored if each not in present]:
             registration = self._monitored.pop(resource)
             registration.remove()
-            self._registrations.remove(registration)
+            self.registrations.remove(registration)
             self.context.informers.forget(resource)
             if not any(each.storage_prefix == resource.storage_prefix for each in present):
                 # A definition goes after its objects have gone.
@@ -109,10 +109,10 @@ class GarbageCollector(Controller):
         informer = self.context.informers.metadata(resource)
         if resource.custom:
             # Nobody waits for these: what is not known yet is asked for.
-            self._registrations.append(informer.add_handler(observe, updated, gone))
+            self.registrations.append(informer.add_handler(observe, updated, gone))
         else:
             self.listen(informer, observe, updated, gone)
-        self._monitored[resource] = self._registrations[-1]
+        self._monitored[resource] = self.registrations[-1]
 
     async def reconcile(self, key: str) -> float | None:
         action, _, uid = key.partition("/")

@@ -42,7 +42,10 @@ class ControllerContext:
 
 
 class Controller:
-    """A control loop.  An instance is run once; after a failure a new one takes over."""
+    """A control loop.  An instance is run once; after a failure a new one takes over.
+
+    What is private here has two underscores, so that no subclass meets it by chance.
+    """
 
     name: ClassVar[str]
     """Upstream's name of the controller."""
@@ -63,8 +66,9 @@ class Controller:
         self.recorder = EventRecorder(context.client, self.component or self.name)
         self.errors = 0
         """How often ``reconcile`` raised."""
-        self._watched: list[Informer[Any]] = []
-        self._registrations: list[Registration] = []
+        self.__watched: list[Informer[Any]] = []
+        self.registrations: list[Registration] = []
+        """The handlers that end with this controller."""
 
     def watch(
         self,
@@ -104,8 +108,8 @@ class Controller:
         on_delete: Callable[[T], None] | None = None,
     ) -> Informer[T]:
         """Depend on an informer, with handlers that last as long as this controller."""
-        self._watched.append(informer)
-        self._registrations.append(informer.add_handler(on_add, on_update, on_delete))
+        self.__watched.append(informer)
+        self.registrations.append(informer.add_handler(on_add, on_update, on_delete))
         return informer
 
     async def reconcile(self, key: str) -> float | None:
@@ -120,17 +124,17 @@ class Controller:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.recorder.run(), name=f"{self.name} events")
-                for informer in self._watched:
+                for informer in self.__watched:
                     await informer.synced()
                 for number in range(self.workers):
-                    group.create_task(self._work(), name=f"{self.name} worker {number}")
+                    group.create_task(self.__work(), name=f"{self.name} worker {number}")
                 group.create_task(self.background(), name=f"{self.name} background")
         finally:
             self.queue.shut_down()
-            for registration in self._registrations:
+            for registration in self.registrations:
                 registration.remove()
 
-    async def _work(self) -> None:
+    async def __work(self) -> None:
         while True:
             try:
                 key = await self.queue.get()
@@ -140,7 +144,7 @@ class Controller:
                 again = await self.reconcile(key)
             except Exception as error:  # whatever it is: this key is tried again, the others go on
                 self.errors += 1
-                self._report(key, error)
+                self.__report(key, error)
                 self.queue.add_rate_limited(key)
             else:
                 self.queue.forget(key)
@@ -149,13 +153,13 @@ class Controller:
             finally:
                 self.queue.done(key)
 
-    def _report(self, key: str, error: Exception) -> None:
+    def __report(self, key: str, error: Exception) -> None:
         if is_conflict(error) or is_already_exists(error) or is_not_found(error):
             log.debug("%s: %s: %s", self.name, key, error)
         elif isinstance(error, StatusError):
             log.warning("%s: %s: %s", self.name, key, error)
         elif isinstance(error, ExceptionGroup):
             for nested in error.exceptions:
-                self._report(key, nested)
+                self.__report(key, nested)
         else:
             log.error("%s: %s failed", self.name, key, exc_info=error)
