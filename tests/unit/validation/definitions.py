@@ -433,6 +433,12 @@ _CONVERSIONS: list[tuple[str, Faults]] = [
         f"{_CONFIG}: Forbidden: should not be set when strategy is not set to Webhook",
         "spec.conversion.conversionReviewVersions: Forbidden: should not be set when strategy is not set to Webhook",
     ]),
+    ("spec: {preserveUnknownFields: true, conversion: {strategy: Odd}}", [
+        'spec.conversion.strategy: Invalid value: "Odd": must be None if spec.preserveUnknownFields is true',
+        'spec.conversion.strategy: Unsupported value: "Odd": supported values: "None", "Webhook"',
+        "spec.preserveUnknownFields: Invalid value: true: cannot set to true, set x-kubernetes-preserve-unknown-fields "
+        "to true in spec.versions[*].schema instead",
+    ]),
     ("spec: {conversion: {strategy: Webhook}}", [
         f"{_CONFIG}: Required value: required when strategy is set to Webhook",
         "spec.conversion.conversionReviewVersions: Required value",

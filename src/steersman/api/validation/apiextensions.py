@@ -129,6 +129,9 @@ def _spec(faults: Faults, spec: v1.CustomResourceDefinitionSpec, *, checked_bund
     _names(faults, spec.names, "spec.names")
     _common_parts(faults, spec)
     if spec.conversion is not None:
+        if spec.conversion.strategy != "None" and spec.preserve_unknown_fields:
+            told = "must be None if spec.preserveUnknownFields is true"
+            faults.invalid("spec.conversion.strategy", spec.conversion.strategy, told)
         _conversion(faults, spec.conversion, "spec.conversion", ca_bundle=checked_bundle)
 
 
