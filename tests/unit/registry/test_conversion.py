@@ -18,6 +18,7 @@ from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition, CustomResourceDefinitionNames
 from steersman.api.types.meta_v1 import DeleteOptions
 from steersman.apiserver.extensions.customresources import following
+from steersman.apiserver.extensions.customresources.converter import WebhookConverter
 from steersman.apiserver.extensions.definitions.rules import LateRules
 from steersman.apiserver.extensions.definitions.serving import Served, serve
 from steersman.apiserver.extensions.plugins import configured_plugins
@@ -27,7 +28,7 @@ from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
 from steersman.storage.memory import MemoryStore
-from steersman.storage.store import Put
+from steersman.storage.store import Put, Unconvertible
 
 from .conftest import context
 from .test_custom_requests import run
@@ -351,6 +352,28 @@ async def test_servers_that_take_little_are_asked_for_little(world: World) -> No
         await world.create("v1", f"w{number}", spec={"size": number})
     assert len(await world.names("v2")) == 10
     assert sum(count for _, count in world.converter.asked) == 10
+
+
+async def test_servers_that_are_late_are_asked_for_less_the_next_time() -> None:
+    webhook = Converter()
+    post, counts = webhook.post, []
+
+    async def slow(address: Address, body: bytes, timeout: float) -> bytes:
+        counts.append(len(msgspec.json.decode(body)["request"]["objects"]))
+        if counts[-1] > 3:
+            raise CallFailed("context deadline exceeded", late=True)
+        return await post(address, body, timeout)
+
+    webhook.post = slow  # type: ignore[method-assign]
+    declared = definition().spec.conversion
+    assert declared is not None
+    assert declared.webhook is not None
+    converter = WebhookConverter("widgets.example.com", declared.webhook, webhook)
+    trees = [{"apiVersion": V1, "kind": "Widget", "metadata": {"name": f"w{number}"}} for number in range(10)]
+    with pytest.raises(Unconvertible, match="context deadline exceeded"):
+        await converter.convert(trees, V2)
+    assert len(await converter.convert(trees, V2)) == 10
+    assert counts == [10, 2, 2, 2, 2, 2]
 
 
 # -- webhooks that do not convert --------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ class WebhookConverter:
             if size > _SLICE:
                 size = 0
                 await asyncio.sleep(0)
-        for batch in self._batches(missing):
+        for batch in list(self._batches(missing)):
             results |= zip(batch, await self._ask([missing[index] for index in batch], target), strict=True)
         return [results[index] for index in range(len(trees))]
 
@@ -112,7 +112,10 @@ class WebhookConverter:
             yield batch
 
     async def _ask(self, items: Sequence[_Item], target: str) -> list[Tree]:
-        """Put one question; one that is too large for the webhook's server is put in parts."""
+        """Put one question; one that is too large for the webhook's server is put in parts.
+
+        Later ones are smaller then, as they are after one that was not answered in time.
+        """
         first = items[0].tree
         subject = f"conversion webhook for {first['apiVersion']}, Kind={first['kind']}"
         started = time.perf_counter()
@@ -147,7 +150,6 @@ class WebhookConverter:
                 source = first["apiVersion"].rpartition("/")[2]
                 seconds = time.perf_counter() - started
                 self._observe(self._name, source, target.rpartition("/")[2], seconds, failure)
-        self._most = min(self._most * 2, _MOST_BYTES)
         return result
 
     async def _read(self, items: Sequence[_Item], answers: Sequence[msgspec.Raw], target: str) -> list[Tree]:

@@ -90,10 +90,7 @@ def serve(
         models[version] = SchemaModel(partial(_schema, raw, each.name), compiler, preserve=preserve)
         types[version] = unstructured_type(names.kind, version, models[version])
     stored = next(f"{spec.group}/{each.name}" for each in spec.versions if each.storage)
-    declared = spec.conversion.webhook if spec.conversion is not None else None
-    converter = None
-    if webhooks is not None and declared is not None and declared.client_config is not None:
-        converter = WebhookConverter(definition.metadata.name, declared, webhooks, observe)
+    converter = _converter(definition, webhooks, observe) if webhooks is not None else None
     versions = Versions(types, models, stored, converter, registry.heavy)
     handlers: dict[Resource[Any], Handler] = {}
     at_home: Handler | None = None
@@ -106,6 +103,16 @@ def serve(
             handlers[resource] = handler
     assert at_home is not None
     return Served(signature(definition), handlers, at_home)
+
+
+def _converter(
+    definition: CustomResourceDefinition, webhooks: Webhooks, observe: Observer | None
+) -> WebhookConverter | None:
+    """Who converts, None where only the ``apiVersion`` changes."""
+    conversion = definition.spec.conversion
+    if conversion is None or conversion.strategy != "Webhook" or (declared := conversion.webhook) is None:
+        return None
+    return WebhookConverter(definition.metadata.name, declared, webhooks, observe)
 
 
 def _schema(raw: bytes, version: str) -> Mapping[str, Any]:
