@@ -43,11 +43,12 @@ class TaintNodesByCondition(Plugin):
 
 
 class NodeRestriction(Plugin):
-    """A kubelet writes its own Node, Lease and CSINode, the pods that run on it, and asks for their tokens alone."""
+    """A kubelet writes what is its own, and the pods that run on it, and asks for their tokens alone."""
 
     name = "NodeRestriction"
     verbs = frozenset({"CREATE", "UPDATE", "DELETE"})
-    resources = frozenset({"nodes", "pods", "serviceaccounts", "leases.coordination.k8s.io", "csinodes.storage.k8s.io"})
+    resources = frozenset({"nodes", "pods", "serviceaccounts", "leases.coordination.k8s.io", "csinodes.storage.k8s.io",
+                           "resourceslices.resource.k8s.io"})  # fmt: skip
     subresources = frozenset({"status", "eviction", "token"})
 
     async def validate(self, request: Request, cluster: Cluster) -> None:
@@ -68,6 +69,11 @@ class NodeRestriction(Plugin):
                     raise request.refuse(f'can only access leases in the "{NAMESPACE_NODE_LEASE}" system namespace')
                 if request.name != node:
                     raise request.refuse("can only access node lease with the same name as the requesting node")
+            case "resourceslices":
+                spec = (request.obj if request.verb == "CREATE" else request.old).spec
+                if request.verb != "UPDATE" and spec.node_name != node:
+                    verb = request.verb.lower()
+                    raise request.refuse(f"can only {verb} ResourceSlice with the same NodeName as the requesting node")
             case "csinodes":
                 if request.name != node:
                     raise request.refuse("can only access CSINode with the same name as the requesting node")

@@ -1,8 +1,7 @@
 """The plugins that are on by default; :mod:`.order` says when each is asked.
 
 What people configure (:mod:`steersman.apiserver.extensions.plugins`) is added to them.  Absent still: PodSecurity,
-ResourceQuota, PersistentVolumeClaimResize, StorageObjectInUseProtection (it needs the controllers that take its
-finalizers away).
+ResourceQuota, StorageObjectInUseProtection (it needs the controllers that take its finalizers away).
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from .certificates import (
     CertificateSubjectRestriction,
     ClusterTrustBundleAttest,
 )
+from .claims import PersistentVolumeClaimResize
 from .default_classes import DefaultIngressClass, DefaultStorageClass
 from .limits import LimitRanger
 from .namespaces import NamespaceLifecycle
@@ -42,5 +42,6 @@ def default_plugins() -> list[Plugin]:
         ClusterTrustBundleAttest(),
         CertificateSubjectRestriction(),
         DefaultIngressClass(),
+        PersistentVolumeClaimResize(),
         PodTopologyLabels(),
     ]
