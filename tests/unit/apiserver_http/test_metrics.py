@@ -94,6 +94,41 @@ async def test_who_and_whether() -> None:
     assert find("process_resident_memory_bytes") != {}
 
 
+async def test_what_admission_does() -> None:
+    metrics = Metrics()
+    told = metrics.admission
+    told.step("CREATE", False, "validate", 0.01)
+    told.webhook("a.example.com", "validating", "CREATE", True, 500, 0.1)
+    told.webhook_rejected("a.example.com", "validating", "CREATE", "calling_webhook_error", 500)
+    told.webhook_failed_open("b.example.com", "admit")
+    told.conditions("p", "policy", "validate", "CREATE", 0.001, 2)
+    told.excluded("p", "policy", "validate", "CREATE")
+    told.validation("p", "b", "no_error", "deny", 0.001)
+    told.mutation("m", "b", "invalid_error", 0.001)
+    find = await shown(metrics)
+    hook = {"name": "a.example.com", "operation": "CREATE", "type": "validating"}
+    condition = "kind=policy,name=p,operation=CREATE,type=validate"
+    for name, labels in (
+        ("step_admission_duration_seconds_count", "operation=CREATE,rejected=false,type=validate"),
+        ("webhook_fail_open_count", "name=b.example.com,type=admit"),
+        ("match_condition_evaluation_seconds_count", condition),
+        ("match_condition_exclusions_total", condition),
+    ):
+        assert find(f"apiserver_admission_{name}") == {labels: 1}
+    assert find("apiserver_admission_match_condition_evaluation_errors_total") == {condition: 2}
+    assert find("apiserver_admission_webhook_admission_duration_seconds_count", **hook) == {"rejected=true": 1}
+    assert find("apiserver_admission_webhook_request_total", **hook) == {"code=500,rejected=true": 1}
+    assert find("apiserver_admission_webhook_rejection_count", **hook) == {
+        "error_type=calling_webhook_error,rejection_code=500": 1
+    }
+    checked = {"policy_binding": "b", "error_type": "no_error", "enforcement_action": "deny"}
+    for name in ("check_total", "check_duration_seconds_count"):
+        assert find(f"apiserver_validating_admission_policy_{name}", **checked) == {"policy=p": 1}
+        assert find(f"apiserver_mutating_admission_policy_{name}") == {
+            "error_type=invalid_error,policy=m,policy_binding=b": 1
+        }
+
+
 async def test_checks() -> None:
     async def failing() -> None:
         raise OSError("no")
