@@ -208,13 +208,12 @@ class NamespaceController(Controller):
     async def _empty(self, namespace: str) -> Remainder:
         undiscovered = self.client.scheme.undiscovered
         resources = [each for each in deletable(self.client.scheme) if each.group_version not in undiscovered]
-        remainder = Remainder()
+        remainder = Remainder(undiscovered=undiscovered)
         pods = [resource for resource in resources if resource.qualified_name == "pods"]
         for resource in pods:
             await self._delete(resource, namespace, remainder)
-        if not remainder.empty:
+        if remainder.instances or remainder.failures:
             return remainder
-        remainder.undiscovered = undiscovered
         limit = asyncio.Semaphore(8)
 
         async def delete(resource: Resource[Any]) -> None:
