@@ -25,6 +25,7 @@ from .config import ClusterConfig, ConfigError
 if TYPE_CHECKING:
     from steersman.client.client import Client
     from steersman.controllers.config import ControllerManagerConfig
+    from steersman.controllers.manager import ControllerManager
     from steersman.storage.etcd import EtcdTLS
 
 log = logging.getLogger(__name__)
@@ -90,13 +91,21 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
             from steersman.apiserver.endpoints.queue_metrics import Queues
             from steersman.controllers.manager import ControllerManager
 
-            manager = ControllerManager(_controllers_config(config), _controllers_client(config, server))
+            client = _controllers_client(config, server)
+            manager = ControllerManager(_controllers_config(config), client)
             server.metrics.add(Queues(manager.queues))
-            group.create_task(manager.run(), name="controllers")
+            group.create_task(_control(manager, client), name="controllers")
         if scheduler:
             group.create_task(_schedule(config, server.local_client(SCHEDULER)), name="scheduler")
         if node:
             group.create_task(_keep_node(config), name="node")
+
+
+async def _control(manager: ControllerManager, client: Client) -> None:
+    try:
+        await manager.run()
+    finally:
+        await client.close()
 
 
 def _controllers_client(config: ClusterConfig, server: ApiServer) -> Client:
