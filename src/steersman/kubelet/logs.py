@@ -56,14 +56,20 @@ class _Reader:
         self._options = options
         self._continued: dict[bytes, bool] = {}
         self._left = options.limit_bytes
+        # What is written while the last lines are read is not among them.
+        self._lines = None if options.follow else options.tail_lines
         since = options.since
         self._since = since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f").encode() if since is not None else b""
 
     @property
     def exhausted(self) -> bool:
-        return self._left is not None and self._left <= 0
+        return self._lines == 0 or (self._left is not None and self._left <= 0)
 
     def read(self, line: bytes) -> bytes:
+        if self._lines is not None:
+            if not self._lines:
+                return b""
+            self._lines -= 1
         parts = line.split(b" ", 3)
         if len(parts) < 4:
             return b""

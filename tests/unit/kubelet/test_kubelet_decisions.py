@@ -201,6 +201,18 @@ async def test_reading_logs(tmp_path):
     assert (await read(timestamps=True)).splitlines()[1] == "2026-01-01T00:00:01.000000001Z two"
 
 
+async def test_what_is_written_meanwhile_is_not_among_the_last_lines(tmp_path):
+    stamp = b"2026-01-01T00:00:00.000000001Z stdout F "
+    path = tmp_path / "0.log"
+    path.write_bytes(b"".join(stamp + each * 50_000 + b"\n" for each in (b"a", b"b", b"c")))
+    pieces = read_log(path, LogOptions(tail_lines=2), lambda: True)
+    read = await anext(pieces)
+    with path.open("ab") as log:
+        log.write(stamp + b"d\n")
+    read += b"".join([piece async for piece in pieces])
+    assert read == b"b" * 50_000 + b"\n" + b"c" * 50_000 + b"\n"
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 6, 7, 3000, 5000, 9000])
 async def test_tails_reach_into_rotated_logs(tmp_path, count):
     def rows(start: int, end: int) -> bytes:
