@@ -139,7 +139,7 @@ def test_pod_metadata(metadata: str, expected: list[str]) -> None:
         ("{externalID: a}", ["spec.externalID: this field is deprecated, and is unused by Kubernetes"]),
         (
             "{configSource: {configMap: {name: a, namespace: b, kubeletConfigKey: c}}}",
-            ["spec.configSource: deprecated in v1.22, support removal is planned in v1.23"],
+            ["spec.configSource: the feature is removed"],
         ),
     ],
 )

@@ -23,7 +23,7 @@ DEPRECATED_LABELS = {
 def node_warnings(obj: v1.Node) -> Iterator[str]:
     """A node's own."""
     if obj.spec.config_source is not None:
-        yield "spec.configSource: deprecated in v1.22, support removal is planned in v1.23"
+        yield "spec.configSource: the feature is removed"
     if obj.spec.external_id:
         yield "spec.externalID: this field is deprecated, and is unused by Kubernetes"
     for index, cidr in enumerate(obj.spec.pod_cidrs):
