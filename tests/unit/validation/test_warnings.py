@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from steersman.api.types import core_v1 as v1
+from steersman.api.types import node_v1, storage_v1
 from steersman.api.warnings.nodes import node_warnings
 from steersman.api.warnings.pods import pod_warnings, template_warnings
+from steersman.api.warnings.topology import runtime_class_warnings, storage_capacity_warnings, storage_class_warnings
 from steersman.api.warnings.volumes import claim_warnings, persistent_volume_warnings
 
 from .samples import POD, build, pod
@@ -181,3 +183,22 @@ def test_claims() -> None:
     assert list(claim_warnings(claim.spec)) == [
         'spec.resources.requests[storage]: fractional byte value "1500m" is invalid, must be an integer'
     ]
+
+
+def test_topologies() -> None:
+    detail = 'deprecated since v1.14; use "kubernetes.io/os" instead'
+    label = "beta.kubernetes.io/os"
+    capacity = build(
+        storage_v1.CSIStorageCapacity,
+        f"{{nodeTopology: {{matchExpressions: [{{key: {label}, operator: Exists}}], matchLabels: {{{label}: linux}}}}}}",
+    )
+    assert list(storage_capacity_warnings(capacity)) == [
+        f"nodeTopology.matchExpressions[0].key: {label} is {detail}",
+        f"nodeTopology.matchLabels.{label}: {detail}",
+    ]
+    terms = f"{{allowedTopologies: [{{matchLabelExpressions: [{{key: {label}, values: [a]}}]}}]}}"
+    assert list(storage_class_warnings(build(storage_v1.StorageClass, terms))) == [
+        f"allowedTopologies[0].matchLabelExpressions[0].key: {detail}"
+    ]
+    runtime = build(node_v1.RuntimeClass, f"{{handler: h, scheduling: {{nodeSelector: {{{label}: linux}}}}}}")
+    assert list(runtime_class_warnings(runtime)) == [f"scheduling.nodeSelector: {detail}"]

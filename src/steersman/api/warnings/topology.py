@@ -24,10 +24,10 @@ def storage_capacity_warnings(obj: storage_v1.CSIStorageCapacity) -> Iterator[st
         return
     for index, expression in enumerate(topology.match_expressions):
         if detail := DEPRECATED_LABELS.get(expression.key):
-            yield f"nodeTopology.matchExpressions[{index}].key: {detail}"
+            yield f"nodeTopology.matchExpressions[{index}].key: {expression.key} is {detail}"
     for key in topology.match_labels:
         if detail := DEPRECATED_LABELS.get(key):
-            yield f"nodeTopology.matchLabels[{key}]: {detail}"
+            yield f"nodeTopology.matchLabels.{key}: {detail}"
 
 
 def runtime_class_warnings(obj: node_v1.RuntimeClass) -> Iterator[str]:
