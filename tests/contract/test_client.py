@@ -190,16 +190,19 @@ async def test_watch_from_a_version(client: Client) -> None:
     assert seen == [("ADDED", "a"), ("MODIFIED", "a"), ("DELETED", "a"), ("ADDED", "b"), ("DELETED", "b")]
 
 
-async def test_watch_metadata(client: Client) -> None:
+@pytest.mark.parametrize("size", [1, 100_000], ids=["small", "large"])
+async def test_watch_metadata(client: Client, size: int) -> None:
     resource = client.scheme.for_type(ConfigMap)
     start = await client.list_metadata(resource, NAMESPACE)
-    await client.create(config_map("a", {"l": "1"}, k="v"))
+    made = await client.create(config_map("a", {"l": "1"}, k="v" * size))
     stream: Any = client.watch_metadata(resource, NAMESPACE, resource_version=start.resource_version)
     async with asyncio.timeout(10), aclosing(stream):
         async for event in stream:
             assert (event.type, event.object.metadata.labels) == ("ADDED", {"l": "1"})
-            assert event.object.metadata.uid
+            assert event.object.metadata.uid == made.metadata.uid
             break
+    listed = (await client.list_metadata(resource, NAMESPACE)).items
+    assert [each.metadata for each in listed if each.metadata.name == "a"] == [made.metadata]
 
 
 @pytest.mark.parametrize(

@@ -14,15 +14,20 @@ from steersman.client import HTTPClient, ObjectMeta, StatusError, copy, is_not_f
 from steersman.controllers.kit import Manager, condition, controlled_by, is_true
 from steersman.testing import ControlPlane, eventually, running
 
-CRD = Path(__file__).parent.parent / "crd.yaml"
+EXAMPLE = Path(__file__).parent.parent
+OPERATOR = "system:serviceaccount:websites:website-operator"
 
 
 @pytest.fixture
 async def client(control_plane: ControlPlane, namespace: str) -> AsyncIterator[HTTPClient]:
-    """A client, while the operator runs."""
-    control_plane.install(CRD)
+    """An administrator's client, while the operator runs with the rights that it has in a cluster."""
+    control_plane.install(EXAMPLE / "crd.yaml", EXAMPLE / "rbac.yaml")
     controller = partial(WebsiteController, namespace=namespace)
-    async with control_plane.connect(Website) as client, running(Manager(client, [controller])):
+    async with (
+        control_plane.connect(Website) as client,
+        control_plane.connect(Website, user=OPERATOR) as operator,
+        running(Manager(operator, [controller], leader_election_id="operator", leader_election_namespace=namespace)),
+    ):
         yield client
 
 

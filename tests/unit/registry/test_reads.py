@@ -193,11 +193,18 @@ async def test_a_local_watch_may_begin_with_more_than_it_may_be_behind(
         _ = [event async for event in watch]
 
 
-async def test_metadata_lists(client: LocalClient, registry: Registry) -> None:
-    await client.create(config_map("a"))
+async def test_metadata_lists_do_not_decode_what_is_large(client: LocalClient, registry: Registry) -> None:
     resource = registry.scheme.for_type(v1.ConfigMap)
+    for name, size in (("a", 10), ("b", 100_000)):
+        await client.create(config_map(name, k="v" * size))
+    handler = registry.handler(resource)
+    entries = (await handler.list("default", registry.list_options())).entries
+    for entry in entries:
+        entry.forget()
     page = await client.list_metadata(resource, "default")
-    assert [item.metadata.name for item in page.items] == ["a"]
+    assert [item.metadata.name for item in page.items] == ["a", "b"]
+    assert [entry.peek() is not None for entry in entries] == [True, False]
+    assert page.items[1].metadata == (await client.get(v1.ConfigMap, "b", "default")).metadata
 
 
 async def test_events_are_selected_by_the_names_of_their_version(client: LocalClient, registry: Registry) -> None:
