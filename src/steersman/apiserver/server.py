@@ -6,6 +6,7 @@ import asyncio
 import logging
 import platform
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -243,9 +244,13 @@ class ApiServer:
         if pki is None:
             return Aggregator(self.registry, self._builtin_versions)
         proxy = pki / "front-proxy-ca.crt"
-        authorities = Authorities((pki / "ca.crt").read_text(), proxy.read_text() if proxy.exists() else "")
-        identity = Identity(pki / "front-proxy-client.crt", pki / "front-proxy-client.key")
-        return Aggregator(self.registry, self._builtin_versions, authorities, identity)
+        return Aggregator(
+            self.registry,
+            self._builtin_versions,
+            Authorities((pki / "ca.crt").read_text(), proxy.read_text() if proxy.exists() else ""),
+            Identity(pki / "front-proxy-client.crt", pki / "front-proxy-client.key"),
+            refused=partial(self.metrics.refused, component="aggregator"),
+        )
 
     def _node_client(self, pki: Path) -> NodeClient:
         name = "apiserver-kubelet-client"

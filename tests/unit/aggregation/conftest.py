@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -166,6 +167,7 @@ async def world(pki: Path, tmp_path: Path) -> AsyncIterator[World]:
         server._builtin_versions,
         identity=Identity(pki / "front-proxy-client.crt", pki / "front-proxy-client.key"),
         allowed=lambda _: True,
+        refused=partial(server.metrics.refused, component="aggregator"),
     )
     task = asyncio.create_task(server.run())
     await asyncio.wait_for(server.ready.wait(), 10)

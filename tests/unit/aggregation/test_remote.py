@@ -240,6 +240,11 @@ async def test_what_cannot_be_asked_is_stale_and_unavailable(world: World) -> No
     status, metrics = await world.get("/metrics")
     assert status == 200
     assert f'aggregator_unavailable_apiservice{{name="{VERSION}.{GROUP}"}} 1.0' in metrics
+    assert (
+        'apiserver_request_terminations_total{code="503",component="aggregator",group="",resource="",scope="",'
+        'subresource="",verb="LIST",version=""} 1.0'
+    ) in metrics
+    assert "aggregator_discovery_aggregation_count_total " in metrics
     world.backend.handle = discovered
     await world.until("Passed")
 

@@ -31,7 +31,7 @@ from .following import follow
 from .learning import Learning
 from .local import GroupVersion, group_version_of
 from .metrics import Availability
-from .proxying import Proxying
+from .proxying import Proxying, Refused
 from .registration import Registration
 from .remote import Remote, Surroundings
 from .trust import Authorities, Trust
@@ -56,6 +56,7 @@ class Aggregator:
         authorities: Authorities | None = None,
         identity: Identity | None = None,
         allowed: Callable[[str], bool] = is_proxyable,
+        refused: Refused = lambda info, code: None,
     ) -> None:
         self.ready = asyncio.Event()
         self.generation = 0
@@ -66,7 +67,7 @@ class Aggregator:
         self._outgoing = Outgoing(_CONNECT_SECONDS)
         self._trusting = Trusting(identity)
         self._surroundings = Surroundings(registry.handler_of(Service), registry.handler_of(EndpointSlice))
-        self._proxying = Proxying(self._outgoing, allowed)
+        self._proxying = Proxying(self._outgoing, allowed, refused)
         self._checking = Checking(registry, self._outgoing, self._trusting, self.metrics, allowed)
         self._learning = Learning(self._outgoing, allowed, self._changed)
         self._priorities: dict[GroupVersion, Priority] = {}
@@ -123,6 +124,10 @@ class Aggregator:
         if (group, version) == REGISTRATION:
             return priority(group, version)
         return self._priorities.get((group, version)) or priority(group, version)
+
+    def built(self) -> None:
+        """Count a document that was made of what is known."""
+        self.metrics.aggregated()
 
     def versions(self) -> Iterator[tuple[str, Version]]:
         """The group-versions of other servers."""

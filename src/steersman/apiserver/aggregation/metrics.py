@@ -1,4 +1,4 @@
-"""Which APIServices are not available, for ``/metrics``."""
+"""Which APIServices are not available, and how often discovery was made anew, for ``/metrics``."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ class Availability:
             "How often APIServices became unavailable, by reason.",
             ("name", "reason"),
         )
+        self._aggregations = Counter(
+            "aggregator_discovery_aggregation_count_total", "How often aggregated discovery documents were made.", ()
+        )
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of all APIServices."""
         yield from self._present.collect()
         yield from self._changes.collect()
+        yield from self._aggregations.collect()
 
     def set(self, name: str, available: bool) -> None:
         """Note how an APIService is."""
@@ -34,6 +38,10 @@ class Availability:
     def count(self, name: str, reason: str) -> None:
         """An APIService was available, and is no more."""
         self._changes.add((name, reason or "UnknownReason"))
+
+    def aggregated(self) -> None:
+        """A discovery document was made."""
+        self._aggregations.add(())
 
     def forget(self, name: str) -> None:
         """An APIService has gone."""

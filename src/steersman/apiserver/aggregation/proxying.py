@@ -34,25 +34,28 @@ _MOST_IN_FLIGHT = 400
 
 _NOT_SHOWN = frozenset({"audit-id", "connection", "content-length", "date", "transfer-encoding", "upgrade"})
 
+Refused = Callable[[RequestInfo, int], None]
+
 
 class Proxying:
-    """See the module."""
+    """See the module.  ``refused`` is told of requests that are not passed on, and of the status they are answered."""
 
-    def __init__(self, outgoing: Outgoing, allowed: Callable[[str], bool]) -> None:
+    def __init__(self, outgoing: Outgoing, allowed: Callable[[str], bool], refused: Refused) -> None:
         self._outgoing = outgoing
+        self._refused = refused
         self._allowed = allowed
 
     async def pass_on(self, remote: Remote, request: Request, info: RequestInfo) -> Answer:
         """Answer a request as the server does."""
         if not remote.available:
-            return proxy_failure(503, "service unavailable")
+            return self._refuse(remote, info, 503, "service unavailable")
         try:
             address, tls = await self._target(remote)
         except OSError as error:
             log.info("%s cannot be reached: %s", remote.name, error)
-            return proxy_failure(503, "service unavailable")
+            return self._refuse(remote, info, 503, "service unavailable")
         except ValueError as error:
-            return proxy_failure(500, str(error))
+            return self._refuse(remote, info, 500, str(error))
         if is_upgrade(request.headers):
             return await self._upgrade(request, address, tls)
         if is_long_running(info):
@@ -64,6 +67,12 @@ class Proxying:
             return await self._in_time(request, info, address, tls)
         finally:
             remote.in_flight -= 1
+
+    def _refuse(self, remote: Remote, info: RequestInfo, status: int, text: str) -> Response:
+        # What nobody has told of has names without number: it is counted as one.
+        known = any(each.name == info.resource for each in remote.resources)
+        self._refused(info if known else RequestInfo(False, info.verb, ""), status)
+        return proxy_failure(status, text)
 
     async def _target(self, remote: Remote) -> tuple[Address, TLS]:
         tls = await remote.tls()

@@ -133,6 +133,6 @@ def _resource(entry: ResourceEntry, group: str, version: str) -> Resource[Any]:
         singular=entry.singular_resource,
         namespaced=entry.scope == "Namespaced",
         verbs=entry.verbs,
-        storage_prefix=f"{group}/{entry.resource}",
+        storage_prefix=f"elsewhere/{group}/{entry.resource}",  # what a definition of that name has is something else
         type_=unstructured_type(kind, f"{group}/{version}" if group else version),
     )

@@ -74,6 +74,10 @@ class Aggregated(Protocol):
 
     def priority(self, group: str, version: str) -> Priority: ...
 
+    def built(self) -> None:
+        """Told of each document in the aggregated form that is made."""
+        ...
+
     def versions(self) -> Iterable[tuple[str, Version]]:
         """Those of other servers, by their group."""
         ...

@@ -180,6 +180,8 @@ class Discovery:
         return meta_v1.APIGroup(name=group, versions=versions, preferred_version=versions[0])
 
     def _aggregate(self, groups: Iterable[str], form: str) -> Document:
+        if self._aggregated is not None:
+            self._aggregated.built()
         items = [
             Group(GroupName(group), [_version(*each) for each in self._groups.get(group, {}).items()])
             for group in groups

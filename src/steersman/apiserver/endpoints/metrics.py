@@ -134,9 +134,9 @@ class Metrics:
         """A stream of a kind was opened (1), or ended (-1)."""
         self._long.add(("apiserver", *_labels(info)), change)
 
-    def refused(self, info: RequestInfo, code: int) -> None:
-        """Count a request that was refused for load or ended for time."""
-        self._terminations.add((str(code), "apiserver", *_labels(info)))
+    def refused(self, info: RequestInfo, code: int, component: str = "apiserver") -> None:
+        """Count a request that was refused for load, ended for time, or could not be passed on."""
+        self._terminations.add((str(code), component, *_labels(info)))
 
     def authenticated(self, user: User | None, seconds: float) -> None:
         """Count who makes a request; None where nobody vouches for the caller."""
