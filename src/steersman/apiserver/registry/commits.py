@@ -13,7 +13,7 @@ from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, 
 from steersman.storage.watch_cache import Entry, WatchCache
 
 from .heavy import HeavyWork
-from .reading import CannotConvert, Reader, unavailable
+from .reading import Reader, unavailable
 from .strategy import Reservation, Strategy
 from .turns import Turn, Turns
 
@@ -42,20 +42,12 @@ class Commits(Reader):
         consistent state.
         """
         key = self.resource.key(namespace, name)
-        try:
-            await self.ready()
-        except CannotConvert:
-            return await self._fetch(key)
-        entry = self.cache.get(key)
+        entry = await self._lookup(key, self.ready)
         return await self._there(key) if entry is None or _precedes(entry.revision, version) else entry
 
     async def _there(self, key: str) -> Entry[Any] | None:
         """What there is now that all acknowledged writes are known."""
-        try:
-            await self.consistent()
-        except CannotConvert:
-            return await self._fetch(key)
-        return self.cache.get(key)
+        return await self._lookup(key, self.consistent)
 
     async def _current(self, entry: Entry[Any]) -> Entry[Any] | None:
         """What an object is now that all acknowledged writes are known; the entry itself where it has not changed."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from steersman.api.errors import StatusError, expired, internal_error, not_found, service_unavailable, too_large
@@ -66,6 +67,9 @@ class Reader:
     patience = 3.0
     """Seconds that a request waits for the cache to reach a version."""
 
+    promptness: float | None = None
+    """Seconds after which what is asked for one object waits no longer for a cache that may take long to fill."""
+
     async def ready(self) -> None:
         """Wait until the cache is filled; the first caller starts it."""
         if not self.cache.ready.is_set():
@@ -85,19 +89,29 @@ class Reader:
 
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Entry[Any]:
         """One object: the newest, any (``0``), or one not older than a version."""
-        key = self.resource.key(namespace, name)
-        try:
-            await self.ready()
-            if not resource_version:
-                await self.consistent()
-            elif version := paging.parse_version(resource_version):
-                await self.consistent(version)
-            entry = self.cache.get(key)
-        except CannotConvert:
-            entry = await self._fetch(key)  # another one may be to blame
+        entry = await self._lookup(self.resource.key(namespace, name), partial(self._reached, resource_version))
         if entry is None:
             raise not_found(self.resource.name, name, self.resource.group)
         return entry
+
+    async def _reached(self, resource_version: str) -> None:
+        await self.ready()
+        if not resource_version:
+            await self.consistent()
+        elif version := paging.parse_version(resource_version):
+            await self.consistent(version)
+
+    async def _lookup(self, key: str, reached: Callable[[], Awaitable[None]]) -> Entry[Any] | None:
+        """What the cache has then; what the store has where other objects keep the cache from getting there."""
+        if self.promptness is None:
+            await reached()
+            return self.cache.get(key)
+        try:
+            async with asyncio.timeout(self.promptness):
+                await reached()
+        except (CannotConvert, TimeoutError):
+            return await self._fetch(key)
+        return self.cache.get(key)
 
     async def _fetch(self, key: str) -> Entry[Any] | None:
         """What the store has, whatever the cache may know."""

@@ -8,7 +8,6 @@ The JSON of an object is made once, here.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
@@ -54,7 +53,7 @@ from .deletion import check_options, check_preconditions
 from .heavy import LARGE, HeavyWork, weight
 from .lacking import supplied
 from .patching import patched, read_configuration
-from .reading import CannotConvert, Reader
+from .reading import Reader
 from .reset_fields import reset_fields
 from .scaling import Scaling
 from .strategy import Strategy, Transform
@@ -97,7 +96,7 @@ class Handler(Commits):
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
         """Create an object, which is then the handler's to change."""
-        with contextlib.suppress(CannotConvert):  # others that are there: no matter
+        if self.promptness is None:
             await self.ready()
         meta = obj.metadata
         metadata.check_namespace(self.resource, meta, namespace)

@@ -29,6 +29,9 @@ from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.store import Handler
 from steersman.storage.watch_cache import WatchCache
 
+_PROMPTNESS = 1.0
+"""Seconds: in this time an idle webhook has converted some hundred objects."""
+
 _VERBS = ("delete", "deletecollection", "get", "list", "patch", "create", "update", "watch")
 
 
@@ -191,4 +194,5 @@ def _handler(
     if versions.converter is not None:
         # What keeps a cache back may be a webhook, of which more is to be told than that it is late.
         handler.patience = TIMEOUT + 1
+        handler.promptness = _PROMPTNESS
     return handler
