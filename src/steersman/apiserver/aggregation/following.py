@@ -30,6 +30,8 @@ async def follow(handler: Handler, observe: Observe, ready: asyncio.Event) -> No
 
     while True:
         ended = asyncio.Event()
+        # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
+        await asyncio.sleep(0)
         await handler.ready()
         listing = handler.cache.list()
         present = {entry.key: entry for entry in listing.entries}

@@ -127,5 +127,6 @@ async def _changed(cache: WatchCache[ConfigMap], key: str, since: int) -> None:
     subscription = cache.subscribe(key, since, lambda _: changed.set(), on_end=lambda _: changed.set())
     try:
         await changed.wait()
+        await asyncio.sleep(0)  # which a cache that has ended leaves to nobody
     finally:
         subscription.cancel()

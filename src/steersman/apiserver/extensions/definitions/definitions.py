@@ -67,6 +67,8 @@ class Definitions:
         async with asyncio.TaskGroup() as tasks:
             while True:
                 ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+                # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
+                await asyncio.sleep(0)
                 subscription = await self._subscribe(handler, ended)
                 try:
                     deciding = tasks.create_task(self._decide(tasks), name="custom resource definitions")

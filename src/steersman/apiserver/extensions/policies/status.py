@@ -49,6 +49,8 @@ class PolicyStatus:
         await handler.ready()
         while True:
             changed = asyncio.Event()
+            # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
+            await asyncio.sleep(0)
 
             def note(_: Any, changed: asyncio.Event = changed) -> None:
                 changed.set()
