@@ -134,7 +134,7 @@ def test_rule_fails(rule, error):
         ("has(self.metadata.labels)", "undefined field 'labels'"),
         ("self.share == self.replicas", "found no matching overload for '_==_' applied to '(double, int)'"),
         ("self.nope", "compilation failed: ERROR: <input>:1:5: undefined field 'nope'\n | self.nope\n | ....^"),
-        ("self.replicas", "must evaluate to bool"),
+        ("self.replicas", "must evaluate to bool but got int"),
         ("nope", "undeclared reference to 'nope' (in container '')"),
         ("self.replicas == 'a'", "found no matching overload for '_==_' applied to '(int, string)'"),
     ],

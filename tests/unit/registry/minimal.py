@@ -28,7 +28,7 @@ HOOK = (
     "{name: a.example.com, sideEffects: None, admissionReviewVersions: [v1], "
     "clientConfig: {service: {name: s, namespace: default}}}"
 )
-MUTATION = "{patchType: JSONPatch, jsonPatch: {expression: '[]'}}"
+MUTATION = '{patchType: JSONPatch, jsonPatch: {expression: \'[JSONPatch{op: "test", path: "/a"}]\'}}'
 
 
 class Row(NamedTuple):

@@ -203,4 +203,4 @@ async def test_expressions_that_do_not_compile_are_refused(client: LocalClient, 
         "spec.mutations[2].jsonPatch.expression",
         "spec.mutations[3].applyConfiguration.expression",
     ]
-    assert causes[0].message.endswith("must evaluate to Object")
+    assert causes[0].message.endswith("must evaluate to Object but got int")

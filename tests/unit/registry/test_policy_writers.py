@@ -179,6 +179,6 @@ async def test_conditions_of_webhooks_are_told_where_they_stand(client: LocalCli
     assert details is not None
     assert [(cause.field, cause.message) for cause in details.causes][:3] == [
         ("webhooks[0].timeoutSeconds", "Invalid value: 40: the timeout value must be between 1 and 30 seconds"),
-        ("webhooks[0].matchConditions[0].expression", 'Invalid value: "1": must evaluate to bool'),
+        ("webhooks[0].matchConditions[0].expression", 'Invalid value: "1": must evaluate to bool but got int'),
         ("webhooks[0].admissionReviewVersions", "Required value: must specify one of v1, v1beta1"),
     ]

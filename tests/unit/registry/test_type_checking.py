@@ -81,7 +81,9 @@ async def test_what_is_not_is_told_for_each_kind(client: LocalClient, registry: 
         registry,
         validations=[
             admission.Validation(expression="object.replicas > 1"),
-            admission.Validation(expression="object.spec.replicas > 1", message_expression="object.spec.nothing"),
+            admission.Validation(
+                expression="object.spec.replicas > 1", message_expression="string(object.spec.nothing)"
+            ),
         ],
         rules=[_rule("apps", "replicasets", "deployments", "deployments/scale", "*/status"), _rule("*", "pods")],
     )
@@ -96,10 +98,10 @@ async def test_what_is_not_is_told_for_each_kind(client: LocalClient, registry: 
         ),
         (
             "spec.validations[1].messageExpression",
-            "apps/v1, Kind=Deployment: ERROR: <input>:1:12: undefined field 'nothing'\n"
-            " | object.spec.nothing\n | ...........^\n\n"
-            "apps/v1, Kind=ReplicaSet: ERROR: <input>:1:12: undefined field 'nothing'\n"
-            " | object.spec.nothing\n | ...........^\n",
+            "apps/v1, Kind=Deployment: ERROR: <input>:1:19: undefined field 'nothing'\n"
+            " | string(object.spec.nothing)\n | ..................^\n\n"
+            "apps/v1, Kind=ReplicaSet: ERROR: <input>:1:19: undefined field 'nothing'\n"
+            " | string(object.spec.nothing)\n | ..................^\n",
         ),
     ]
 
@@ -110,7 +112,7 @@ async def test_parameters_and_variables_have_types(client: LocalClient, registry
         registry,
         "variables.image == params.data.image",
         "variables.image > 5",
-        "params.spec.x",
+        "params.spec.x == 1",
         param_kind=admission.ParamKind(api_version="v1", kind="ConfigMap"),
         variables=[
             admission.Variable(name="containers", expression="object.spec.template.spec.containers"),
@@ -124,8 +126,8 @@ async def test_parameters_and_variables_have_types(client: LocalClient, registry
 
 
 async def test_every_generation_is_looked_at(client: LocalClient, registry: Registry) -> None:
-    await _status(client, registry, "object.spec.nothing")
+    await _status(client, registry, "object.spec.nothing == 1")
     policy = codecs.copy(await client.get(admission.ValidatingAdmissionPolicy, "p"))
-    policy.spec.validations[0].expression = "object.spec.paused"
+    policy.spec.validations[0].expression = "object.spec.paused == true"
     status = await _observed(client, registry, await client.update(policy))
     assert (status.observed_generation, status.type_checking) == (2, None)

@@ -103,7 +103,9 @@ class CheckedExpression:
         """The type of the whole, as messages have it."""
         found = self._types.get(self.root.id)
         text = spelled(found) if found is not None else "dyn"
-        return self.built.get(text, text) if text != "null_type" else "dyn"
+        for name, written in self.built.items():
+            text = text.replace(name, written)
+        return text
 
     def declared(self, expression: Any) -> Decl:
         """The type of an expression's value; ``dyn`` for what only the checker has names for."""

@@ -19,7 +19,6 @@ PER_CALL_LIMIT = 1_000_000
 RUNTIME_COST_BUDGET = 10_000_000
 """What all the rules of one object may cost together."""
 CACHED = 256
-_TYPES = {"timestamp": "google.protobuf.Timestamp", "duration": "google.protobuf.Duration"}
 
 
 class Result(NamedTuple):
@@ -41,7 +40,7 @@ class Environment:
     def compile(self, expression: str, result: str = "bool") -> Program:
         """``result``: the type it must have, ``dyn`` for any, ``one|other``; raises :class:`.errors.CompileError`.
 
-        What is only known when it runs may be of any type.
+        What is known only when it runs has none of them: ``object.flag`` is no ``bool``, ``object.flag == true`` is.
         """
         with self._compiling:
             program = self._programs.get((expression, result))
@@ -56,11 +55,10 @@ class Environment:
 
     def _compiled(self, expression: str, result: str) -> Program:
         tree = self._checker.check(expression)
-        if result != "dyn" and tree.result not in ("dyn", "list(dyn)" if result[:5] == "list(" else result):
-            wanted = [_TYPES.get(each, each) for each in result.split("|")]
-            if tree.result not in wanted:
-                told = wanted[0] if len(wanted) == 1 else f"one of [{' '.join(wanted)}]"
-                raise ResultTypeError(f"must evaluate to {told}")
+        wanted = result.split("|")
+        if result != "dyn" and tree.result not in wanted:
+            told = result if len(wanted) == 1 else f"one of [{' '.join(wanted)}]"
+            raise ResultTypeError(f"must evaluate to {told} but got {tree.result}")
         return Program(Evaluator(tree, self.variables), tree, self.variables)
 
 
