@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_PATIENCE = 10.0
+"""Seconds that the authorizer has."""
+
 QUICK = 10_000
 """What may be spent on the loop: some two milliseconds."""
 
@@ -143,7 +146,8 @@ class Asked:
             async def ask() -> Any:
                 return await authorizer.authorize(wanted)
 
-            found = asyncio.run_coroutine_threadsafe(ask(), self.loop).result()
+            # Bounded, because a loop that ends answers nobody.
+            found = asyncio.run_coroutine_threadsafe(ask(), self.loop).result(_PATIENCE)
         return Decision(found.allowed and not found.denied, found.reason, found.error)
 
 
