@@ -279,10 +279,17 @@ def _check_services(services: Sequence[Network], pods: Network) -> None:
 
 
 def _can_be_served(config: ClusterConfig) -> None:
-    """Raises ConfigError for group-versions that nobody knows."""
+    """Raises ConfigError for group-versions that nobody knows, or that nothing converts to what is stored."""
     from steersman.api.resources import builtin_scheme
+    from steersman.apiserver.registry.conversion import CONVERSIONS
 
-    known = {resource.group_version for resource in builtin_scheme()}
+    resources = list(builtin_scheme())
+    known = {resource.group_version for resource in resources} - {
+        resource.group_version
+        for resource in resources
+        if resource.storage_version != resource.group_version
+        and (resource.group_version, resource.kind) not in CONVERSIONS
+    }
     for each in config.runtime_config.split(","):
         name, _, value = each.strip().partition("=")
         if name not in known or value not in ("", "true", "false"):

@@ -44,6 +44,9 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
         ({"node_name": "my_host"}, "'my_host' cannot be a node name.*--node-name"),
         ({"cluster_domain": "cluster.local."}, "cannot be a cluster domain"),
         ({"airgap_images": "/nowhere/at/all"}, "is no directory.*--airgap-images"),
+        ({"runtime_config": "example.com/v1"}, "'example.com/v1' is no group-version.*--runtime-config"),
+        ({"runtime_config": "storage.k8s.io/v1beta1=true"}, "is no group-version that can be served"),
+        ({"runtime_config": "admissionregistration.k8s.io/v1beta1=maybe"}, "is no group-version that can be served"),
     ],
 )
 def test_nonsense_is_named(tmp_path: Path, settings: dict[str, str], message: str) -> None:
@@ -98,3 +101,9 @@ def test_services_of_two_families(tmp_path: Path) -> None:
     assert [str(network) for network in found.service_networks] == ["10.96.0.0/16", "fd00::/112"]
     assert (found.kubernetes_address, found.dns_address) == ("10.96.0.1", "10.96.0.10")
     assert config.resolve(tmp_path, service_cidr="fd00::/112").kubernetes_address == "fd00::1"
+
+
+def test_which_versions_are_served_too(tmp_path: Path) -> None:
+    text = "admissionregistration.k8s.io/v1beta1, coordination.k8s.io/v1beta1=true,scheduling.k8s.io/v1alpha1=false"
+    resolved = config.resolve(tmp_path, runtime_config=text)
+    assert resolved.runtime_versions == ("admissionregistration.k8s.io/v1beta1", "coordination.k8s.io/v1beta1")
