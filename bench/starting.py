@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator
 
 from .result import Row
 from .server import Server
 from .setting import Setting
 
-NAMES = ("start", "first-start", "stop")
+NAMES = ("start", "first-start", "stop", "in-process")
 
 
 def measure(setting: Setting) -> Iterator[Row]:
@@ -25,3 +26,18 @@ def measure(setting: Setting) -> Iterator[Row]:
     yield Row("start", statistics.median(starts), "s", 0.5, "lower", "exec to /readyz, data there")
     yield Row("first-start", first, "s", 0.0, "lower", "exec to /readyz, keys and certificates made")
     yield Row("stop", max(stops), "s", 1.0, "lower", "SIGTERM to end, slowest of four")
+    setting.say("starting control planes in this process")
+    yield Row("in-process", statistics.median(_in_process() for _ in range(5)), "s", 0.2, "lower", _IN_PROCESS)
+
+
+_IN_PROCESS = "steersman.testing.ControlPlane: API server and controllers, until both are ready; modules are there"
+
+
+def _in_process() -> float:
+    """The seconds that a control plane takes to start in a thread of this process."""
+    from steersman.testing import ControlPlane
+
+    plane = ControlPlane()
+    started = time.perf_counter()
+    with plane:
+        return time.perf_counter() - started

@@ -15,7 +15,22 @@ client find it by :attr:`.control_plane.ControlPlane.kubeconfig`.  There are no 
 tests may be written in any style, and leaves nothing behind.
 """
 
-from .control_plane import ControlPlane
-from .waiting import eventually, running
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .control_plane import ControlPlane
+    from .waiting import eventually, running
+
+_HOMES = {"ControlPlane": "control_plane", "eventually": "waiting", "running": "waiting"}
 
 __all__ = ["ControlPlane", "eventually", "running"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first asked for: the plugin is loaded by runs that need none of it."""
+    if (home := _HOMES.get(name)) is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)

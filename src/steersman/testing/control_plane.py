@@ -112,10 +112,11 @@ class ControlPlane:
         config = msgspec.structs.replace(self.config, impersonate=user, impersonate_groups=tuple(groups))
         return connect(*types, config=config)
 
-    def install(self, *manifests: str | Path | Mapping[str, Any]) -> None:
+    def install(self, *manifests: str | Path | Mapping[str, Any], namespace: str = "default") -> None:
         """Create the objects of manifests, files of YAML or data; definitions in them are served when this returns.
 
-        What is there already is left as it is.  Raises StatusError for what is refused.
+        Objects that name no namespace go to this one.  What is there already is left as it is.  Raises StatusError
+        for what is refused, ValueError for what is of no kind that is served.
         """
         documents: list[Any] = []
         for manifest in manifests:
@@ -123,7 +124,7 @@ class ControlPlane:
                 documents.append(dict(manifest))
             else:
                 documents += [each for each in codecs.load_documents(Path(manifest).read_bytes()) if each]
-        self._call(self._install(documents))
+        self._call(self._install(documents, namespace))
 
     def create_namespace(self, prefix: str = "test") -> str:
         """A new namespace, with the service account that pods need where controllers run."""
@@ -189,7 +190,7 @@ class ControlPlane:
         assert self._loop is not None, "the control plane was not started"
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(PATIENCE)
 
-    async def _install(self, documents: list[Any]) -> None:
+    async def _install(self, documents: list[Any], namespace: str) -> None:
         client = self._client()
         for document in documents:
             version, kind = document.get("apiVersion", ""), document.get("kind", "")
@@ -197,6 +198,8 @@ class ControlPlane:
             if resource is None:
                 raise ValueError(f'no matches for kind "{kind}" in version "{version}"')
             obj = codecs.from_builtins(resource.type, document)
+            if resource.namespaced:
+                obj.metadata.namespace = obj.metadata.namespace or namespace
             try:
                 await client.create(obj)
             except StatusError as error:

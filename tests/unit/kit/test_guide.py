@@ -1,4 +1,4 @@
-"""The guide's snippets: one program, in the order in which they stand there."""
+"""The snippets of the guide and of the README: one program each, in the order in which they stand there."""
 
 import asyncio
 import re
@@ -13,16 +13,25 @@ from steersman.testing import ControlPlane, eventually
 
 from .gadgets import DEFINITION
 
-GUIDE = Path(__file__).parents[3] / "docs" / "controller-kit.md"
+ROOT = Path(__file__).parents[3]
+
+
+def names_of(page: Path) -> dict[str, Any]:
+    """What the snippets of a page define."""
+    program = "\n".join(re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL))
+    names: dict[str, Any] = {"__name__": page.stem}
+    exec(compile(program, str(page), "exec"), names)
+    return names
 
 
 @pytest.fixture(scope="module")
 def guide() -> dict[str, Any]:
-    """The names that the snippets define."""
-    program = "\n".join(re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.DOTALL))
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(compile(program, str(GUIDE), "exec"), names)
-    return names
+    return names_of(ROOT / "docs" / "controller-kit.md")
+
+
+async def test_the_readme(control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    await names_of(ROOT / "README.md")["test_a_deployment"](control_plane, namespace)
 
 
 def backups(directory: Path) -> None:

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 import steersman.client
 import steersman.controllers.kit
 import steersman.testing
@@ -16,7 +18,14 @@ def test_every_name_that_is_offered_is_there() -> None:
     assert not hasattr(steersman.client, "nothing")
 
 
-def test_who_takes_part_of_it_pays_for_that_part() -> None:
-    program = "import sys, steersman.client; from steersman.client import WorkQueue; print('aiohttp' in sys.modules)"
+@pytest.mark.parametrize(
+    ("imports", "spared"),
+    [
+        ("import steersman.client; from steersman.client import WorkQueue", "aiohttp"),
+        ("import steersman.testing.plugin", "steersman.apiserver"),
+    ],
+)
+def test_who_takes_part_of_it_pays_for_that_part(imports: str, spared: str) -> None:
+    program = f"import sys; {imports}; print({spared!r} in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert result.stdout == "False\n"
