@@ -172,9 +172,14 @@ LIES: dict[str, tuple[Answer, str]] = {
     ),
     "a broken patch": (
         lambda review: allowed(review, patch="e30=", patchType="JSONPatch"),
-        "received undecodable patch in webhook response",
+        "received undecodable patch in webhook response: "
+        "json: cannot unmarshal object into Go value of type jsonpatch.Patch",
     ),
-    "no JSON": (lambda review: b"hello", "couldn't read the answer"),
+    "no JSON": (
+        lambda review: b"hello",
+        "failed to call webhook: couldn't get version/kind; json parse error: "
+        "invalid character 'h' looking for beginning of value",
+    ),
 }
 
 

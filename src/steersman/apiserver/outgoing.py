@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import os
+import socket
 import ssl
 from collections.abc import AsyncIterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
@@ -106,6 +107,9 @@ _DISTRUST = {
 }
 """By OpenSSL's codes, Go's words."""
 
+_MISMATCH = (62, 64)
+"""Of the name, of the address."""
+
 
 def dial_failure(host: str, port: int, error: BaseException) -> str:
     """Why a connection could not be made, in Go's words."""
@@ -115,7 +119,13 @@ def dial_failure(host: str, port: int, error: BaseException) -> str:
     number = getattr(error, "errno", None)
     cause = getattr(error, "os_error", error)
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"tls: failed to verify certificate: x509: {_DISTRUST.get(cause.verify_code, cause.verify_message)}"
+        if cause.verify_code in _MISMATCH:
+            distrust = f"certificate is not valid for {host}"
+        else:
+            distrust = _DISTRUST.get(cause.verify_code, cause.verify_message)
+        return f"tls: failed to verify certificate: x509: {distrust}"
+    if isinstance(cause, socket.gaierror):
+        return f"dial tcp: lookup {host}: no such host"
     if isinstance(cause, ssl.SSLError):
         return f"tls: {cause.reason or cause}"
     reason = os.strerror(number).lower() if isinstance(number, int) and number > 0 else str(cause)

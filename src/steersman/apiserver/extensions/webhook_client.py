@@ -129,7 +129,7 @@ class WebhookClient:
         if address.service:
             named = f"https://{address.service}.{address.namespace}.svc:{address.port}{address.path}"
         else:
-            named = address.url
+            named = address.url if urlsplit(address.url).path else f"{address.url}/"
         named += f"{'&' if '?' in named else '?'}timeout={_seconds(timeout)}"
         try:
             async with asyncio.timeout(timeout):
@@ -155,8 +155,8 @@ class WebhookClient:
         if (context := self._contexts.get(authorities)) is None:
             try:
                 context = ssl.create_default_context(cadata=authorities.decode() if authorities else None)
-            except (ssl.SSLError, ValueError) as error:
-                raise OSError(f"unable to load root certificates: {error}") from None
+            except (ssl.SSLError, ValueError):
+                raise OSError("unable to load root certificates: unable to parse bytes as PEM block") from None
             if len(self._contexts) > 100:
                 self._contexts.clear()
             self._contexts[authorities] = context

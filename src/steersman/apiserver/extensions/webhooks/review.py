@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import uuid
 from typing import Any, NamedTuple
 
@@ -11,11 +9,15 @@ import msgspec
 
 from steersman.api import codecs
 from steersman.api.errors import StatusError, go_value
+from steersman.api.json_text import FieldProblem, load_json, syntax_fault
+from steersman.api.lenient import json_kind, read_tree
 from steersman.api.scheme import Resource
 from steersman.api.types.authentication_v1 import UserInfo
-from steersman.api.types.meta_v1 import Status, StatusDetails
+from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.extensions.webhook_client import CallFailed
+
+from .admission_v1 import AdmissionResponse, AdmissionReview
 
 VERSIONS = ("v1", "v1beta1")
 _OPTIONS = {"CREATE": "CreateOptions", "UPDATE": "UpdateOptions", "DELETE": "DeleteOptions"}
@@ -39,28 +41,7 @@ class Verdict(NamedTuple):
     annotations: dict[str, str]
 
 
-class _Result(msgspec.Struct):
-    status: str = ""
-    message: str = ""
-    reason: str = ""
-    code: int = 0
-    details: StatusDetails | None = None
-
-
-class _Response(msgspec.Struct, rename="camel"):
-    uid: str = ""
-    allowed: bool = False
-    status: _Result | None = None
-    patch: str | None = None
-    patch_type: str | None = None
-    audit_annotations: dict[str, str | None] | None = None
-    warnings: list[str | None] | None = None
-
-
-class _Answer(msgspec.Struct, rename="camel"):
-    kind: str = ""
-    api_version: str = ""
-    response: _Response | None = None
+_decode = msgspec.json.Decoder(AdmissionReview).decode
 
 
 def review(request: Request, accepted: list[str], told_as: Resource[Any], obj: Any, old: Any) -> Review:
@@ -129,10 +110,7 @@ def _options(request: Request) -> Any:
 
 def verdict(asked: Review, body: bytes, *, mutating: bool) -> Verdict:
     """What an answer says; raises CallFailed where it is no answer to the question."""
-    try:
-        answer = msgspec.convert(_stated(msgspec.json.decode(body)), _Answer)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CallFailed(f"couldn't read the answer: {error}") from None
+    answer = _read(body)
     response = answer.response
     if response is None:
         raise _invalid("webhook response was absent")
@@ -150,24 +128,32 @@ def verdict(asked: Review, body: bytes, *, mutating: bool) -> Verdict:
         status = Status(
             status=given.status, message=given.message, reason=given.reason, code=given.code, details=given.details
         )
-    annotations = {key: value or "" for key, value in (response.audit_annotations or {}).items()}
-    return Verdict(response.allowed, status, patch, [each or "" for each in response.warnings or []], annotations)
+    return Verdict(response.allowed, status, patch, response.warnings, response.audit_annotations)
 
 
-def _stated(tree: Any) -> Any:
-    """JSON data without the members that are null, which say nothing; an element that is null is an empty one."""
-    if isinstance(tree, dict):
-        return {
-            name: value if name in _NULLABLE else _stated(value) for name, value in tree.items() if value is not None
-        }
-    return [_stated(each if each is not None else {}) for each in tree] if isinstance(tree, list) else tree
+def _read(body: bytes) -> AdmissionReview:
+    """What was answered; raises CallFailed in the words of Go's decoder."""
+    if not body:
+        raise _unreadable("0-length response with status code: 200 and content type: application/json")
+    try:
+        return _decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        pass  # null says nothing in any place, base64 may be wrapped
+    try:
+        tree = load_json(body)
+    except FieldProblem as error:
+        raise _unreadable(f"couldn't get version/kind; json parse error: {error}") from None
+    try:
+        return read_tree(AdmissionReview, tree)
+    except FieldProblem as error:
+        raise _unreadable(str(error)) from None
 
 
-_NULLABLE = ("auditAnnotations", "warnings")
-"""Members whose own members are text, which null leaves empty."""
+def _unreadable(problem: str) -> CallFailed:
+    return CallFailed(f"failed to call webhook: {problem}")
 
 
-def _patch(response: _Response, version: str) -> list[Any]:
+def _patch(response: AdmissionResponse, version: str) -> list[Any]:
     if version == "v1":
         if response.patch and response.patch_type is None:
             raise _invalid("webhook returned response.patch but not response.patchType")
@@ -180,15 +166,24 @@ def _patch(response: _Response, version: str) -> list[Any]:
     if response.patch_type not in (None, "JSONPatch"):
         raise CallFailed(f"unsupported patch type {go_value(response.patch_type)}")
     try:
-        operations = msgspec.json.decode(base64.b64decode(response.patch, validate=True))
-    except (binascii.Error, msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise CallFailed(f"received undecodable patch in webhook response: {error}") from None
+        operations: Any = msgspec.json.decode(response.patch)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise _undecodable(syntax_fault(response.patch) or str(error)) from None
+    if operations is None:
+        return []
     if not isinstance(operations, list):
-        raise CallFailed("received undecodable patch in webhook response: it is no list")
+        raise _undecodable(f"json: cannot unmarshal {json_kind(operations)} into Go value of type jsonpatch.Patch")
+    for each in operations:
+        if each is not None and not isinstance(each, dict):
+            raise _undecodable(f"json: cannot unmarshal {json_kind(each)} into Go value of type jsonpatch.Operation")
     return operations
 
 
-def _no_patch(response: _Response, version: str) -> list[Any]:
+def _undecodable(problem: str) -> CallFailed:
+    return CallFailed(f"received undecodable patch in webhook response: {problem}")
+
+
+def _no_patch(response: AdmissionResponse, version: str) -> list[Any]:
     if version == "v1":
         if response.patch:
             raise _invalid("validating webhook may not return response.patch")
