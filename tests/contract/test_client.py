@@ -35,6 +35,7 @@ from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
 from steersman.client import kubeconfig
 from steersman.client.client import Client, Patch, Selectors
+from steersman.client.elsewhere import ElsewhereClient
 from steersman.client.http import HTTPClient
 from steersman.pki import files
 from steersman.storage.memory import MemoryStore
@@ -57,7 +58,7 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(params=["fake", "local", "http"])
+@pytest.fixture(params=["fake", "local", "elsewhere", "http"])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     if request.param == "fake":
         yield FakeClient()
@@ -76,6 +77,8 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     async with asyncio.timeout(10):
         await server.ready.wait()
     client: Client = server.local_client(User("admin", ("system:masters", "system:authenticated")))
+    if request.param == "elsewhere":
+        client = ElsewhereClient(client, server.elsewhere, lambda: pytest.fail("nothing is elsewhere"))
     if directory is not None:
         config = kubeconfig.load(directory / "admin.conf")
         client = HTTPClient(msgspec.structs.replace(config, server=f"https://127.0.0.1:{server.port}"))
@@ -87,7 +90,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     await store.close()
 
 
-real_servers = pytest.mark.parametrize("client", ["local", "http"], indirect=True)
+real_servers = pytest.mark.parametrize("client", ["local", "elsewhere", "http"], indirect=True)
 """For what the fake does not do: paging, subresources, validation."""
 
 

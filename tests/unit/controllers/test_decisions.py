@@ -42,6 +42,7 @@ from steersman.controllers.kit.expectations import TIMEOUT, Expectations
 from steersman.controllers.kit.pods import deletion_order
 from steersman.controllers.kit.taints import tolerated_seconds
 from steersman.controllers.manager import enabled
+from steersman.controllers.namespace import Remainder, conditions
 from steersman.controllers.node_ipam import Exhausted, free
 from steersman.controllers.node_lifecycle import eviction_rates
 
@@ -251,3 +252,20 @@ def test_which_controllers_run() -> None:
     assert not enabled("a", ("*", "-a"))
     assert enabled("b", ("a", "b"))
     assert not enabled("c", ("a", "b"))
+
+
+def test_what_keeps_a_namespace() -> None:
+    def told(remainder: Remainder) -> dict[str, tuple[str, str]]:
+        return {each.type: (each.reason, each.message) for each in conditions(remainder) if each.status == "True"}
+
+    assert Remainder().empty
+    assert told(Remainder()) == {}
+    dead = Remainder(undiscovered={"b.example.com/v1": "why", "a.example.com/v1": "because"})
+    assert not dead.empty
+    assert told(dead) == {
+        "NamespaceDeletionDiscoveryFailure": (
+            "DiscoveryFailed",
+            "Discovery failed for some groups, 2 failing: unable to retrieve the complete list of server APIs: "
+            "a.example.com/v1: because, b.example.com/v1: why",
+        )
+    }
