@@ -473,6 +473,21 @@ async def test_a_webhook_that_hangs_holds_up_nobody_else(world: World) -> None:
     assert await world.names("v2") == ["second", "w"]
 
 
+async def test_one_object_does_not_wait_for_what_becomes_of_others(world: World) -> None:
+    await world.create("v1", spec={"size": 1})
+    assert await world.names("v2") == ["w"]
+    world.handlers["v2"].promptness = 0.01
+    world.converter.gate.clear()
+    await world.create("v1", "slow", spec={"size": 2})
+    async with asyncio.timeout(5):
+        assert (await world.get("v2"))["spec"]["shape"] == {"size": 1}
+        await world.handlers["v2"].delete(context(), "default", "w", DeleteOptions())
+        with pytest.raises(StatusError, match="not found"):
+            await world.get("v2")
+    world.converter.gate.set()
+    assert await world.names("v2") == ["slow"]
+
+
 async def test_a_definition_that_changes_is_asked_anew(world: World) -> None:
     await world.create("v1", spec={"size": 1})
     world.converter.failure = CallFailed("no route")
