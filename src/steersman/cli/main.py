@@ -80,7 +80,7 @@ def cluster_options(function: F) -> F:
             click.option(
                 "--runtime-config",
                 metavar="GROUP/VERSION=true[,…]",
-                help="Serve these API versions too.  [default: what upstream serves]",
+                help="Serve these API versions too, or api/beta, api/alpha, api/all.  [default: what upstream serves]",
             ),
             click.option("--profiling/--no-profiling", default=None, help="Serve /debug/pprof.  [default: no]"),
             click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),

@@ -132,9 +132,14 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
 
     @property
     def runtime_versions(self) -> tuple[str, ...]:
-        """The group-versions to serve beside those that always are."""
-        pairs = (each.strip().partition("=") for each in self.runtime_config.split(",") if each.strip())
-        return tuple(name for name, _, value in pairs if value in ("", "true"))
+        """The group-versions to serve beside those that always are; one that is named outdoes ``api/…``."""
+        said = {name: value != "false" for name, value in _runtime_config(self.runtime_config)}
+        found = {name: value for name, value in said.items() if name not in _LEVELS}
+        for level in reversed(_LEVELS):
+            for each in sorted(_servable()) if level in said else ():
+                if _LEVELS[level] in each.rpartition("/")[2]:
+                    found.setdefault(each, said[level])
+        return tuple(name for name, value in found.items() if value)
 
     @property
     def pki(self) -> PKIConfig:
@@ -278,25 +283,43 @@ def _check_services(services: Sequence[Network], pods: Network) -> None:
             raise ConfigError(f"the service range {network} is too large; of IPv6, the mask must be >= {WIDEST_IPV6}")
 
 
-def _can_be_served(config: ClusterConfig) -> None:
-    """Raises ConfigError for group-versions that nobody knows, or that nothing converts to what is stored."""
+_LEVELS = {"api/all": "", "api/beta": "beta", "api/alpha": "alpha"}
+"""What names many group-versions at once, by what their versions have in them; later ones outdo earlier ones."""
+
+
+def _runtime_config(text: str) -> list[tuple[str, str]]:
+    """Names and values as they were given."""
+    pairs = (each.strip().partition("=") for each in text.split(",") if each.strip())
+    return [(name, value) for name, _, value in pairs]
+
+
+def _servable() -> dict[str, bool]:
+    """What can be served, as something converts it to what is stored; and whether it is by default."""
     from steersman.api.resources import builtin_scheme
     from steersman.apiserver.registry.conversion import CONVERSIONS
 
-    resources = list(builtin_scheme())
-    known = {resource.group_version for resource in resources} - {
-        resource.group_version
-        for resource in resources
-        if resource.storage_version != resource.group_version
-        and (resource.group_version, resource.kind) not in CONVERSIONS
-    }
-    for each in config.runtime_config.split(","):
-        name, _, value = each.strip().partition("=")
-        if name not in known or value not in ("", "true", "false"):
+    found: dict[str, bool] = {}
+    lacking: set[str] = set()
+    for resource in builtin_scheme():
+        version = resource.group_version
+        found[version] = found.get(version, False) or resource.served
+        if resource.storage_version != version and (version, resource.kind) not in CONVERSIONS:
+            lacking.add(version)
+    return {version: default for version, default in found.items() if version not in lacking}
+
+
+def _can_be_served(config: ClusterConfig) -> None:
+    """Raises ConfigError for group-versions that nobody knows, that cannot be served, or that always are."""
+    known = _servable()
+    for name, value in _runtime_config(config.runtime_config):
+        given = f"{name}={value}" if value else name
+        if (name not in known and name not in _LEVELS) or value not in ("", "true", "false"):
             raise ConfigError(
-                f"{each!r} is no group-version that can be served; choose such as "
-                "--runtime-config admissionregistration.k8s.io/v1beta1=true"
+                f"{given!r} is no group-version that can be served; choose such as "
+                "--runtime-config admissionregistration.k8s.io/v1beta1=true, or api/beta=true"
             )
+        if value == "false" and (name == "api/all" or known.get(name, False)):
+            raise ConfigError(f"{given!r} would turn off what is always served; leave it out of --runtime-config")
 
 
 def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:

@@ -47,6 +47,8 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
         ({"runtime_config": "example.com/v1"}, "'example.com/v1' is no group-version.*--runtime-config"),
         ({"runtime_config": "storage.k8s.io/v1beta1=true"}, "is no group-version that can be served"),
         ({"runtime_config": "admissionregistration.k8s.io/v1beta1=maybe"}, "is no group-version that can be served"),
+        ({"runtime_config": "apps/v1=false"}, "'apps/v1=false' would turn off what is always served"),
+        ({"runtime_config": "api/all=false"}, "'api/all=false' would turn off what is always served"),
     ],
 )
 def test_nonsense_is_named(tmp_path: Path, settings: dict[str, str], message: str) -> None:
@@ -107,3 +109,17 @@ def test_which_versions_are_served_too(tmp_path: Path) -> None:
     text = "admissionregistration.k8s.io/v1beta1, coordination.k8s.io/v1beta1=true,scheduling.k8s.io/v1alpha1=false"
     resolved = config.resolve(tmp_path, runtime_config=text)
     assert resolved.runtime_versions == ("admissionregistration.k8s.io/v1beta1", "coordination.k8s.io/v1beta1")
+
+
+@pytest.mark.parametrize(
+    ("text", "served", "missing"),
+    [
+        ("api/beta=true", "admissionregistration.k8s.io/v1beta1", "scheduling.k8s.io/v1alpha1"),
+        ("api/all=true,api/beta=false", "scheduling.k8s.io/v1alpha1", "admissionregistration.k8s.io/v1beta1"),
+        ("scheduling.k8s.io/v1alpha1=false,api/all", "coordination.k8s.io/v1beta1", "scheduling.k8s.io/v1alpha1"),
+    ],
+)
+def test_many_versions_are_named_at_once(tmp_path: Path, text: str, served: str, missing: str) -> None:
+    found = config.resolve(tmp_path, runtime_config=text).runtime_versions
+    assert served in found
+    assert missing not in found
