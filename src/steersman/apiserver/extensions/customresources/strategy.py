@@ -11,6 +11,7 @@ from steersman.api.types.apiextensions_v1 import CustomResourceSubresourceScale
 from steersman.api.unstructured import Tree, Unstructured
 from steersman.api.validation import meta, names
 from steersman.api.validation.faults import Faults
+from steersman.apiserver.extensions.structural.kinds import same
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
 from steersman.storage.watch_cache import Entry
@@ -68,7 +69,7 @@ class CustomResourceStrategy(Strategy):
             new.content.pop("status", None)
             if "status" in old.content:
                 new.content["status"] = old.content["status"]
-        if new.content != old.content:
+        if not same(new.content, old.content):
             new.metadata.generation = (old.metadata.generation or 0) + 1
 
     def prepare_status(self, context: Context, new: Unstructured, old: Unstructured) -> None:

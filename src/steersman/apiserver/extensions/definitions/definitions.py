@@ -47,6 +47,9 @@ class Definitions:
     ) -> None:
         self.ready = asyncio.Event()
         self._registry = registry
+        builtin = [resource for resource in registry.scheme if not resource.custom]
+        self._builtin = frozenset((resource.group, resource.version) for resource in builtin)
+        self._occupied = frozenset(resource.storage_prefix for resource in builtin)
         self._compiler = compiler or Compiler(LateRules())
         self._webhooks = webhooks
         self._hears = observe
@@ -102,11 +105,16 @@ class Definitions:
             self._observe(event.entry)
 
     def _observe(self, entry: Entry[Any]) -> None:
-        """Serve what is established at once, so that whoever sees that finds its resources."""
+        """Serve what is established at once, so that whoever sees that finds its resources.
+
+        Versions of a group that are built in are nobody else's, neither are the places where their objects are stored.
+        """
         definition = outline(entry)
         name = definition.metadata.name
-        self._names[name] = (definition.spec.group, definition.status.accepted_names)
-        if is_true(definition, ESTABLISHED):
+        group, names = definition.spec.group, definition.status.accepted_names
+        self._names[name] = (group, names)
+        plural = names.plural if names is not None else ""
+        if is_true(definition, ESTABLISHED) and f"{group}/{plural}" not in self._occupied:
             served = self._served.get(name)
             if served is None or served.signature != signature(definition):
                 self._withdraw(name)
@@ -118,7 +126,8 @@ class Definitions:
                     log.exception("%s cannot be served", name)
                 else:
                     for resource, handler in made.handlers.items():
-                        self._registry.add(resource, handler)
+                        visible = (resource.group, resource.version) not in self._builtin
+                        self._registry.add(resource, handler, visible=visible)
                     self._registry.add(made.stored.resource, made.stored, visible=False)
             self._note_end(definition)
         self._look_at(name)

@@ -1,0 +1,106 @@
+"""What definitions make, beside what is built in, of which nothing is theirs; and what counts as a change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from steersman.api import codecs
+from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.networking_v1 import NetworkPolicy
+from steersman.apiserver.extensions.definitions.definitions import Definitions
+from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
+from steersman.apiserver.registry.registry import Registry
+from steersman.client.local import LocalClient
+
+from .conftest import context
+
+UNAPPROVED = {"api-approved.kubernetes.io": "unapproved, for a test"}
+
+
+def definition(group: str, plural: str, kind: str, *versions: str) -> CustomResourceDefinition:
+    schema = {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": True}}
+    named = [{"name": name, "served": True, "storage": name == versions[0], "schema": schema} for name in versions]
+    tree: dict[str, Any] = {
+        "metadata": {"name": f"{plural}.{group}", "annotations": UNAPPROVED},
+        "spec": {
+            "group": group,
+            "scope": "Namespaced",
+            "names": {"plural": plural, "singular": kind.lower(), "kind": kind, "listKind": f"{kind}List"},
+            "versions": named,
+        },
+    }
+    found: CustomResourceDefinition = codecs.from_builtins(CustomResourceDefinition, tree)
+    return found
+
+
+@pytest.fixture
+async def definitions(registry: Registry) -> AsyncIterator[Definitions]:
+    found = Definitions(registry)
+    task = asyncio.create_task(found.run())
+    await found.ready.wait()
+    yield found
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def established(client: LocalClient, wanted: CustomResourceDefinition) -> None:
+    await client.create(wanted)
+    async with asyncio.timeout(5):
+        while not is_true(await client.get(CustomResourceDefinition, wanted.metadata.name), ESTABLISHED):
+            await asyncio.sleep(0.001)
+
+
+async def gone(registry: Registry, client: LocalClient, name: str) -> None:
+    await client.delete(CustomResourceDefinition, name)
+    handler = registry.handler_of(CustomResourceDefinition)
+    async with asyncio.timeout(5):
+        while handler.cache.get(handler.resource.key("", name)) is not None:
+            await asyncio.sleep(0.001)
+
+
+async def test_what_is_built_in_stays(registry: Registry, client: LocalClient, definitions: Definitions) -> None:
+    builtin = registry.scheme.for_type(NetworkPolicy)
+    await client.create(NetworkPolicy(metadata=ObjectMeta(name="a", namespace="default")))
+    await established(client, definition("networking.k8s.io", "networkpolicies", "NetworkPolicy", "v1", "v9"))
+    assert registry.scheme.by_name("networking.k8s.io", "v1", "networkpolicies") is builtin
+    assert registry.scheme.by_kind("networking.k8s.io/v1", "NetworkPolicy") is builtin
+    # A version of the group that is not built in is there for the taking.
+    assert registry.scheme.by_name("networking.k8s.io", "v9", "networkpolicies") is not None
+    await gone(registry, client, "networkpolicies.networking.k8s.io")
+    assert registry.scheme.by_name("networking.k8s.io", "v1", "networkpolicies") is builtin
+    assert registry.scheme.by_name("networking.k8s.io", "v9", "networkpolicies") is None
+    assert [each.metadata.name for each in (await client.list(NetworkPolicy)).items] == ["a"]
+
+
+async def test_no_definition_has_its_objects_where_others_are_stored(
+    registry: Registry, client: LocalClient, definitions: Definitions
+) -> None:
+    group = "apiextensions.k8s.io"
+    await established(client, definition("example.com", "widgets", "Widget", "v1"))
+    await established(client, definition(group, "customresourcedefinitions", "CustomResourceDefinition", "v9"))
+    assert registry.scheme.by_name(group, "v9", "customresourcedefinitions") is None
+    # Its objects would go with it: all definitions that there are.
+    await gone(registry, client, f"customresourcedefinitions.{group}")
+    assert (await client.get(CustomResourceDefinition, "widgets.example.com")).metadata.deletion_timestamp is None
+
+
+async def test_a_value_of_another_type_is_another_one(
+    registry: Registry, client: LocalClient, definitions: Definitions
+) -> None:
+    await established(client, definition("example.com", "widgets", "Widget", "v1"))
+    resource = registry.scheme.by_kind("example.com/v1", "Widget")
+    assert resource is not None
+    handler = registry.handler(resource)
+    await handler.create(context(), "default", resource.type(ObjectMeta(name="w"), {"spec": {"x": 1}}))
+    generations = []
+    for value in (True, 1, 1.5, 1.5):
+        changed = await handler.modify(
+            context(), "default", "w", lambda obj, x=value: obj.content.update(spec={"x": x})
+        )
+        generations.append(changed.object.metadata.generation)
+    assert generations == [2, 3, 4, 4]
