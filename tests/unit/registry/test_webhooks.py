@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -26,6 +27,7 @@ from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
 
 from .conftest import ADMIN, config_map, context, pod, running
+from .test_responsiveness import LIMIT, longest_turn
 
 
 class Answering(WebhookClient):
@@ -149,6 +151,38 @@ async def test_null_in_the_lists_of_an_answer_is_an_empty_one(server: Server) ->
     await server.maps.create(given, "default", config_map("a"))
     assert given.warnings == ["", "careful"]
     assert given.annotations["hook.example.com/b"] == "c"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"x": [{}] * 500_000}, id="what nobody asked for"),
+        pytest.param(
+            patching(
+                *({"op": "add", "path": f"/metadata/annotations/{n}", "value": "y"} for n in range(2_000)),
+                {"op": "add", "path": "/metadata/annotations", "value": {}},
+            )({}),
+            id="a patch of many operations",
+        ),
+    ],
+)
+async def test_an_answer_of_any_size_holds_nobody_up(server: Server, answer: dict[str, Any]) -> None:
+    response = {"allowed": True, "uid": "UID"} | answer
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response}
+    text = json.dumps(review).encode()
+
+    async def post(address: Address, body: bytes, timeout: float) -> bytes:
+        return text.replace(b"UID", body[body.index(b'"uid":"') + 7 :][:36])
+
+    server.client.post = post  # type: ignore[method-assign]
+    numbers = itertools.count()
+
+    async def create() -> None:
+        made = config_map(f"c{next(numbers)}")
+        made.metadata.annotations = {"a": "b"}
+        await server.maps.create(context(), "default", made)
+
+    assert await longest_turn(create) < LIMIT
 
 
 async def test_what_webhooks_do_is_noted_for_the_audit_log(server: Server) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
@@ -68,10 +68,10 @@ async def states(told: Told, request: Request) -> tuple[Any, Any]:
     return obj, old
 
 
-async def converting(work: Callable[[], T]) -> T:
-    """The result of work that converts objects, and MUST be such that it can be begun again."""
+async def converting(work: Callable[[], T], elsewhere: Callable[[Callable[[], T]], Awaitable[T]] | None = None) -> T:
+    """The result of work that converts objects, and MUST be such that it can be begun again; done ``elsewhere``."""
     try:
-        return await supplied(work)
+        return await supplied(work, elsewhere)
     except CannotConvert as error:
         raise internal_error(str(error)) from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import Any
 
 from steersman.api.errors import StatusError, bad_request, forbidden, go_value, internal_error, not_found
@@ -21,6 +22,7 @@ from steersman.apiserver.extensions.matching import (
 )
 from steersman.apiserver.extensions.versions import Told, Versions, states
 from steersman.apiserver.extensions.webhook_client import CallFailed, WebhookClient
+from steersman.apiserver.registry.heavy import LARGE
 from steersman.apiserver.registry.registry import Registry
 
 from .configurations import Configurations, Hook
@@ -111,7 +113,8 @@ class WebhookPlugin(Plugin):
             body = await self._client.post(hook.address, asked.body, hook.timeout)
         except CallFailed as error:
             raise CallFailed(f"failed to call webhook: {error}", error.code) from error
-        answer = verdict(asked, body, mutating=mutating)
+        read = partial(verdict, asked, body, mutating=mutating)
+        answer = await self._registry.heavy.do(read) if len(body) > LARGE else read()
         for key, value in answer.annotations.items():
             request.annotations.add(f"{hook.name}/{key}", value)
         request.warnings.extend(each for each in answer.warnings if each not in request.warnings)

@@ -16,9 +16,13 @@ from steersman.apiserver.extensions.replacement import replace
 from steersman.apiserver.extensions.versions import Told, converting
 from steersman.apiserver.extensions.webhook_client import CallFailed
 from steersman.apiserver.patch import json_patch
+from steersman.apiserver.registry.heavy import LARGE, weight
 
 from .configurations import Hook
 from .dispatch import Denied, WebhookPlugin
+
+_MANY = 100
+"""Operations of a patch beyond which it is applied in a thread."""
 
 
 class MutatingWebhooks(WebhookPlugin):
@@ -52,7 +56,10 @@ class MutatingWebhooks(WebhookPlugin):
         try:
             answer = await self._ask(hook, request, told, mutating=True)
             if answer.patch:
-                changed = await converting(partial(self._patch, hook, request, told, answer.patch))
+                before = codecs.encode(request.obj) if request.obj is not None else b""
+                is_large = len(answer.patch) > _MANY or weight(before) > LARGE
+                change = partial(self._patch, hook, request, told, answer.patch, before)
+                changed = await converting(change, self._registry.heavy.do if is_large else None)
                 self._note(hook, request, number, "patch.webhook.admission.k8s.io", patch=answer.patch)
         except (CallFailed, Denied, StatusError) as error:
             self._note(hook, request, number, self.audit, mutated=False)
@@ -74,14 +81,14 @@ class MutatingWebhooks(WebhookPlugin):
         # What the object holds may not be seen in a log that keeps no bodies.
         request.annotations.add(key, msgspec.json.encode(value).decode(), "Request" if patched else "Metadata")
 
-    def _patch(self, hook: Hook, request: Request, told: Told, operations: list[Any]) -> bool:
-        """Change the object as a webhook wants; whether that changed anything."""
+    @staticmethod
+    def _patch(hook: Hook, request: Request, told: Told, operations: list[Any], before: bytes) -> bool:
+        """Change the object, whose JSON is ``before``, as a webhook wants; whether that changed anything."""
         if request.obj is None:
             raise internal_error(
                 f"admission webhook {go_value(hook.name)} attempted to modify the object, "
                 "which is not supported for this operation"
             )
-        before = codecs.encode(request.obj)
         present = told.there(request.obj)
         try:
             tree = json_patch.apply(codecs.to_builtins(present), operations)
