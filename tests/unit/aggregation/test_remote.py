@@ -11,6 +11,7 @@ import pytest
 from steersman.api import codecs
 from steersman.api.types.apiregistration_v1 import APIService
 from steersman.api.types.core_v1 import Service, ServicePort, ServiceSpec
+from steersman.api.types.discovery_v1 import EndpointSlice
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
 from steersman.client.streaming import Connection
@@ -31,13 +32,15 @@ async def test_requests_are_passed_on_in_the_name_of_who_makes_them(world: World
 
     world.backend.handle = handle
     sent = {
-        "Impersonate-User": "jane",
+        "Impersonate-User": "jané 世界",
         "Impersonate-Uid": "u-1",
         "Impersonate-Group": "system:masters",
         "Impersonate-Extra-Scopes%2fof": "one",
         "X-Remote-User": "boss",
         "X-Remote-Group": "bosses",
         "X-Remote-Extra-Scopes": "all",
+        "X-Forwarded-Host": "elsewhere",
+        "X-Forwarded-Proto": "http",
         "X-Mine": "1",
         "Content-Type": "application/json",
     }
@@ -58,7 +61,7 @@ async def test_requests_are_passed_on_in_the_name_of_who_makes_them(world: World
         "x-remote-extra-scopes%2fof": "one",
         "x-remote-group": "system:masters, system:authenticated",
         "x-remote-uid": "u-1",
-        "x-remote-user": "jane",
+        "x-remote-user": "jané 世界",
     }
 
 
@@ -350,13 +353,15 @@ async def test_upgrades_are_carried_through(world: World) -> None:
     world.backend.handle = upgraded
     context = world.session.connector._ssl
     reader, writer = await asyncio.open_connection("127.0.0.1", world.server.port, ssl=context)
-    writer.write(f"GET {THINGS}/a/exec HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n".encode())
+    user = "Impersonate-User: jané 世界\r\nImpersonate-Group: system:masters"
+    upgrade = "Connection: Upgrade\r\nUpgrade: echo"
+    writer.write(f"GET {THINGS}/a/exec HTTP/1.1\r\nHost: a\r\n{upgrade}\r\n{user}\r\n\r\n".encode())
     head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
     assert head.startswith(b"HTTP/1.1 101 ")
     writer.write(b"hello")
     assert await asyncio.wait_for(reader.readexactly(5), 5) == b"HELLO"
     writer.close()
-    assert world.backend.of(f"{THINGS}/a/exec")[0].headers["x-remote-user"]
+    assert world.backend.of(f"{THINGS}/a/exec")[0].headers["x-remote-user"] == "jané 世界"
 
 
 async def test_a_server_that_hangs_is_waited_for_alone(world: World) -> None:
@@ -447,3 +452,19 @@ async def test_another_server_comes_before_a_definition(world: World) -> None:
 
 def decoded(text: str) -> Any:
     return msgspec.json.decode(text)
+
+
+async def test_slices_that_changed_while_nobody_looked_are_seen(world: World) -> None:
+    port = ServicePort(port=world.backend.port)
+    await world.client.create(
+        Service(metadata=ObjectMeta(name="things", namespace="default"), spec=ServiceSpec(ports=[port]))
+    )
+    await world.client.create(world.api_service())
+    await world.until("EndpointsNotFound")
+    await world.client.delete(APIService, f"{VERSION}.{GROUP}")
+    labels = {"kubernetes.io/service-name": "things"}
+    await world.client.create(
+        EndpointSlice(metadata=ObjectMeta(name="s", namespace="default", labels=labels), address_type="IPv4")
+    )
+    await world.client.create(world.api_service())
+    await world.until("MissingEndpoints")

@@ -222,6 +222,27 @@ async def test_parameters_without_number() -> None:
         _ = Request("GET", "/", "/", "a&" * 10_001, {}).query
 
 
+class Reader(Anybody):
+    """Lets everybody get what there is, and nothing else."""
+
+    async def authorize(self, attributes: Any) -> Decision:
+        return Decision(allowed=attributes.verb == "get")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/api/v1/namespaces/a/pods/b/exec", 403),
+        ("/api/v1/namespaces/a/pods/b/portforward", 403),
+        ("/apis/subresources.example.com/v1/namespaces/a/machines/b/portforward", 404),
+    ],
+)
+async def test_who_may_only_read_opens_no_stream_to_a_pod(path: str, status: int) -> None:
+    anybody: Any = Reader()
+    served = Pipeline(anybody, anybody, Resources(builtin_scheme(), lambda resource: None), Metrics())
+    assert (await ask(served, path)).status == status
+
+
 class Reached:
     """Serves every subresource, and says that it has been reached."""
 

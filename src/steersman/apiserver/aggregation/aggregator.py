@@ -225,9 +225,9 @@ class Aggregator:
     def _look_around(self, entry: Entry[Any], gone: bool) -> None:
         """A Service has changed, or a slice: few are of servers, and those of others are not even decoded."""
         namespace, name = entry.key.rsplit("/", 2)[1:]
+        self._surroundings.forget(namespace)
         found = [remote for remote in self._remotes.values() if remote.reference.namespace == namespace]
         if found:
-            self._surroundings.forget(namespace)
             name = entry.object.metadata.labels.get(SERVICE_NAME, name)
         for remote in found:
             if remote.reference.name == name:

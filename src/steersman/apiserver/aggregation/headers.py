@@ -13,6 +13,8 @@ Headers = list[tuple[str, str]]
 _LEGAL = "!#$&'*+-.^_`|~"
 """What the names of headers may consist of, beside letters and digits; all else of a key is escaped."""
 
+_OURS = frozenset({"Audit-Id", "Host", "X-Forwarded-Host", "X-Forwarded-Proto"})
+
 
 def front_proxy(user: User) -> Headers:
     """The user, as a front proxy names one."""
@@ -27,7 +29,7 @@ def front_proxy(user: User) -> Headers:
 
 def passed_on(request: Request, authority: str, path: str) -> Headers:
     """The headers of a request that is passed on; those of its client that name a user or prove one are left out."""
-    kept = [each for each in forwarded_headers(request) if each[0] not in ("Host", "Audit-Id")]
+    kept = [each for each in forwarded_headers(request) if each[0] not in _OURS]
     return [
         ("Host", authority),
         *kept,

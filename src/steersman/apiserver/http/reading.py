@@ -127,7 +127,7 @@ class RequestReader:
             # What follows a body is nobody's header: a proxy in front may have checked those alone.
             return
         key = name.decode("latin-1").lower()
-        text = value.decode("latin-1").strip()
+        text = _text(value)
         headers = self._headers
         if key in headers:
             self._repeated.setdefault(key, [headers[key]]).append(text)
@@ -219,3 +219,12 @@ class RequestReader:
             chunked=parser.get_http_version() != "1.0",
             upgrade=parser.should_upgrade(),
         )
+
+
+def _text(value: bytes) -> str:
+    """What a header says: in UTF-8, as the names of users may be; what is not that, byte for byte."""
+    value = value.strip(b" \t")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

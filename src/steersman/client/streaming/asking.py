@@ -38,7 +38,7 @@ async def ask_upgrade(
             lines.append("Content-Length: 0")
         if any("\r" in line or "\n" in line for line in lines):
             raise UpgradeRefused(400, b"malformed header")
-        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"))
+        writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         async with asyncio.timeout(ANSWER_SECONDS):
             status, answer = await _read_head(reader)
             if status == 101:
