@@ -145,6 +145,11 @@ def form(expression: Any) -> str:
     return next((name for name in _FORMS if expression.HasField(name)), "const_expr")
 
 
+def is_empty_list(node: Any) -> bool:
+    """Whether a node is ``[]``."""
+    return form(node) == "list_expr" and not node.list_expr.elements
+
+
 def constant(value: Any) -> Any:
     """A literal's value; unsigned ones are told apart by the node's type."""
     for name in ("bool", "int64", "uint64", "double", "string", "bytes"):

@@ -22,6 +22,10 @@ class CostExceeded(Exception):
         super().__init__("operation cancelled: actual cost limit exceeded")
 
 
+class TimeExceeded(CostExceeded):
+    """One evaluation took longer than it may, as what costs little by upstream's measure can; said in its words."""
+
+
 def no_such_key(key: object) -> CELError:
     return CELError(f"no such key: {key}")
 

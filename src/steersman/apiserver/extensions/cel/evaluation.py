@@ -1,4 +1,7 @@
-"""Makes a checked tree closures, once: each takes the frame, ``[cost, limit, variable …]``, and gives a value.
+"""Makes a checked tree closures, once: each takes the frame, and gives a value.
+
+The frame is ``[cost, limit, variable …, copied, until]``: beside what upstream counts there are how many elements of
+lists were copied, which upstream does not do, and the instant at which it is enough.
 
 What a tree costs whatever the data is added up when it is compiled and charged where branches begin; only what depends
 on sizes is counted as it runs.
@@ -6,13 +9,23 @@ on sizes is counted as it runs.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from operator import eq, ge, gt, le, lt, ne
 from typing import Any, NamedTuple
 
 from . import checked, construction
 from .checked import CheckedExpression
-from .errors import FAULTS, CELError, CompileError, CostExceeded, as_value, no_such_key, no_such_overload
+from .errors import (
+    FAULTS,
+    CELError,
+    CompileError,
+    CostExceeded,
+    TimeExceeded,
+    as_value,
+    no_such_key,
+    no_such_overload,
+)
 from .listtypes import concatenate, same
 from .operators import IMPLEMENTATIONS
 from .types import Decl
@@ -21,6 +34,16 @@ from .values import NONE, Optional, TypeValue, UInt, decoded, integer, timestamp
 Frame = list[Any]
 Evaluate = Callable[[Frame], Any]
 UNSET: Any = object()
+_RESULT = "@result"
+"""What macros call what they build; no expression can name it."""
+
+COPIED, UNTIL = -2, -1
+"""Where in the frame."""
+
+_MOST_COPIED = 50_000_000
+"""Elements of lists: 400 MB.  Upstream's lists share what they are made of, and its costs do not tell of that."""
+
+_clock = time.monotonic
 _LIST_COST, _MAP_COST, _OBJECT_COST = 10, 30, 40
 _OBSERVED: dict[str, Callable[[Any], Any]] = {
     "double": float,
@@ -59,6 +82,8 @@ class Evaluator:
         self._scope: dict[str, tuple[int, Decl | None]] = {
             name: (self.slots[name], declared) for name, declared in variables.items()
         }
+        self._growing: set[int] = set()
+        """Where the lists are that macros build: nobody else has them, so that they may be changed."""
         self.compiled = self._expression(tree.root)
 
     def _expression(self, node: Any) -> Compiled:
@@ -233,6 +258,8 @@ class Evaluator:
                 name = f"{qualified}.{name}"
             else:
                 arguments.insert(0, call.target)
+        if name == "_+_" and (slot := self._grown(arguments[0])) is not None:
+            return self._append(slot, arguments)
         if name in ("or", "orValue"):
             return self._alternative(arguments, name == "orValue")
         if name not in IMPLEMENTATIONS:
@@ -260,9 +287,38 @@ class Evaluator:
         if callable(cost) and len(items) == 2 and name[0] == "_" and kinds <= _CONSTANT_SIZED:
             cost = 1
         if callable(cost):
-            return Compiled(_counted(compute, cost, items), fixed, declared if name == "_+_" else None)
+            if name == "_+_":
+                return Compiled(_copying(_counted(compute, cost, items)), fixed, declared)
+            return Compiled(_counted(compute, cost, items), fixed)
         run = _two(compute, items) if len(items) == 2 else _many(compute, items)
         return Compiled(run, fixed + cost)
+
+    def _grown(self, node: Any) -> int | None:
+        if checked.form(node) != "ident_expr" or node.ident_expr.name != _RESULT:
+            return None
+        slot = self._scope[_RESULT][0] if _RESULT in self._scope else -1
+        return slot if slot in self._growing else None
+
+    def _append(self, slot: int, arguments: list[Any]) -> Compiled:
+        """Adds to the list that a macro builds: to copy it each time would take the square of its length."""
+        compute, _ = IMPLEMENTATIONS["_+_"]
+        first, second = map(self._expression, arguments)
+        run = second.run
+
+        def append(frame: Frame) -> Any:
+            built = frame[slot]
+            if built.__class__ is CELError:
+                raise built
+            more = run(frame)
+            frame[0] += 1
+            if frame[0] > frame[1]:
+                raise CostExceeded
+            if built.__class__ is not list or more.__class__ is not list:
+                return compute(built, more)
+            built += more
+            return built
+
+        return Compiled(append, first.cost + second.cost)
 
     def _alternative(self, arguments: list[Any], unwrapped: bool) -> Compiled:
         first, second = map(self._expression, arguments)
@@ -350,12 +406,18 @@ class Evaluator:
         if fold.iter_var2:
             self._scope[fold.iter_var2] = (second, element)
         self._scope[fold.accu_var] = (accu, start.declared)
-        condition, step = self._expression(fold.loop_condition), self._expression(fold.loop_step)
+        condition = self._expression(fold.loop_condition)
+        begin = start.run
+        if fold.accu_var == _RESULT and checked.is_empty_list(fold.accu_init):
+            self._growing.add(accu)
+            begin = _new_list
+        step = self._expression(fold.loop_step)
+        self._growing.discard(accu)
         self._scope = dict(outer)
         self._scope[fold.accu_var] = (accu, start.declared)
         result = self._expression(fold.result)
         self._scope = outer
-        over, begin, proceed, advance, finish = source.run, start.run, condition.run, step.run, result.run
+        over, proceed, advance, finish = source.run, condition.run, step.run, result.run
         before, after, pairs = condition.cost, step.cost, bool(fold.iter_var2)
 
         def loop(frame: Frame) -> Any:
@@ -376,6 +438,8 @@ class Evaluator:
                 cost = frame[0] = frame[0] + before
                 if cost > limit:
                     raise CostExceeded
+                if _clock() > frame[UNTIL]:
+                    raise TimeExceeded
                 if not proceed(frame):
                     break
                 frame[0] += after
@@ -403,6 +467,24 @@ def _folded(compiled: Compiled) -> Compiled:
 def _simple(items: Any) -> bool:
     """Whether cel-go looks into a list that is written out as into a set, at no cost."""
     return items.__class__ is list and all(item.__class__ in _HASHED for item in items)
+
+
+def _new_list(_: Frame) -> list[Any]:
+    return []
+
+
+def _copying(run: Evaluate) -> Evaluate:
+    """Counts the elements of the lists that are made of others."""
+
+    def copying(frame: Frame) -> Any:
+        result = run(frame)
+        if result.__class__ is list:
+            frame[COPIED] += len(result)
+            if frame[COPIED] > _MOST_COPIED:
+                raise CostExceeded
+        return result
+
+    return copying
 
 
 def _start(begin: Evaluate, frame: Frame) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
@@ -19,6 +20,8 @@ PER_CALL_LIMIT = 1_000_000
 RUNTIME_COST_BUDGET = 10_000_000
 """What all the rules of one object may cost together."""
 CACHED = 256
+LONGEST = 5.0
+"""Seconds: what may be spent takes about one."""
 
 
 class Result(NamedTuple):
@@ -88,10 +91,17 @@ class Program:
         """What it costs at least and at most."""
         return estimate(self._tree, self._variables)
 
-    def evaluate(self, variables: Mapping[str, Any], budget: int = PER_CALL_LIMIT) -> Result:
-        """``budget``: what remains to the object; the call's own limit holds beside it."""
+    def evaluate(
+        self, variables: Mapping[str, Any], budget: int = PER_CALL_LIMIT, until: float | None = None
+    ) -> Result:
+        """``budget``: what remains to the object; the call's own limit holds beside it.
+
+        Its loops end at ``until``, an instant of the monotonic clock: the error is TimeExceeded then.
+        """
         limit = budget if budget < PER_CALL_LIMIT else PER_CALL_LIMIT
-        frame = [self._compiled.cost, limit, *[variables.get(name, UNSET) for name in self._slots], *self._extra]
+        given = [variables.get(name, UNSET) for name in self._slots]
+        end = time.monotonic() + LONGEST if until is None else until
+        frame = [self._compiled.cost, limit, *given, *self._extra, 0, end]
         try:
             value = self._compiled.run(frame)
         except CostExceeded as error:
