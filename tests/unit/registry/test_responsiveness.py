@@ -18,7 +18,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.endpoints.lists import list_response
 from steersman.apiserver.endpoints.representation import PLAIN, Form
 from steersman.apiserver.extensions.plugins import configured_plugins
-from steersman.apiserver.extensions.webhook_client import WebhookClient
+from steersman.apiserver.extensions.webhook_client import Address, CallFailed, WebhookClient
 from steersman.apiserver.http.messages import Request
 from steersman.apiserver.registry.contract import ListOptions
 from steersman.apiserver.registry.heavy import LARGE, weight
@@ -205,3 +205,13 @@ async def test_policies_that_cost_much_are_evaluated_elsewhere(registry: Registr
 
     await create()
     assert await longest_turn(create) < LIMIT
+
+
+async def test_authorities_are_read_elsewhere(registry: Registry) -> None:
+    async def ask() -> None:
+        client = WebhookClient(registry)
+        with pytest.raises(CallFailed, match="connection refused"):
+            await client.post(Address(url="https://127.0.0.1:1/"), b"{}", 5.0)
+        await client.close()
+
+    assert await longest_turn(ask) < LIMIT

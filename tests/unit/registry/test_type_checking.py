@@ -11,6 +11,7 @@ import pytest
 from steersman.api import codecs
 from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.apiserver.extensions import policies
 from steersman.apiserver.extensions.policies.status import PolicyStatus
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.local import LocalClient
@@ -131,3 +132,25 @@ async def test_every_generation_is_looked_at(client: LocalClient, registry: Regi
     policy.spec.validations[0].expression = "object.spec.paused == true"
     status = await _observed(client, registry, await client.update(policy))
     assert (status.observed_generation, status.type_checking) == (2, None)
+
+
+async def test_a_policy_that_cannot_be_looked_at_keeps_no_other_from_it(
+    client: LocalClient, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at = policies.status._checked
+
+    def faulty(spec: admission.ValidatingAdmissionPolicySpec, scheme: Any) -> Any:
+        if not spec.validations:
+            raise LookupError("a fault of ours")
+        return looked_at(spec, scheme)
+
+    monkeypatch.setattr(policies.status, "_checked", faulty)
+    made = admission.ValidatingAdmissionPolicy(
+        metadata=ObjectMeta(name="faulty"),
+        spec=admission.ValidatingAdmissionPolicySpec(
+            match_constraints=admission.MatchResources(resource_rules=[_rule("apps", "deployments")]),
+            audit_annotations=[admission.AuditAnnotation(key="a", value_expression="'b'")],
+        ),
+    )
+    await client.create(made)
+    assert (await _status(client, registry, "true")).observed_generation == 1

@@ -142,7 +142,7 @@ class WebhookClient:
 
     async def _target(self, address: Address, named: str) -> tuple[str, TLS]:
         """What to connect to, and whose certificate is expected there; raises OSError."""
-        context = self._context(address.authorities)
+        context = await self._context(address.authorities)
         if not address.service:
             return named, TLS(context)
         host, port = await self._endpoint(address)
@@ -151,10 +151,12 @@ class WebhookClient:
         server = f"{address.service}.{address.namespace}.svc"
         return f"https://{literal}:{port}{parts.path}?{parts.query}", TLS(context, server)
 
-    def _context(self, authorities: bytes) -> ssl.SSLContext:
+    async def _context(self, authorities: bytes) -> ssl.SSLContext:
         if (context := self._contexts.get(authorities)) is None:
             try:
-                context = ssl.create_default_context(cadata=authorities.decode() if authorities else None)
+                # Reading the machine's own takes some 20 ms.
+                given = authorities.decode() if authorities else None
+                context = await asyncio.to_thread(ssl.create_default_context, cadata=given)
             except (ssl.SSLError, ValueError):
                 raise OSError("unable to load root certificates: unable to parse bytes as PEM block") from None
             if len(self._contexts) > 100:

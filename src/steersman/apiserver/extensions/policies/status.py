@@ -26,6 +26,7 @@ from steersman.apiserver.extensions.compiled_policies.type_checking import Kind,
 from steersman.apiserver.registry.contract import OWN
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
+from steersman.storage.store import StoreError
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +47,8 @@ class PolicyStatus:
     async def run(self) -> None:
         """Follow the policies until cancelled."""
         handler = self._registry.handler_of(ValidatingAdmissionPolicy)
-        await handler.ready()
         while True:
+            await handler.ready()
             changed = asyncio.Event()
             # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
             await asyncio.sleep(0)
@@ -58,7 +59,7 @@ class PolicyStatus:
             listing = handler.cache.list()
             subscription = handler.cache.subscribe(handler.resource.key(), listing.revision, note, on_end=note)
             try:
-                written = [await self._reconcile(entry.object) for entry in listing.entries]
+                written = [await self._attempt(entry.object) for entry in listing.entries]
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if all(written) else _RETRY):
                         await changed.wait()
@@ -83,12 +84,20 @@ class PolicyStatus:
         handler = self._registry.handler_of(ValidatingAdmissionPolicy)
         try:
             await handler.patch(OWN, "", meta.name, patch, subresource="status")
-        except StatusError as error:
-            if is_not_found(error):
+        except (StatusError, StoreError) as error:
+            if isinstance(error, StatusError) and is_not_found(error):
                 return True
             log.warning("the status of the policy %s could not be written: %s", meta.name, error)
             return False
         return True
+
+    async def _attempt(self, policy: ValidatingAdmissionPolicy) -> bool:
+        """One policy that cannot be looked at MUST NOT end the server, which would find it again when it starts."""
+        try:
+            return await self._reconcile(policy)
+        except Exception:
+            log.exception("the policy %s could not be looked at", policy.metadata.name)
+            return True
 
 
 def _checked(spec: ValidatingAdmissionPolicySpec, scheme: Scheme) -> list[ExpressionWarning]:
