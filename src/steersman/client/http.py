@@ -211,7 +211,7 @@ class HTTPClient(Client):
     ) -> T:
         path = _path(self._resource(which), namespace, name, subresource)
         answer = await self._request("POST", path, body=msgspec.json.encode(body))
-        if not answer or (_kind_decoder.decode(answer).kind == "Status" and body.kind != "Status"):
+        if not answer or (_read(_kind_decoder, answer).kind == "Status" and body.kind != "Status"):
             return body
         return _decode(msgspec.json.Decoder(type(body)), answer)
 
@@ -419,6 +419,14 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
         return _detached(lenient(decoder.type, bytes(body)))
 
 
+def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    """What a body is about; who answers something else is no API server, but perhaps what stands before one."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise errors.internal_error(f"the server answered what is no object: {error}") from error
+
+
 def _detached(obj: T) -> T:
     """The object without a hold on what it was read from, which may be the bytes of a whole list."""
     for entry in getattr(getattr(obj, "metadata", None), "managed_fields", ()):
@@ -427,7 +435,7 @@ def _detached(obj: T) -> T:
 
 
 async def _decode_list(decoder: msgspec.json.Decoder[T], body: bytes) -> ObjectList[T]:
-    page = _list_decoder.decode(body)
+    page = _read(_list_decoder, body)
     items: list[T] = []
     for raw in page.items or ():
         items.append(_decode(decoder, raw))
@@ -438,9 +446,9 @@ async def _decode_list(decoder: msgspec.json.Decoder[T], body: bytes) -> ObjectL
 
 
 def _event(decoder: msgspec.json.Decoder[Any], line: bytes) -> WatchEvent[Any]:
-    event = _event_decoder.decode(line)
+    event = _read(_event_decoder, line)
     if event.type == "ERROR":
-        raise StatusError(_status_decoder.decode(event.object))
+        raise StatusError(_decode(_status_decoder, event.object))
     return WatchEvent(event.type, _decode(decoder, event.object))  # type: ignore[arg-type]
 
 

@@ -104,6 +104,9 @@ class LeaderElection:
                     held = await self._try()
             except TimeoutError:
                 held = False
+            except Exception:  # whatever it is: who does not renew MUST NOT go on as if it led
+                log.exception("renewing the lease %s/%s failed", self._namespace, self._name)
+                held = False
             if held:
                 renewed = loop.time()
             elif loop.time() - renewed >= self._renew_deadline or self._observed[0] not in ("", self._identity):

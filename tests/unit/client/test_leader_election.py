@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from fixtures.fake_client import FakeClient
 from steersman.api import errors
 from steersman.api.types.coordination_v1 import Lease
@@ -31,12 +33,13 @@ async def test_one_leads_and_the_next_takes_over_at_once_when_released() -> None
     assert (lease.spec.holder_identity, lease.spec.lease_transitions) == ("", 2)
 
 
-async def test_a_holder_that_cannot_renew_loses_and_another_takes_over() -> None:
+@pytest.mark.parametrize("fault", [errors.service_unavailable("no"), LookupError("a fault of ours")])
+async def test_a_holder_that_cannot_renew_loses_and_another_takes_over(fault: Exception) -> None:
     client = FakeClient()
 
     def refuse(verb: str, obj: object) -> None:
         if isinstance(obj, Lease) and obj.spec.holder_identity == "a":
-            raise errors.service_unavailable("no")
+            raise fault
 
     async with asyncio.timeout(10):
         async with election(client, "a") as leadership:

@@ -1,12 +1,15 @@
-"""A cluster behind an HTTP proxy, as a kubeconfig says it."""
+"""What stands between a client and a cluster: an HTTP proxy, as a kubeconfig says it; something else altogether."""
 
 import asyncio
 from pathlib import Path
 
+import pytest
 import yaml
 
+from steersman.api.errors import StatusError
 from steersman.api.types.core_v1 import ConfigMap, Namespace
 from steersman.client import ObjectMeta, connect, kubeconfig
+from steersman.client.kubeconfig import ClientConfig
 from steersman.testing import ControlPlane
 
 
@@ -54,4 +57,24 @@ async def test_everything_goes_through_the_proxy(control_plane: ControlPlane, na
                 break
             assert (await client.get(Namespace, namespace)).metadata.name == namespace
         assert set(proxy.asked) == {config.server.removeprefix("https://")}
+        server.close()
+
+
+@pytest.mark.parametrize("answer", [b"<html>Welcome!</html>", b"[1]", b"\xff"])
+async def test_an_answer_that_is_none_is_a_failure_like_any_other(answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(answer), answer))
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        config = ClientConfig(server=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with connect(config=config) as client:
+            with pytest.raises(StatusError):
+                await client.list(ConfigMap)
+            with pytest.raises(StatusError):
+                await client.get(ConfigMap, "a", "default")
+            with pytest.raises(StatusError):
+                async for _ in client.watch(ConfigMap):
+                    pass
         server.close()
