@@ -47,9 +47,15 @@ def test_no_list_that_is_built_is_seen_by_another(text: str, value: Any) -> None
     assert given == [1, 2]
 
 
-def test_lists_that_grow_beyond_all_bounds_cost_too_much() -> None:
-    program = ENVIRONMENT.compile("[self]" + ".map(a, a + a)" * 26 + "[0].size() > 0")
-    assert isinstance(program.evaluate({"self": [1] * 1000}).error, CostExceeded)
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("[self]" + ".map(a, a + a)" * 26 + "[0].size() > 0", [1] * 1000),
+        ("[1, 2, 3, 4, 5, 6, 7, 8, 9].map(n, self.replace('a', self)).size() > 0", "a" * 9000),
+    ],
+)
+def test_what_grows_beyond_all_bounds_costs_too_much(text: str, value: Any) -> None:
+    assert isinstance(ENVIRONMENT.compile(text).evaluate({"self": value}).error, CostExceeded)
 
 
 DEAR = "self.all(x, [self, self, self] == [self, self, self])"

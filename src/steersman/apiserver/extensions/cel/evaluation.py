@@ -43,6 +43,9 @@ COPIED, UNTIL = -2, -1
 _MOST_COPIED = 50_000_000
 """Elements of lists: 400 MB.  Upstream's lists share what they are made of, and its costs do not tell of that."""
 
+_GROWING = frozenset(("_+_", "replace"))
+"""What makes much of little, at the cost of the little."""
+
 _clock = time.monotonic
 _LIST_COST, _MAP_COST, _OBJECT_COST = 10, 30, 40
 _OBSERVED: dict[str, Callable[[Any], Any]] = {
@@ -287,9 +290,10 @@ class Evaluator:
         if callable(cost) and len(items) == 2 and name[0] == "_" and kinds <= _CONSTANT_SIZED:
             cost = 1
         if callable(cost):
-            if name == "_+_":
-                return Compiled(_copying(_counted(compute, cost, items)), fixed, declared)
-            return Compiled(_counted(compute, cost, items), fixed)
+            counted = _counted(compute, cost, items)
+            return Compiled(
+                _copying(counted) if name in _GROWING else counted, fixed, declared if name == "_+_" else None
+            )
         run = _two(compute, items) if len(items) == 2 else _many(compute, items)
         return Compiled(run, fixed + cost)
 
@@ -474,12 +478,13 @@ def _new_list(_: Frame) -> list[Any]:
 
 
 def _copying(run: Evaluate) -> Evaluate:
-    """Counts the elements of the lists that are made of others."""
+    """Counts the elements of the lists that are made of others, and the text that is put in a text's place."""
 
     def copying(frame: Frame) -> Any:
         result = run(frame)
-        if result.__class__ is list:
-            frame[COPIED] += len(result)
+        kind = result.__class__
+        if kind is list or kind is str:
+            frame[COPIED] += len(result) if kind is list else len(result) >> 3
             if frame[COPIED] > _MOST_COPIED:
                 raise CostExceeded
         return result
