@@ -34,6 +34,7 @@ from .credential_plugins import Credential, CredentialError, CredentialPlugin
 from .kubeconfig import ClientConfig
 
 T = TypeVar("T", bound=Object)
+R = TypeVar("R")
 
 JSON = "application/json"
 PARTIAL_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
@@ -419,7 +420,7 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes | msgspec.Raw) -> T:
         return _detached(lenient(decoder.type, bytes(body)))
 
 
-def _read(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def _read(decoder: msgspec.json.Decoder[R], body: bytes | msgspec.Raw) -> R:
     """What a body is about; who answers something else is no API server, but perhaps what stands before one."""
     try:
         return decoder.decode(body)
@@ -448,7 +449,7 @@ async def _decode_list(decoder: msgspec.json.Decoder[T], body: bytes) -> ObjectL
 def _event(decoder: msgspec.json.Decoder[Any], line: bytes) -> WatchEvent[Any]:
     event = _read(_event_decoder, line)
     if event.type == "ERROR":
-        raise StatusError(_decode(_status_decoder, event.object))
+        raise StatusError(_read(_status_decoder, event.object))
     return WatchEvent(event.type, _decode(decoder, event.object))  # type: ignore[arg-type]
 
 

@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
-from steersman.apiserver.endpoints.connecting.proxy import answer_of, with_query
+from steersman.apiserver.endpoints.connecting.proxy import answer_of, asking_upgrade, carried, passed_body, with_query
 from steersman.apiserver.endpoints.connecting.rewriting import Links
 from steersman.apiserver.endpoints.deadline import deadline
 from steersman.apiserver.endpoints.metrics import is_long_running
 from steersman.apiserver.endpoints.pipeline import timeout_answer
 from steersman.apiserver.endpoints.refusals import overloaded, proxy_failure
 from steersman.apiserver.endpoints.request_info import RequestInfo
-from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
+from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter
 from steersman.apiserver.outgoing import TLS, Outgoing
-from steersman.client.streaming import Connection, UpgradeRefused, ask_upgrade, is_upgrade, splice
+from steersman.client.streaming import UpgradeRefused, ask_upgrade, is_upgrade
 
 from .backends import Address, chosen, resolved
-from .headers import Headers, passed_on
+from .headers import passed_on
 from .remote import Remote
 
 log = logging.getLogger(__name__)
@@ -31,9 +31,6 @@ _DISCOVERY_SECONDS = 5.0
 _SECONDS = 60.0
 _MOST_IN_FLIGHT = 400
 """Of the requests to one server that are not answered yet, so that one that hangs takes nobody else's place."""
-
-_NOT_SHOWN = frozenset({"audit-id", "connection", "content-length", "date", "transfer-encoding", "upgrade"})
-
 Refused = Callable[[RequestInfo, int], None]
 
 
@@ -95,16 +92,13 @@ class Proxying:
 
     async def _pass(self, request: Request, address: Address, tls: TLS) -> Answer:
         target = with_query(request.path, request)
-        body: AsyncIterator[bytes] | bytes | None = request.body or None
-        if request.incoming is not None and {"content-length", "transfer-encoding"} & request.headers.keys():
-            body = request.incoming.__aiter__()
         headers = passed_on(request, address.authority, target.partition("?")[0])
         try:
             response = await self._outgoing.request(
                 request.method,
                 f"https://{address.authority}{target}",
                 headers=headers,
-                body=body if request.headers.get("content-length") != "0" else None,
+                body=passed_body(request),
                 tls=tls,
             )
         except OSError as error:
@@ -116,12 +110,7 @@ class Proxying:
 
     async def _upgrade(self, request: Request, address: Address, tls: TLS) -> Answer:
         target = with_query(request.path, request)
-        headers: Headers = [
-            each
-            for each in passed_on(request, address.authority, target.partition("?")[0])
-            if each[0] != "Content-Length"
-        ]
-        headers += [("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", ""))]
+        headers = asking_upgrade(passed_on(request, address.authority, target.partition("?")[0]), request)
         try:
             reader, writer = await self._outgoing.dial(address.host, address.port, tls)
             answer, backend = await ask_upgrade(reader, writer, request.method, target, headers)
@@ -131,16 +120,7 @@ class Proxying:
             return Response(refused.body, refused.status, refused.content_type)
         except OSError as error:
             return proxy_failure(503, str(error))
-
-        async def run(connection: Connection) -> None:
-            try:
-                await splice(connection, backend)
-            finally:
-                backend.close()
-
-        shown = {name.title(): value for name, value in answer.items() if name not in _NOT_SHOWN}
-        shown |= {"Connection": "Upgrade", "Upgrade": answer.get("upgrade", "")}
-        return Upgrade(run, shown, abandon=backend.close)
+        return carried(answer, backend)
 
 
 def _until(instant: float, run: Callable[[StreamWriter], Awaitable[None]]) -> Callable[[StreamWriter], Awaitable[None]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -101,16 +101,13 @@ class Proxy:
         prefix = proxied[0].decode().rstrip("/") if proxied is not None else request.path
         headers = [*forwarded_headers(request), ("X-Forwarded-Uri", quote(prefix + path))]
         target = with_query(path or "/", request)
-        body: AsyncIterator[bytes] | bytes | None = request.body or None
-        if request.incoming is not None and {"content-length", "transfer-encoding"} & request.headers.keys():
-            body = request.incoming.__aiter__()
         try:
             authority = location.authority
             response = await self._nodes.outgoing.request(
                 request.method,
                 f"{location.scheme}://{authority}{target}",
                 headers=headers,
-                body=body if request.headers.get("content-length") != "0" else None,
+                body=passed_body(request),
                 tls=self._tls(location),
             )
         except OSError as error:
@@ -118,8 +115,7 @@ class Proxy:
         return answer_of(response, request, Links(prefix, authority, request.headers.get("host", "")))
 
     async def _upgrade(self, request: Request, location: Location, path: str) -> Answer:
-        headers = [each for each in forwarded_headers(request) if each[0] != "Content-Length"]
-        headers += [("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", ""))]
+        headers = asking_upgrade(forwarded_headers(request), request)
         try:
             tls, number = self._tls(location), location.number
             reader, writer = await self._nodes.outgoing.dial(location.host, number, tls)
@@ -128,16 +124,7 @@ class Proxy:
             return refusal(refused)
         except OSError as error:
             raise internal_error(str(error)) from error
-
-        async def run(connection: Connection) -> None:
-            try:
-                await splice(connection, backend)
-            finally:
-                backend.close()
-
-        shown = {name.title(): value for name, value in answer.items() if name not in _NOT_SHOWN}
-        shown |= {"Connection": "Upgrade", "Upgrade": answer.get("upgrade", "")}
-        return Upgrade(run, shown, abandon=backend.close)
+        return carried(answer, backend)
 
 
 def unreachable(error: OSError) -> StatusError:
@@ -182,6 +169,35 @@ def forwarded_headers(request: Request) -> list[tuple[str, str]]:
     ]
     before = request.header_values("x-forwarded-for")
     return [*headers, ("X-Forwarded-For", ", ".join([*before, request.remote[0]]))]
+
+
+def passed_body(request: Request) -> AsyncIterator[bytes] | bytes | None:
+    """What the backend gets of the client's body, as it arrives where it was not read."""
+    if request.headers.get("content-length") == "0":
+        return None
+    if request.incoming is not None and {"content-length", "transfer-encoding"} & request.headers.keys():
+        return request.incoming.__aiter__()
+    return request.body or None
+
+
+def asking_upgrade(headers: Iterable[tuple[str, str]], request: Request) -> list[tuple[str, str]]:
+    """The headers by which the backend is asked for the upgrade that the client asked for."""
+    kept = [each for each in headers if each[0] != "Content-Length"]
+    return [*kept, ("Connection", "Upgrade"), ("Upgrade", request.headers.get("upgrade", ""))]
+
+
+def carried(answer: Mapping[str, str], backend: Connection) -> Upgrade:
+    """The connection to a backend that has upgraded it, for the client; ``answer`` are the headers of its 101."""
+
+    async def run(connection: Connection) -> None:
+        try:
+            await splice(connection, backend)
+        finally:
+            backend.close()
+
+    shown = {name.title(): value for name, value in answer.items() if name not in _NOT_SHOWN}
+    shown |= {"Connection": "Upgrade", "Upgrade": answer.get("upgrade", "")}
+    return Upgrade(run, shown, abandon=backend.close)
 
 
 def answer_of(response: aiohttp.ClientResponse, request: Request, links: Links) -> Answer:

@@ -11,7 +11,7 @@ from steersman.apiserver.extensions.cel.errors import CELError
 from steersman.apiserver.extensions.cel.functions import matching, member
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=128)  # RE2 keeps up to 8 MB for each, and patterns may be data
 def pattern(text: str) -> Any:
     """A compiled pattern; what RE2 refuses is an error of the expression."""
     options = re2.Options()
