@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 
 from steersman.api import codecs
+from steersman.api.errors import StatusError
+from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.networking_v1 import NetworkPolicy
 from steersman.apiserver.extensions.definitions.definitions import Definitions
+from steersman.apiserver.extensions.plugins import configured_plugins
+from steersman.apiserver.extensions.webhook_client import WebhookClient
 from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.local import LocalClient
@@ -104,3 +108,30 @@ async def test_a_value_of_another_type_is_another_one(
         )
         generations.append(changed.object.metadata.generation)
     assert generations == [2, 3, 4, 4]
+
+
+async def test_nobody_is_asked_whether_the_objects_of_a_definition_go_with_it(
+    registry: Registry, client: LocalClient, definitions: Definitions
+) -> None:
+    await established(client, definition("example.com", "widgets", "Widget", "v1"))
+    resource = registry.scheme.by_kind("example.com/v1", "Widget")
+    assert resource is not None
+    await registry.handler(resource).create(context(), "default", resource.type(ObjectMeta(name="w"), {}))
+    webhooks = WebhookClient(registry)
+    registry.admission.add(*configured_plugins(registry, webhooks))
+    hook = admission.ValidatingWebhook(
+        name="gone.example.com",
+        client_config=admission.WebhookClientConfig(url="https://127.0.0.1:1/"),
+        rules=[
+            admission.RuleWithOperations(
+                operations=["*"], api_groups=["example.com"], api_versions=["*"], resources=["*"]
+            )
+        ],
+        admission_review_versions=["v1"],
+        side_effects="None",
+    )
+    await client.create(admission.ValidatingWebhookConfiguration(metadata=ObjectMeta(name="gone"), webhooks=[hook]))
+    with pytest.raises(StatusError, match="failed calling webhook"):
+        await client.delete(resource, "w", "default")
+    await gone(registry, client, "widgets.example.com")
+    await webhooks.close()

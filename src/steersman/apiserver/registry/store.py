@@ -502,6 +502,7 @@ class Handler(Commits):
                     warnings=context.warnings,
                     annotations=context.annotations,
                     options=options,
+                    own=context.own,
                 )
                 await self._admission.mutate(request)
                 await self._admission.validate(request)
