@@ -65,10 +65,10 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (), c
     """
     if isinstance(path, str | os.PathLike):
         paths = [Path(path)]
-        if not paths[0].exists():
-            raise KubeconfigError(f"{paths[0]}: no such kubeconfig file")
     else:
         paths = [Path(part) for part in path] or default_paths()
+    if not any(file.exists() for file in paths):
+        raise KubeconfigError(f"{', '.join(map(str, paths))}: no such kubeconfig file")
     merged: dict[str, Any] = {"clusters": {}, "users": {}, "contexts": {}}
     current = ""
     for file in paths:

@@ -67,6 +67,14 @@ def test_what_is_wrong_is_said(tmp_path: Path, change: dict[str, object], messag
         kubeconfig.load(write(tmp_path / "config", {**config(), **change}))
 
 
+def test_a_missing_file_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    missing = tmp_path / "none"
+    monkeypatch.setenv("KUBECONFIG", str(missing))
+    for path in ((), missing):
+        with pytest.raises(KubeconfigError, match=f"{missing}: no such kubeconfig file"):
+            kubeconfig.load(path)
+
+
 def test_merging_keeps_the_rest_and_can_be_undone(tmp_path: Path) -> None:
     target = write(tmp_path / "config", config("https://mine", "mine"))
     os.chmod(target, 0o644)
