@@ -128,7 +128,8 @@ def decode_body(
     """Read and normalize the body of a request.
 
     ``field_validation`` is ``Strict``, ``Warn`` (also when empty) or ``Ignore``; the second result is what to warn
-    of.  Raises 400 for what cannot be read, and 415 for a media type that is not read here.
+    of.  Raises 400 for what cannot be read, with the fault alone as its cause, and 415 for a media type that is not
+    read here.
     """
     type_ = target.type if isinstance(target, Resource) else target
     expected = type_()
@@ -173,7 +174,7 @@ def decode_body(
             message = f'{header.kind} in version "{version}" cannot be handled as a {kind}: {fault}'
         else:
             message = f"the object provided is unrecognized (must be of type {kind}): {fault} ({_summary(data)})"
-        raise bad_request(message) from None
+        raise bad_request(message) from error
     return obj, [] if field_validation == "Strict" else problems
 
 

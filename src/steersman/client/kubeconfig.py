@@ -63,10 +63,8 @@ def load(path: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = (), c
 
     Without a path, :func:`default_paths`.  Raises KubeconfigError.
     """
-    if isinstance(path, str | os.PathLike):
-        paths = [Path(path)]
-    else:
-        paths = [Path(part) for part in path] or default_paths()
+    named = [path] if isinstance(path, str | os.PathLike) else path
+    paths = [Path(part) for part in named] or default_paths()
     if not any(file.exists() for file in paths):
         raise KubeconfigError(f"{', '.join(map(str, paths))}: no such kubeconfig file")
     merged: dict[str, Any] = {"clusters": {}, "users": {}, "contexts": {}}

@@ -227,6 +227,16 @@ async def test_a_broken_answer_is_a_failed_call(server: Server) -> None:
     assert refused.value.status.code == 500
 
 
+async def test_a_patch_after_which_an_object_is_none(server: Server) -> None:
+    server.client.answer = patching({"op": "add", "path": "/data", "value": 7})
+    with pytest.raises(StatusError) as refused:
+        await server.maps.create(context(), "default", config_map("a"))
+    assert str(refused.value) == (
+        "Internal error occurred: json: cannot unmarshal number into Go struct field ConfigMap.data "
+        "of type map[string]string"
+    )
+
+
 async def test_what_is_posted_below_a_resource_is_of_its_own_kind(server: Server) -> None:
     seen: list[dict[str, Any]] = []
 

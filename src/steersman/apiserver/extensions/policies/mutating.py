@@ -137,7 +137,7 @@ class MutatingPolicies(PolicyPlugin[MutatingPolicy]):
             body, target = msgspec.json.encode(tree), told.resource if kind is told.resource.type else kind
             obj, _ = codecs.decode_body(target, body, "application/json", strictness)
         except StatusError as error:
-            raise internal_error(str(error)) from None
+            raise internal_error(str(error.__cause__ or error)) from None
         apply_defaults(obj)
         before = codecs.encode(request.obj)
         replace(request.obj, told.back(obj))

@@ -100,7 +100,7 @@ class MutatingWebhooks(WebhookPlugin):
             obj: Any
             obj, _ = codecs.decode_body(kind, msgspec.json.encode(tree), "application/json", "Ignore")
         except StatusError as error:
-            raise internal_error(str(error)) from None
+            raise internal_error(str(error.__cause__ or error)) from None
         apply_defaults(obj)
         replace(request.obj, told.back(obj))
         return codecs.encode(request.obj) != before
