@@ -270,7 +270,8 @@ class Handler(Commits):
             for _ in range(_MAX_ATTEMPTS):
                 if entry is None:
                     raise not_found(self.resource.name, name, self.resource.group)
-                obj = codecs.copy(await self._object(entry))
+                copy = functools.partial(codecs.copy, await self._object(entry))
+                obj = await self._heavy.do(copy) if weight(entry.raw) > LARGE else copy()
                 try:
                     change(obj)
                 except StatusError:

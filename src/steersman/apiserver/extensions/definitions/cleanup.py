@@ -14,6 +14,8 @@ from steersman.apiserver.registry.definition_conditions import FINALIZER, TERMIN
 from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.store import Handler
 
+from .outline import outline
+
 log = logging.getLogger(__name__)
 
 _LOOK_AGAIN = (0.01, 0.05, 0.2, 1.0, 5.0)
@@ -42,7 +44,7 @@ class Cleanup:
     async def _step(self, name: str) -> bool:
         """Do what can be done now; True when nothing is left to do."""
         entry = self._definitions.cache.get(self._definitions.resource.key("", name))
-        if entry is None or FINALIZER not in entry.object.metadata.finalizers:
+        if entry is None or FINALIZER not in outline(entry).metadata.finalizers:
             return True
         handler = self._instances(name)
         if handler is None:
