@@ -1,8 +1,5 @@
 """Makes a checked tree closures, once: each takes the frame, and gives a value.
 
-The frame is ``[cost, limit, variable …, copied, until]``: beside what upstream counts there are how many elements of
-lists were copied, which upstream does not do, and the instant at which it is enough.
-
 What a tree costs whatever the data is added up when it is compiled and charged where branches begin; only what depends
 on sizes is counted as it runs.
 """
@@ -11,10 +8,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping
-from operator import eq, ge, gt, le, lt, ne
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import checked, construction
+from .calls import UNTIL, WHOLE, Compiled, Evaluate, Frame, copying, counted, many, two
 from .checked import CheckedExpression
 from .errors import (
     FAULTS,
@@ -29,19 +26,11 @@ from .errors import (
 from .listtypes import concatenate, same
 from .operators import IMPLEMENTATIONS
 from .types import Decl
-from .values import NONE, Optional, TypeValue, UInt, decoded, integer, timestamp, to_duration
+from .values import NONE, Optional, TypeValue, UInt, decoded, timestamp, to_duration
 
-Frame = list[Any]
-Evaluate = Callable[[Frame], Any]
 UNSET: Any = object()
 _RESULT = "@result"
 """What macros call what they build; no expression can name it."""
-
-COPIED, UNTIL = -2, -1
-"""Where in the frame."""
-
-_MOST_COPIED = 50_000_000
-"""Elements of lists: 400 MB.  Upstream's lists share what they are made of, and its costs do not tell of that."""
 
 _GROWING = frozenset(("_+_", "replace"))
 """What makes much of little, at the cost of the little."""
@@ -58,21 +47,6 @@ _RAW = {"double": int, "timestamp": str, "duration": str, "bytes": str}
 _HASHED = frozenset((bool, int, UInt, float, str))
 _CONVERSIONS = frozenset(("bool", "bytes", "double", "duration", "int", "string", "timestamp", "uint"))
 _CONSTANT_SIZED = frozenset(("bool", "int", "uint", "double", "timestamp", "duration"))
-
-
-class Compiled(NamedTuple):
-    run: Evaluate
-    cost: int
-    """Whatever the data, beside what ``run`` itself counts."""
-    declared: Decl | None = None
-    fixed: bool = False
-    """Whether it is the same always."""
-    bare: bool = False
-    """Whether it is a variable, or selected from one: cel-go charges none where such is a key or a choice."""
-
-    def charged(self) -> int:
-        """What it costs as a key or a choice."""
-        return 0 if self.bare else self.cost
 
 
 class Evaluator:
@@ -270,31 +244,31 @@ class Evaluator:
         compute, cost = IMPLEMENTATIONS[name]
         items = [self._expression(item) for item in arguments]
         if name in _CONVERSIONS and items[0].fixed:
-            return _folded(Compiled(_many(compute, items), 1))
+            return _folded(Compiled(many(compute, items), 1))
         if name == "@in" and items[1].fixed and _simple(items[1].run([])):
-            return Compiled(_two(compute, items), items[0].cost)
+            return Compiled(two(compute, items), items[0].cost)
         fixed = sum(item.cost for item in items)
         declared = next((item.declared for item in items if item.declared), None)
         if name == "_[_]":
             element = items[0].declared.element if items[0].declared else None
             cost = items[0].cost + items[1].charged() + 1
-            return Compiled(self._observed(node, _two(compute, items)), cost, element, bare=items[0].bare)
+            return Compiled(self._observed(node, two(compute, items)), cost, element, bare=items[0].bare)
         if declared is not None and declared.list_type in ("set", "map"):
             if name in ("_==_", "_!=_"):
                 compute = same(name == "_==_")
             elif name == "_+_":
                 compute = concatenate(declared)
         kinds = {self._tree.type_of(item) for item in arguments}
-        if kinds == {"int"} and name in _INT:
-            return Compiled(_INT[name](items[0].run, items[1].run), fixed + 1)
+        if kinds == {"int"} and name in WHOLE:
+            return Compiled(WHOLE[name](items[0].run, items[1].run), fixed + 1)
         if callable(cost) and len(items) == 2 and name[0] == "_" and kinds <= _CONSTANT_SIZED:
             cost = 1
         if callable(cost):
-            counted = _counted(compute, cost, items)
-            return Compiled(
-                _copying(counted) if name in _GROWING else counted, fixed, declared if name == "_+_" else None
-            )
-        run = _two(compute, items) if len(items) == 2 else _many(compute, items)
+            run = counted(compute, cost, items)
+            if name in _GROWING:
+                run = copying(run)
+            return Compiled(run, fixed, declared if name == "_+_" else None)
+        run = two(compute, items) if len(items) == 2 else many(compute, items)
         return Compiled(run, fixed + cost)
 
     def _grown(self, node: Any) -> int | None:
@@ -477,21 +451,6 @@ def _new_list(_: Frame) -> list[Any]:
     return []
 
 
-def _copying(run: Evaluate) -> Evaluate:
-    """Counts the elements of the lists that are made of others, and the text that is put in a text's place."""
-
-    def copying(frame: Frame) -> Any:
-        result = run(frame)
-        kind = result.__class__
-        if kind is list or kind is str:
-            frame[COPIED] += len(result) if kind is list else len(result) >> 3
-            if frame[COPIED] > _MOST_COPIED:
-                raise CostExceeded
-        return result
-
-    return copying
-
-
 def _start(begin: Evaluate, frame: Frame) -> Any:
     try:
         return begin(frame)
@@ -545,66 +504,6 @@ def _field(declared: Decl | None, name: str) -> tuple[str, Decl | None]:
     return name, declared.element
 
 
-def _two(compute: Callable[..., Any], items: list[Compiled]) -> Evaluate:
-    first, second = items[0].run, items[1].run
-    return lambda frame: compute(first(frame), second(frame))
-
-
-def _many(compute: Callable[..., Any], items: list[Compiled]) -> Evaluate:
-    if len(items) == 1:
-        first = items[0].run
-        return lambda frame: compute(first(frame))
-    runs = [item.run for item in items]
-    return lambda frame: compute(*[run(frame) for run in runs])
-
-
-def _counted(compute: Callable[..., Any], cost: Callable[..., int], items: list[Compiled]) -> Evaluate:
-    runs = [item.run for item in items]
-
-    def counted(frame: Frame) -> Any:
-        arguments = [run(frame) for run in runs]
-        try:
-            result = compute(*arguments)
-        except FAULTS as fault:
-            frame[0] += 1  # what fails is cut short
-            raise as_value(fault) from None
-        frame[0] += cost(arguments, result)
-        if frame[0] > frame[1]:
-            raise CostExceeded
-        return result
-
-    return counted
-
-
-def _integers(
-    quick: Callable[[Any, Any], Any], general: Callable[..., Any]
-) -> Callable[[Evaluate, Evaluate], Evaluate]:
-    """An operation on what is declared to be whole numbers; data may be of another type for all that."""
-
-    def operation(first: Evaluate, second: Evaluate) -> Evaluate:
-        def operate(frame: Frame) -> Any:
-            left, right = first(frame), second(frame)
-            if left.__class__ is int and right.__class__ is int:
-                return quick(left, right)
-            return general(left, right)
-
-        return operate
-
-    return operation
-
-
-_INT: dict[str, Callable[[Evaluate, Evaluate], Evaluate]] = {
-    name: _integers(quick, IMPLEMENTATIONS[name][0])
-    for name, quick in {
-        "_+_": lambda a, b: integer(a + b),
-        "_<_": lt,
-        "_<=_": le,
-        "_>_": gt,
-        "_>=_": ge,
-        "_==_": eq,
-        "_!=_": ne,
-    }.items()
-}
 _SPECIAL: dict[str, Callable[[Evaluator, Any], Compiled]] = {
     "_&&_": Evaluator._and,
     "_||_": Evaluator._or,
