@@ -7,14 +7,18 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from steersman.api.scheme import Resource
+from steersman.api.selectors import from_label_selector
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import ConfigMap
+from steersman.api.types.meta_v1 import LabelSelector
 from steersman.client import Condition, HTTPClient, ObjectMeta, OwnerReference, StatusError, is_conflict, object_key
 from steersman.controllers.kit import (
     Controller,
     ControllerContext,
     Manager,
     add_finalizer,
+    claim,
+    controlled_by,
     controller_reference,
     has_finalizer,
     is_deleting,
@@ -95,6 +99,28 @@ async def test_finalizers_hold_an_object(client: HTTPClient, namespace: str) -> 
     assert kept.metadata.finalizers == ["other.io/x"]
     await remove_finalizer(client, kept, "other.io/x")
     assert (await client.list(Gadget, namespace)).items == []
+
+
+async def test_what_is_chosen_is_adopted_and_what_is_not_released(client: HTTPClient, namespace: str) -> None:
+    """Custom resources, which take no strategic merge patches, beside those that do."""
+    owner = await client.create(Gadget(metadata=ObjectMeta(name="owner", namespace=namespace)))
+    other = await client.create(ConfigMap(metadata=ObjectMeta(name="other", namespace=namespace)))
+    stranger = OwnerReference(api_version="v1", kind="ConfigMap", name="other", uid=other.metadata.uid)
+    selector = from_label_selector(LabelSelector(match_labels={"of": "owner"}))
+    for which in (Gadget, ConfigMap):
+        metadata = ObjectMeta(name="a", namespace=namespace, labels={"of": "owner"}, owner_references=[stranger])
+        orphan = await client.create(which(metadata=metadata))
+        assert await claim(client, owner, [orphan], selector) == [orphan]
+        adopted = await client.get(which, "a", namespace)
+        assert controlled_by(adopted, owner)
+        assert adopted.metadata.owner_references[0] == stranger
+        adopted.metadata.labels = {}
+        assert await claim(client, owner, [adopted], selector) == []
+        assert (await client.get(which, "a", namespace)).metadata.owner_references == [stranger]
+        orphan.metadata.uid = "another"  # what was read is gone, and its name another's
+        with pytest.raises(StatusError) as caught:
+            await claim(client, owner, [orphan], selector)
+        assert is_conflict(caught.value)
 
 
 class Copier(Controller):

@@ -10,9 +10,14 @@ import msgspec
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.scheme import Object, Resource
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
+from steersman.api.unstructured import Unstructured
 from steersman.client.client import Client, Patch
+from steersman.client.custom_resources import CustomObject
 
 T = TypeVar("T", bound=Object)
+
+_CUSTOM = (CustomObject, Unstructured)
+"""Custom resources take no strategic merge patches."""
 
 
 class Selector(Protocol):
@@ -74,7 +79,7 @@ async def claim(
     """The objects that ``owner`` manages: matching orphans are adopted, what matches no more is released.
 
     Before the first adoption the owner is read afresh, so that one that was deleted and recreated under its
-    name adopts nothing for its predecessor.
+    name adopts nothing for its predecessor.  Raises Conflict where a custom resource has changed since it was read.
     """
     claimed = []
     fresh: bool | None = None
@@ -103,27 +108,29 @@ async def claim(
 
 
 async def _adopt(client: Client, owner: Object, obj: Any) -> bool:
-    body = {
-        "metadata": {
-            "uid": obj.metadata.uid,
-            "ownerReferences": [msgspec.to_builtins(controller_reference(owner))],
-        }
-    }
-    return await _patch(client, obj, body)
+    reference = controller_reference(owner)
+    if isinstance(obj, _CUSTOM):
+        return await _replace(client, obj, [*obj.metadata.owner_references, reference])
+    return await _patch(client, obj, {"ownerReferences": [msgspec.to_builtins(reference)]})
 
 
 async def _release(client: Client, owner: Object, obj: Any) -> None:
-    body = {
-        "metadata": {
-            "uid": obj.metadata.uid,
-            "ownerReferences": [{"$patch": "delete", "uid": owner.metadata.uid}],
-        }
-    }
-    await _patch(client, obj, body)
+    if isinstance(obj, _CUSTOM):
+        await _replace(client, obj, [each for each in obj.metadata.owner_references if each.uid != owner.metadata.uid])
+    else:
+        await _patch(client, obj, {"ownerReferences": [{"$patch": "delete", "uid": owner.metadata.uid}]})
 
 
-async def _patch(client: Client, obj: Any, body: dict[str, Any]) -> bool:
-    patch = Patch("application/strategic-merge-patch+json", msgspec.json.encode(body))
+async def _replace(client: Client, obj: Any, references: list[OwnerReference]) -> bool:
+    """Replace the whole list, of the object as it was read alone."""
+    written = {"resourceVersion": obj.metadata.resource_version, "ownerReferences": msgspec.to_builtins(references)}
+    return await _patch(client, obj, written)
+
+
+async def _patch(client: Client, obj: Any, metadata: dict[str, Any]) -> bool:
+    body = msgspec.json.encode({"metadata": {"uid": obj.metadata.uid, **metadata}})
+    custom = isinstance(obj, _CUSTOM)
+    patch = Patch("application/merge-patch+json" if custom else "application/strategic-merge-patch+json", body)
     try:
         await client.patch(type(obj), obj.metadata.name, patch, obj.metadata.namespace)
     except StatusError as error:
