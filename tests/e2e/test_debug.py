@@ -32,10 +32,15 @@ def test_what_is_told(make_server: Callable[..., Server]) -> None:
 def test_a_profile_tells_who_was_busy(make_server: Callable[..., Server]) -> None:
     api = make_server("--datastore", "memory", "--profiling").start().api
     done = threading.Event()
+    containers = [{"name": f"c{number}", "image": "x"} for number in range(40)]
+    pod = {
+        "metadata": {"generateName": "p-"},
+        "spec": {"containers": containers, "automountServiceAccountToken": False},
+    }
 
     def ask() -> None:
         while not done.is_set():
-            api.request("GET", "/api/v1/namespaces")
+            api.request("POST", "/api/v1/namespaces/default/pods?dryRun=All", pod)
 
     asking = threading.Thread(target=ask)
     asking.start()
