@@ -201,6 +201,35 @@ async def test_forward_tells_errors() -> None:
         assert client.data[error] == b"connection refused"
 
 
+async def test_client_that_has_all_data_still_hears_of_errors() -> None:
+    """As kubectl 1.33 does: it resets the stream of data as soon as that has ended."""
+    async with forwarded() as (client, data, error, runtime, forwarding):
+        while len(runtime.kinds) < 2:
+            assert await runtime.receive()
+        runtime.send("data", b"", fin=True)
+        await client.until_ended(data)
+        client.spdy.reset(data)
+        client.flush()
+        while not runtime.ended:
+            assert await runtime.receive()
+        runtime.send("error", b"connection refused", fin=True)
+        await client.until_ended(error)
+        assert client.data[error] == b"connection refused"
+        await forwarding
+
+
+async def test_client_that_gives_a_connection_up_is_told_the_end() -> None:
+    async with forwarded() as (client, data, error, runtime, forwarding):
+        await runtime.receive()
+        client.spdy.reset(data)
+        client.flush()
+        await forwarding
+        await client.until_ended(error)
+        assert client.data[error] == b""
+        while await runtime.receive():
+            continue
+
+
 async def test_client_that_leaves_ends_the_forward() -> None:
     async with forwarded() as (client, _, _, runtime, forwarding):
         await runtime.receive()

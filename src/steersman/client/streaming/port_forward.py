@@ -32,12 +32,13 @@ class PortForwardStream:
         self.data_stream = data
         self.error_stream = error
         self.gone = asyncio.Event()
-        """Set when the client gave it up, or has gone."""
+        """Set when the client gave it up before all was sent, or has gone."""
         self.unread = 0
         self._parts: deque[bytes] = deque()
         self._ended = False
         self._readable = asyncio.Event()
         self._finished = False
+        self._closed = False
 
     def feed(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -51,11 +52,18 @@ class PortForwardStream:
         self._ended = True
         self._readable.set()
 
-    def abandon(self) -> None:
-        """Nothing more goes either way."""
+    def cancel(self) -> None:
+        """The client wants no more data; it waits for what went wrong (kubectl 1.33 does so at the end of each)."""
         self._parts.clear()
         self.unread = 0
         self.end()
+        if not self._finished:
+            self.gone.set()
+
+    def abandon(self) -> None:
+        """Nothing more goes either way."""
+        self._closed = True
+        self.cancel()
         self.gone.set()
 
     async def read(self) -> bytes:
@@ -86,7 +94,7 @@ class PortForwardStream:
 
     def finish(self, error: str = "") -> None:
         """All is over; tell the client what went wrong, if anything did."""
-        if not self.gone.is_set():
+        if not self._closed:
             self._session.send(self.error_stream, error.encode(), fin=True)
         self.eof()
         self._session.forget(self)
@@ -115,7 +123,7 @@ class PortForwardSession:
                     elif isinstance(event, DataReceived):
                         self._data(event)
                     elif isinstance(event, StreamReset):
-                        self._reset(event.stream)
+                        self._cancel(event.stream)
                     elif isinstance(event, GoingAway):
                         going = True
                 self._flush()
@@ -162,7 +170,12 @@ class PortForwardSession:
         if event.fin:
             stream.end()
 
-    def _reset(self, number: int) -> None:
+    def _cancel(self, number: int) -> None:
+        if (stream := self._by_stream.get(number)) is not None:
+            self.consumed(stream.unread)
+            stream.cancel()
+
+    def _abandon(self, number: int) -> None:
         if (stream := self._by_stream.pop(number, None)) is not None:
             self.consumed(stream.unread)
             stream.abandon()
@@ -179,7 +192,7 @@ class PortForwardSession:
                     self._spdy.reset(fullest.data_stream)
                     self._spdy.reset(fullest.error_stream)
                     self._flush()
-                    self._reset(fullest.data_stream)
+                    self._abandon(fullest.data_stream)
 
     def consumed(self, size: int) -> None:
         """A stream's reader took bytes."""
@@ -188,7 +201,7 @@ class PortForwardSession:
 
     def forget(self, stream: PortForwardStream) -> None:
         """A stream has come to its end."""
-        self._reset(stream.data_stream)
+        self._abandon(stream.data_stream)
 
     def send(self, stream: int, data: bytes, *, fin: bool = False) -> None:
         """Send bytes on a stream."""
