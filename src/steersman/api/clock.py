@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -57,3 +58,15 @@ class SystemClock:
 
 
 SYSTEM: Clock = SystemClock()
+
+
+@contextlib.asynccontextmanager
+async def within(seconds: float, clock: Clock) -> AsyncGenerator[asyncio.Timeout]:
+    """:func:`asyncio.timeout` by a clock: raises TimeoutError once so much time has passed."""
+    async with asyncio.timeout(None) as limit:
+        loop = asyncio.get_running_loop()
+        timer = clock.call_later(seconds, lambda: limit.reschedule(loop.time()))
+        try:
+            yield limit
+        finally:
+            timer.cancel()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from .clock import SYSTEM, Clock
 
-def now() -> datetime:
+
+def now(clock: Clock = SYSTEM) -> datetime:
     """The current instant with the resolution of the API's ``Time``."""
-    return datetime.now(UTC).replace(microsecond=0)
+    return clock.now().replace(microsecond=0)
 
 
-def now_micro() -> datetime:
+def now_micro(clock: Clock = SYSTEM) -> datetime:
     """The current instant for a ``MicroTime`` field; its microseconds are never zero, so they are always written."""
-    instant = datetime.now(UTC)
+    instant = clock.now()
     return instant if instant.microsecond else instant.replace(microsecond=1)
 
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from steersman.api.types.coordination_v1 import Lease
 
-from .seams import Clock, ComponentCheck
+from .seams import ComponentCheck, Now
 
 FindLease = Callable[[str], Awaitable[Lease | None]]
 """A lease of ``kube-system`` by its name, which is that of the component."""
@@ -23,10 +23,10 @@ _USER_PREFIX = "system:"
 class Components:
     """The checks, under the names that upstream shows."""
 
-    def __init__(self, store: Callable[[], Awaitable[object]], lease: FindLease, clock: Clock) -> None:
+    def __init__(self, store: Callable[[], Awaitable[object]], lease: FindLease, now: Now) -> None:
         self._store = store
         self._lease = lease
-        self._clock = clock
+        self._now = now
         self._here: set[str] = set()
         self.checks: Mapping[str, ComponentCheck] = {
             "etcd-0": self._ask_store,
@@ -44,7 +44,7 @@ class Components:
     def _asking(self, name: str) -> ComponentCheck:
         async def ask() -> str:
             lease = await self._lease(name)
-            if lease is not None and holds(lease, self._clock()):
+            if lease is not None and holds(lease, self._now()):
                 return "ok"
             if name in self._here:
                 return "ok"

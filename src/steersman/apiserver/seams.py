@@ -11,8 +11,8 @@ import msgspec
 from steersman.api.types.authorization_v1 import SubjectRulesReviewStatus
 from steersman.api.user import User
 
-Clock = Callable[[], datetime]
-"""The current instant, in UTC."""
+Now = Callable[[], datetime]
+"""The current instant, in UTC, by the clock that the server is given."""
 
 ComponentCheck = Callable[[], Awaitable[str]]
 """Asks a component how it is: ``ok``, or raises with what is wrong."""

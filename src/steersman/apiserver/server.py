@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import service_unavailable
 from steersman.api.labels import NAMESPACE_SYSTEM
 from steersman.api.resources import builtin_scheme
@@ -118,7 +119,7 @@ def nodes_binding() -> rbac_v1.ClusterRoleBinding:
 class ApiServer:
     """Serves the API from a store, which the caller opens and closes."""
 
-    def __init__(self, config: ApiServerConfig, store: Store) -> None:
+    def __init__(self, config: ApiServerConfig, store: Store, *, clock: Clock = SYSTEM) -> None:
         self.config = config
         self.ready = asyncio.Event()
         self.port = 0
@@ -140,6 +141,7 @@ class ApiServer:
             ),
             surroundings=self._surroundings,
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],
+            clock=clock,
         )
         self._webhooks = WebhookClient(self.registry)
         self.registry.admission.add(
@@ -157,7 +159,7 @@ class ApiServer:
         self._definitions = Definitions(self.registry, webhooks=self._webhooks, observe=self._conversions.observe)
         self._policy_status = PolicyStatus(self.registry)
         self._aggregator = self._aggregation(config.pki_directory)
-        self._components = Components(metered.revision, self._lease, self.registry.clock)
+        self._components = Components(metered.revision, self._lease, self.registry.now)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
@@ -265,6 +267,7 @@ class ApiServer:
             signing_key=(pki / "sa.key").read_bytes(),
             public_keys=[(pki / "sa.pub").read_bytes()],
             issuer=self.config.issuer,
+            clock=self.registry.clock,
         )
         front_proxy = pki / "front-proxy-ca.crt"
         authentication = Authentication(
@@ -290,6 +293,7 @@ class ApiServer:
             is_served=self.is_served,
             connector=Connector(nodes, self._find),
             admit=self.registry.admission.admit,
+            now=self.registry.now,
         )
         stored = Stored(self.registry.caches, resources.watches, self._store)
         allocated = Allocated(self.registry)

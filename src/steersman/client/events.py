@@ -11,12 +11,12 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
-from collections.abc import Callable
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.scheme import Object
 from steersman.api.time import now, rfc3339
@@ -93,9 +93,7 @@ class EventRecorder:
     Nothing is sent until :meth:`run` runs; what was recorded before is kept.
     """
 
-    def __init__(
-        self, client: Client, component: str, host: str = "", *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, client: Client, component: str, host: str = "", *, clock: Clock = SYSTEM) -> None:
         self.dropped = 0
         self._client = client
         self._component = component
@@ -114,7 +112,7 @@ class EventRecorder:
         if len(self._queue) >= QUEUE_LENGTH:
             self.dropped += 1
             return
-        self._queue.append(_Pending(reference(obj), type_, reason, message[:1024], now()))
+        self._queue.append(_Pending(reference(obj), type_, reason, message[:1024], now(self._clock)))
         self._idle.clear()
         self._wakeup.set()
 
@@ -155,7 +153,7 @@ class EventRecorder:
                     # A terminating namespace, say: the event has no place any more.
                     log.debug("event %s of %s %s rejected: %s", pending.reason, ref.kind, ref.name, error)
                     return
-                await asyncio.sleep(min(0.2 * 2**attempt, 10))
+                await self._clock.sleep(min(0.2 * 2**attempt, 10))
         self.dropped += 1
         log.warning("gave up sending event %s of %s %s", pending.reason, ref.kind, ref.name)
 
@@ -176,6 +174,7 @@ class EventRecorder:
         ref = pending.reference
         count, first = (known.times + 1, known.first) if known is not None else (1, pending.time)
         namespace = ref.namespace or "default"
+        # The machine's time, whatever the clock says: names are to differ.
         name = f"{ref.name}.{time.time_ns():x}"
         await self._client.create(
             Event(
@@ -202,7 +201,7 @@ class EventRecorder:
 
     def _admit(self, subject: _Subject) -> bool:
         """Take one of the object's tokens, of which there are 25 and a new one every five minutes."""
-        stamp = self._clock()
+        stamp = self._clock.monotonic()
         bucket = self._buckets.get(subject)
         if bucket is None:
             bucket = self._buckets[subject] = _Bucket(stamp)
@@ -218,7 +217,7 @@ class EventRecorder:
 
     def _combine(self, subject: _Subject, pending: _Pending) -> bool:
         """Whether events that differ in their message alone have become too many."""
-        stamp = self._clock()
+        stamp = self._clock.monotonic()
         key = (subject, pending.type, pending.reason)
         similar = self._similar.get(key)
         if similar is None or stamp - similar.stamp > SIMILAR_SECONDS:

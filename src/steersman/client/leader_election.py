@@ -22,6 +22,7 @@ from types import TracebackType
 
 import msgspec
 
+from steersman.api.clock import SYSTEM, Clock, within
 from steersman.api.errors import StatusError, is_already_exists, is_conflict, is_not_found
 from steersman.api.time import now_micro
 from steersman.api.types.coordination_v1 import Lease, LeaseSpec
@@ -45,6 +46,7 @@ class LeaderElection:
         lease_duration: float = 15.0,
         renew_deadline: float = 10.0,
         retry_period: float = 2.0,
+        clock: Clock = SYSTEM,
     ) -> None:
         if not lease_duration > renew_deadline > retry_period:
             raise ValueError("lease_duration > renew_deadline > retry_period must hold")
@@ -55,6 +57,7 @@ class LeaderElection:
         self._lease_duration = lease_duration
         self._renew_deadline = renew_deadline
         self._retry_period = retry_period
+        self._clock = clock
         self._lease: Lease | None = None
         self._observed: tuple[str, str] = ("", "")
         self._observed_at = 0.0
@@ -64,7 +67,7 @@ class LeaderElection:
     async def __aenter__(self) -> LeaderElection:
         self._lost.clear()
         while not await self._try():
-            await asyncio.sleep(self._retry_period * (1 + random.random() * 0.2))
+            await self._clock.sleep(self._retry_period * (1 + random.random() * 0.2))
         log.info("%s became leader of %s/%s", self._identity, self._namespace, self._name)
         self._renewer = asyncio.create_task(self._renew(), name=f"renew lease {self._name}")
         return self
@@ -79,8 +82,8 @@ class LeaderElection:
         if not self._lost.is_set() and self._lease is not None:
             released = LeaseSpec(
                 lease_duration_seconds=1,
-                acquire_time=now_micro(),
-                renew_time=now_micro(),
+                acquire_time=now_micro(self._clock),
+                renew_time=now_micro(self._clock),
                 lease_transitions=self._lease.spec.lease_transitions,
             )
             try:
@@ -95,12 +98,12 @@ class LeaderElection:
         await self._lost.wait()
 
     async def _renew(self) -> None:
-        loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        clock = self._clock
+        renewed = clock.monotonic()
         while True:
-            await asyncio.sleep(self._retry_period)
+            await self._clock.sleep(self._retry_period)
             try:
-                async with asyncio.timeout_at(renewed + self._renew_deadline):
+                async with within(renewed + self._renew_deadline - clock.monotonic(), clock):
                     held = await self._try()
             except TimeoutError:
                 held = False
@@ -108,8 +111,8 @@ class LeaderElection:
                 log.exception("renewing the lease %s/%s failed", self._namespace, self._name)
                 held = False
             if held:
-                renewed = loop.time()
-            elif loop.time() - renewed >= self._renew_deadline or self._observed[0] not in ("", self._identity):
+                renewed = clock.monotonic()
+            elif clock.monotonic() - renewed >= self._renew_deadline or self._observed[0] not in ("", self._identity):
                 log.warning("%s lost the lease %s/%s", self._identity, self._namespace, self._name)
                 self._lost.set()
                 return
@@ -124,7 +127,7 @@ class LeaderElection:
             return False
 
     async def _acquire_or_renew(self) -> bool:
-        instant = now_micro()
+        instant = now_micro(self._clock)
         spec = LeaseSpec(
             holder_identity=self._identity,
             lease_duration_seconds=int(self._lease_duration),
@@ -145,7 +148,7 @@ class LeaderElection:
         holder = current.spec.holder_identity
         if holder and holder != self._identity:
             duration = current.spec.lease_duration_seconds or self._lease_duration
-            if asyncio.get_running_loop().time() < self._observed_at + duration:
+            if self._clock.monotonic() < self._observed_at + duration:
                 return False
         transitions = current.spec.lease_transitions or 0
         if holder == self._identity:
@@ -161,18 +164,24 @@ class LeaderElection:
         seen = (lease.spec.holder_identity, lease.metadata.resource_version)
         if seen != self._observed:
             self._observed = seen
-            self._observed_at = asyncio.get_running_loop().time()
+            self._observed_at = self._clock.monotonic()
 
 
 RETRY_SECONDS = 1.0
 
 
 async def lead(
-    client: Client, name: str, identity: str, work: Callable[[], Awaitable[None]], *, namespace: str = "kube-system"
+    client: Client,
+    name: str,
+    identity: str,
+    work: Callable[[], Awaitable[None]],
+    *,
+    namespace: str = "kube-system",
+    clock: Clock = SYSTEM,
 ) -> None:
     """Do the work while the lease is held, again and again, until cancelled; ``work`` is cancelled when it is lost."""
     while True:
-        async with LeaderElection(client, name, identity, namespace=namespace) as leadership:
+        async with LeaderElection(client, name, identity, namespace=namespace, clock=clock) as leadership:
             working = asyncio.ensure_future(work())
             lost = asyncio.create_task(leadership.lost(), name=f"lease {name} lost")
             try:
@@ -183,4 +192,4 @@ async def lead(
                 outcome, _ = await asyncio.gather(working, lost, return_exceptions=True)
         if isinstance(outcome, Exception):
             log.error("%s failed", name, exc_info=outcome)
-        await asyncio.sleep(RETRY_SECONDS)
+        await clock.sleep(RETRY_SECONDS)

@@ -13,6 +13,8 @@ from collections import deque
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
+from steersman.api.clock import SYSTEM, Clock, Timer
+
 from .distribution import Distribution
 
 K = TypeVar("K", bound=Hashable)
@@ -31,10 +33,12 @@ class WorkQueue(Generic[K]):
 
     All methods but :meth:`get` are plain functions, to be called on the event loop.  The queue is bounded by the
     number of distinct keys: adding one twice coalesces.  ``base_delay`` and ``max_delay`` (seconds) shape
-    the exponential delay of :meth:`add_rate_limited`, per key.
+    the exponential delay of :meth:`add_rate_limited`, per key.  Delays are by the ``clock``; what metrics tell is not.
     """
 
-    def __init__(self, name: str = "", *, base_delay: float = 0.005, max_delay: float = 1000.0) -> None:
+    def __init__(
+        self, name: str = "", *, base_delay: float = 0.005, max_delay: float = 1000.0, clock: Clock = SYSTEM
+    ) -> None:
         self.name = name
         self.adds = 0
         """How many keys were put into the queue (``workqueue_adds_total``)."""
@@ -46,6 +50,7 @@ class WorkQueue(Generic[K]):
         """Seconds from there until it is done (``workqueue_work_duration_seconds``)."""
         self._added_at: dict[K, float] = {}
         self._taken_at: dict[K, float] = {}
+        self._clock = clock
         self._base_delay = base_delay
         self._max_delay = max_delay
         # Invariants: every key of _queue is in _dirty and not in _processing; a key in both _dirty and
@@ -58,7 +63,7 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         self._getters: deque[asyncio.Future[None]] = deque()
         self._shutting_down = False
 
@@ -125,7 +130,7 @@ class WorkQueue(Generic[K]):
         if delay <= 0:
             self.add(key)
             return
-        due = asyncio.get_running_loop().time() + delay
+        due = self._clock.monotonic() + delay
         if (present := self._due.get(key)) is not None and present <= due:
             return
         self._due[key] = due
@@ -172,11 +177,11 @@ class WorkQueue(Generic[K]):
             self._timer.cancel()
             self._timer = None
         if self._heap:
-            self._timer = asyncio.get_running_loop().call_at(self._heap[0][0], self._fire)
+            self._timer = self._clock.call_later(max(0.0, self._heap[0][0] - self._clock.monotonic()), self._fire)
 
     def _fire(self) -> None:
         self._timer = None
-        now = asyncio.get_running_loop().time() + 1e-4  # timers may fire within the clock's resolution, early
+        now = self._clock.monotonic() + 1e-4  # timers may fire within the clock's resolution, early
         while self._heap and self._heap[0][0] <= now:
             due, _, key = heapq.heappop(self._heap)
             if self._due.get(key) == due:

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_already_exists
 from steersman.api.types.authentication_v1 import TokenRequest, TokenRequestSpec
 from steersman.api.types.core_v1 import ServiceAccount
@@ -39,7 +40,7 @@ async def _token(base: HTTPClient, name: str) -> str:
 
 
 @contextlib.asynccontextmanager
-async def service_account_client(base: HTTPClient, name: str) -> AsyncIterator[HTTPClient]:
+async def service_account_client(base: HTTPClient, name: str, clock: Clock = SYSTEM) -> AsyncIterator[HTTPClient]:
     """A client that is the service account, for as long as the block lasts; its token is renewed in time."""
     config = msgspec.structs.replace(
         base.config, client_certificate_data=b"", client_key_data=b"", token_file="", token=await _token(base, name)
@@ -49,7 +50,7 @@ async def service_account_client(base: HTTPClient, name: str) -> AsyncIterator[H
     async def renew() -> None:
         wait = LIFETIME * 0.8
         while True:
-            await asyncio.sleep(wait)
+            await clock.sleep(wait)
             try:
                 client.set_token(await _token(base, name))
                 wait = LIFETIME * 0.8

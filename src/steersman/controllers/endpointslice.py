@@ -209,7 +209,7 @@ class EndpointSliceController(ServiceController):
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
-        self.expectations = Expectations()
+        self.expectations = Expectations(context.clock)
         self.slices: Informer[EndpointSlice] = context.informers.informer(EndpointSlice)
         self.slices.lister.add_index("service", _service_of)
         self.listen(self.slices, self._slice_added, self._slice_updated, self._slice_deleted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncIterator
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.client.client import Client
 from steersman.client.elsewhere import ElsewhereClient
 from steersman.client.local import LocalClient
@@ -29,13 +30,14 @@ def enabled(name: str, choice: tuple[str, ...]) -> bool:
 class ControllerManager(Manager):
     """Upstream's controllers as one component."""
 
-    def __init__(self, config: ControllerManagerConfig, client: Client) -> None:
+    def __init__(self, config: ControllerManagerConfig, client: Client, *, clock: Clock = SYSTEM) -> None:
         super().__init__(
             client,
             [kind for kind in TABLE if enabled(kind.name, config.controllers)],
             leader_election_id=LEASE if config.leader_elect else "",
             identity=config.identity,
             config=config,
+            clock=clock,
         )
         self.config = config
         self.client = client
@@ -50,7 +52,8 @@ class ControllerManager(Manager):
             from .credentials import service_account_client
 
             if isinstance(self.client, HTTPClient) and isinstance(make, type) and issubclass(make, Controller):
-                async with service_account_client(self.client, make.service_account or make.name) as client:
+                account = make.service_account or make.name
+                async with service_account_client(self.client, account, self._clock) as client:
                     yield client
                 return
         yield self.client

@@ -184,7 +184,7 @@ class NamespaceController(Controller):
                 namespace = await self.client.update(namespace, subresource="status")
             remainder = await self._empty(key)
             copy = codecs.copy(namespace)
-            if apply_conditions(copy, conditions(remainder), self.context.clock()):
+            if apply_conditions(copy, conditions(remainder), self.context.now()):
                 namespace = await self.client.update(copy, subresource="status")
             if remainder.empty:
                 copy = codecs.copy(namespace)

@@ -8,9 +8,7 @@ zone, and not at all while every zone is down: then it is rather this side of th
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -123,7 +121,7 @@ def eviction_rates(nodes: Iterable[Node], config: ControllerManagerConfig) -> di
 
 
 class _Seen:
-    """When a node was last seen to move, by the monotonic clock of this process."""
+    """When a node was last seen to move, by this process's own clock (monotonic)."""
 
     __slots__ = ("fingerprint", "ready", "stamp", "uid")
 
@@ -156,7 +154,7 @@ class NodeLifecycleController(Controller):
             return None
         wanted = no_schedule_taints(node)
         for taint in wanted:
-            taint.time_added = self.context.clock()
+            taint.time_added = self.context.now()
         taints = merged(node.spec.taints, wanted, MANAGED_NO_SCHEDULE)
         if readiness(node) == "True":  # what evicts goes at once when the node is back
             taints = merged(taints, [], MANAGED_NO_EXECUTE)
@@ -170,7 +168,7 @@ class NodeLifecycleController(Controller):
                 await self._monitor()
             except StatusError as error:
                 log.warning("%s: %s", self.name, error)
-            await asyncio.sleep(self.context.config.node_monitor_period)
+            await self.context.clock.sleep(self.context.config.node_monitor_period)
 
     async def _monitor(self) -> None:
         nodes = self.nodes.lister.list()
@@ -188,7 +186,7 @@ class NodeLifecycleController(Controller):
         await self._evict()
 
     async def _check(self, node: Node) -> None:
-        name, stamp = node.metadata.name, time.monotonic()
+        name, stamp = node.metadata.name, self.context.clock.monotonic()
         seen = self.seen.get(name)
         if seen is None or seen.uid != node.metadata.uid:
             seen = self.seen[name] = _Seen(node.metadata.uid, stamp)
@@ -205,7 +203,7 @@ class NodeLifecycleController(Controller):
             seen.fingerprint = fingerprint
         config = self.context.config
         grace = config.node_monitor_grace_period if ready is not None else config.node_startup_grace_period
-        if stamp - seen.stamp > grace and (conditions := silenced(node, self.context.clock())) is not None:
+        if stamp - seen.stamp > grace and (conditions := silenced(node, self.context.now())) is not None:
             changed = codecs.copy(node)
             changed.status.conditions = conditions
             node = await self.client.update(changed, subresource="status")
@@ -226,7 +224,7 @@ class NodeLifecycleController(Controller):
             ready = condition(changed.status.conditions, "Ready")
             assert ready is not None
             wanted = PodCondition(type="Ready", status="False", reason=ready.reason, message=ready.message)
-            set_pod_condition(changed, wanted, self.context.clock())
+            set_pod_condition(changed, wanted, self.context.now())
             try:
                 await self.client.update(changed, subresource="status")
             except StatusError as error:
@@ -243,7 +241,7 @@ class NodeLifecycleController(Controller):
             present = [item for item in node.spec.taints if (item.key, item.effect) in MANAGED_NO_EXECUTE]
             if key and not present and not self._may_evict(zone_of(node), rates):
                 continue
-            wanted = [Taint(key=key, effect=NO_EXECUTE, time_added=self.context.clock())] if key else []
+            wanted = [Taint(key=key, effect=NO_EXECUTE, time_added=self.context.now())] if key else []
             taints = merged(node.spec.taints, wanted, MANAGED_NO_EXECUTE)
             if taints != node.spec.taints:
                 try:
@@ -255,7 +253,7 @@ class NodeLifecycleController(Controller):
     def _may_evict(self, zone: str, rates: dict[str, float]) -> bool:
         """Take the zone's turn, if it has one now."""
         rate = rates.get(zone, 0.0)
-        stamp = time.monotonic()
+        stamp = self.context.clock.monotonic()
         if rate <= 0 or stamp < self.next_eviction.get(zone, 0.0):
             return False
         self.next_eviction[zone] = stamp + 1 / rate

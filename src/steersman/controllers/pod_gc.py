@@ -6,9 +6,7 @@ the oldest of too many that have ended.
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -68,7 +66,7 @@ class PodGarbageCollector(Controller):
                 await self.collect()
             except StatusError as error:
                 log.warning("%s: %s", self.name, error)
-            await asyncio.sleep(self.context.config.pod_gc_period)
+            await self.context.clock.sleep(self.context.config.pod_gc_period)
 
     async def collect(self) -> None:
         """One look at everything."""
@@ -92,7 +90,7 @@ class PodGarbageCollector(Controller):
                 await self._remove(pod)
 
     async def _orphans(self, pods: Sequence[Pod]) -> None:
-        stamp = time.monotonic()
+        stamp = self.context.clock.monotonic()
         known = self.nodes.lister
         absent = {pod.spec.node_name for pod in pods if pod.spec.node_name and known.get(pod.spec.node_name) is None}
         self.missing = {name: self.missing.get(name, stamp) for name in absent}
@@ -129,7 +127,7 @@ class PodGarbageCollector(Controller):
                 # Nobody will report on it any more: whoever waits for its end must see one.
                 status: dict[str, Any] = {"phase": "Failed"}
                 if reason is not None:
-                    reason.last_transition_time = self.context.clock()
+                    reason.last_transition_time = self.context.now()
                     status["conditions"] = [reason]
                 body = msgspec.json.encode({"metadata": {"uid": metadata.uid}, "status": status})
                 patch = Patch("application/strategic-merge-patch+json", body)

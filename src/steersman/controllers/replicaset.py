@@ -108,7 +108,7 @@ class ReplicaSetController(Controller):
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
-        self.expectations = Expectations()
+        self.expectations = Expectations(context.clock)
         self.replica_sets: Informer[ReplicaSet] = self.watch(ReplicaSet, lambda obj: [object_key(obj)])
         self.pods: Informer[Pod] = context.informers.informer(Pod)
         self.pods.lister.add_index("controller", by_controller)
@@ -204,7 +204,7 @@ class ReplicaSetController(Controller):
                     failure = ("FailedCreate" if difference > 0 else "FailedDelete", str(error))
         elif (present := condition(replica_set.status.conditions, "ReplicaFailure")) is not None:
             failure = (present.reason, present.message)
-        status, wait = compute_status(replica_set, pods, failure, self.context.clock())
+        status, wait = compute_status(replica_set, pods, failure, self.context.now())
         if status != replica_set.status:
             await self.client.update(msgspec.structs.replace(replica_set, status=status), subresource="status")
         if error is not None:
@@ -237,7 +237,7 @@ class ReplicaSetController(Controller):
             self.expectations.creation_observed(key, count - attempted)
 
     async def _delete(self, key: str, replica_set: ReplicaSet, active: list[Pod], count: int) -> None:
-        doomed = deletion_order(active, self._related(replica_set, active), self.context.clock())[:count]
+        doomed = deletion_order(active, self._related(replica_set, active), self.context.now())[:count]
         self.expectations.expect_deletions(key, [pod.metadata.uid for pod in doomed])
 
         async def delete(pod: Pod) -> None:

@@ -94,7 +94,7 @@ class ServiceCIDRController(Controller):
         if is_needed(cidr, self.cidrs.lister.list(), self.addresses.lister.list()):
             await self._tell(cidr, _TERMINATING)
             return None
-        elapsed = (self.context.clock() - cidr.metadata.deletion_timestamp).total_seconds()
+        elapsed = (self.context.now() - cidr.metadata.deletion_timestamp).total_seconds()
         if elapsed < GRACE_SECONDS:
             return GRACE_SECONDS - elapsed
         if labels.FINALIZER_SERVICE_CIDR in cidr.metadata.finalizers:
@@ -113,7 +113,7 @@ class ServiceCIDRController(Controller):
             return
         condition = codecs.copy(wanted)
         same = present is not None and present.status == wanted.status
-        condition.last_transition_time = present.last_transition_time if present and same else self.context.clock()
+        condition.last_transition_time = present.last_transition_time if present and same else self.context.now()
         changed = codecs.copy(cidr)
         changed.status.conditions = [each for each in changed.status.conditions if each.type != wanted.type]
         changed.status.conditions.append(condition)

@@ -65,7 +65,7 @@ class TaintEvictionController(Controller):
                 message = f"Cancelling deletion of Pod {key}"
                 self.recorder.event(pod, "Normal", "TaintManagerEviction", message)
             return None
-        instant = self.context.clock()
+        instant = self.context.now()
         times = [pod.metadata.creation_timestamp, *(taint.time_added for taint in taints)]
         since = max((time for time in times if time is not None), default=instant)
         remaining = (since + timedelta(seconds=seconds) - instant).total_seconds()
@@ -88,7 +88,7 @@ class TaintEvictionController(Controller):
                     message="Taint manager: deleting due to NoExecute taint",
                     observed_generation=metadata.generation,
                 )
-                if set_pod_condition(changed, reason, self.context.clock()):
+                if set_pod_condition(changed, reason, self.context.now()):
                     await self.client.update(changed, subresource="status")
             options = DeleteOptions(preconditions=Preconditions(uid=metadata.uid))
             await self.client.delete(Pod, metadata.name, metadata.namespace, options=options)

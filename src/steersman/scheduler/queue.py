@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
+
+from steersman.api.clock import Clock
 
 from .podinfo import PodInfo
 
@@ -38,7 +40,7 @@ class Queued:
 class SchedulingQueue:
     """Invariant: a pod is in exactly one state, and in a heap under its latest ``turn`` only."""
 
-    def __init__(self, interests: Mapping[str, Collection[str]], clock: Callable[[], float]) -> None:
+    def __init__(self, interests: Mapping[str, Collection[str]], clock: Clock) -> None:
         self._interests = interests
         self._clock = clock
         self._pods: dict[str, Queued] = {}
@@ -63,7 +65,7 @@ class SchedulingQueue:
         """Add a pod, or tell that a waiting one changed in a way that may help it."""
         found = self._pods.get(info.uid)
         if found is None:
-            found = self._pods[info.uid] = Queued(info, self._clock())
+            found = self._pods[info.uid] = Queued(info, self._clock.monotonic())
             self._activate(found)
             return
         changed = found.info.signature != info.signature
@@ -108,7 +110,7 @@ class SchedulingQueue:
         if self._pods.get(item.info.uid) is not item:
             return
         item.plugins = plugins
-        item.tried = self._clock()
+        item.tried = self._clock.monotonic()
         if any(number > item.event_seen and self._helps(kind, plugins) for kind, number in self._last_event.items()):
             self._delay(item)
         else:
@@ -117,8 +119,8 @@ class SchedulingQueue:
 
     def retry(self, info: PodInfo, attempts: int) -> None:
         """A pod whose binding failed: decide again after a back-off."""
-        item = Queued(info, self._clock())
-        item.attempts, item.tried = attempts, self._clock()
+        item = Queued(info, self._clock.monotonic())
+        item.attempts, item.tried = attempts, self._clock.monotonic()
         self._pods[info.uid] = item
         self._delay(item)
 
@@ -133,7 +135,7 @@ class SchedulingQueue:
     def next_due(self) -> float:
         """How many seconds until a pod's back-off or patience ends."""
         self._flush()
-        now = self._clock()
+        now = self._clock.monotonic()
         due = now + UNSCHEDULABLE_TIMEOUT / 10
         if self._backoff:
             due = min(due, self._backoff[0][0])
@@ -154,7 +156,7 @@ class SchedulingQueue:
         return item.tried + min(INITIAL_BACKOFF * float(1 << doublings), MAX_BACKOFF)
 
     def _release(self, item: Queued) -> None:
-        if self._ends(item) <= self._clock():
+        if self._ends(item) <= self._clock.monotonic():
             self._activate(item)
         else:
             self._delay(item)
@@ -167,7 +169,7 @@ class SchedulingQueue:
         self.wakeup.set()  # the sleeper has a new end to wait for
 
     def _flush(self) -> None:
-        now = self._clock()
+        now = self._clock.monotonic()
         while self._backoff and self._backoff[0][0] <= now:
             _, turn, uid = heapq.heappop(self._backoff)
             found = self._pods.get(uid)
@@ -176,7 +178,7 @@ class SchedulingQueue:
 
     def expire(self) -> None:
         """Release the pods that have been unschedulable for long."""
-        now = self._clock()
+        now = self._clock.monotonic()
         for item in [*self._unschedulable.values()]:
             if now - item.tried >= UNSCHEDULABLE_TIMEOUT:
                 self._activate(item)

@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 import random
-import time
 from collections.abc import Sequence
 
 import msgspec
 
+from steersman.api.clock import SYSTEM, Clock, within
 from steersman.api.errors import StatusError, is_conflict, is_not_found
 from steersman.api.time import now, rfc3339
 from steersman.api.types.core_v1 import Binding, Namespace, Node, ObjectReference, Pod
@@ -44,17 +44,20 @@ class SchedulerConfig(msgspec.Struct, frozen=True):
 class Scheduler:
     """Schedules pods until cancelled.  ``ready`` is set once pods and nodes are known."""
 
-    def __init__(self, config: SchedulerConfig, client: Client, *, rng: random.Random | None = None) -> None:
+    def __init__(
+        self, config: SchedulerConfig, client: Client, *, rng: random.Random | None = None, clock: Clock = SYSTEM
+    ) -> None:
         self.ready = asyncio.Event()
         self.snapshot = Snapshot()
         self._config = config
         self._client = client
+        self._clock = clock
         self._pods: Informer[Pod] = Informer(client, Pod)
         self._nodes: Informer[Node] = Informer(client, Node)
         self._namespaces: Informer[Namespace] = Informer(client, Namespace)
-        self._events = EventRecorder(client, config.scheduler_name)
+        self._events = EventRecorder(client, config.scheduler_name, clock=clock)
         interests = {plugin.name: plugin.events for plugin in FILTERS}
-        self.queue = SchedulingQueue(interests, time.monotonic)
+        self.queue = SchedulingQueue(interests, clock)
         self._framework = Framework(FILTERS, SCORES, rng or random.Random())
         self._assumed: dict[str, float] = {}
         """uid → when the binding was done (infinity before): decisions the watch has not confirmed."""
@@ -167,7 +170,7 @@ class Scheduler:
             batch = self.queue.pop_batch(self._config.batch)
             if not batch:
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self.queue.next_due()):
+                    async with within(self.queue.next_due(), self._clock):
                         await self.queue.wakeup.wait()
                 self.queue.wakeup.clear()
                 continue
@@ -237,7 +240,7 @@ class Scheduler:
             await self._binding_failed(item, error)
             return
         if info.uid in self._assumed:
-            self._assumed[info.uid] = time.monotonic()
+            self._assumed[info.uid] = self._clock.monotonic()
         pod = self._pods.lister.get(name, namespace)
         if pod is not None and pod.metadata.uid == info.uid:
             self._events.event(pod, "Normal", "Scheduled", f"Successfully assigned {info.key} to {node}")
@@ -272,7 +275,7 @@ class Scheduler:
             "observedGeneration": pod.metadata.generation,
         }
         if known is None or known.status != "False":
-            condition["lastTransitionTime"] = rfc3339(now())
+            condition["lastTransitionTime"] = rfc3339(now(self._clock))
         body = msgspec.json.encode({"metadata": {"uid": info.uid}, "status": {"conditions": [condition]}})
         patch = Patch("application/strategic-merge-patch+json", body)
         try:
@@ -289,9 +292,9 @@ class Scheduler:
 
     async def _housekeeping(self) -> None:
         while True:
-            await asyncio.sleep(min(15.0, self._config.assumed_seconds))
+            await self._clock.sleep(min(15.0, self._config.assumed_seconds))
             self.queue.expire()
-            deadline = time.monotonic() - self._config.assumed_seconds
+            deadline = self._clock.monotonic() - self._config.assumed_seconds
             for uid in [uid for uid, bound in self._assumed.items() if bound <= deadline]:
                 # Bound, but the watch never said so: its event was lost with the pod.  What is true is in the lister.
                 log.warning("an assumed pod was never confirmed, counting it no more: %s", uid)

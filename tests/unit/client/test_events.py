@@ -8,6 +8,7 @@ from steersman.api.types.core_v1 import ConfigMap, Event
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client import events
 from steersman.client.events import EventRecorder
+from steersman.testing.turnable_clock import TurnableClock
 
 SUBJECT = ConfigMap(metadata=ObjectMeta(name="x", namespace="ns", uid="u"))
 
@@ -41,7 +42,7 @@ async def test_says_who_and_what_and_counts() -> None:
 
 async def test_similar_events_are_combined_and_floods_cut_off() -> None:
     client = FakeClient()
-    recorder = EventRecorder(client, "c", clock=lambda: 0.0)
+    recorder = EventRecorder(client, "c", clock=TurnableClock(frozen=True))
     for number in range(40):
         recorder.event(SUBJECT, "Normal", "Created", f"pod {number}")
     written = await sent(client, recorder)

@@ -45,6 +45,7 @@ from steersman.controllers.manager import enabled
 from steersman.controllers.namespace import Remainder, conditions
 from steersman.controllers.node_ipam import Exhausted, free
 from steersman.controllers.node_lifecycle import eviction_rates
+from steersman.testing.turnable_clock import TurnableClock
 
 from .world import template
 
@@ -177,9 +178,9 @@ def test_pods_that_are_missed_least_go_first() -> None:
     assert order == ["unscheduled", "pending", "unready", "ready-a", "ready-b", "alone", "dear"]
 
 
-def test_expectations_hold_until_seen_or_too_old() -> None:
-    clock = [0.0]
-    expectations = Expectations(lambda: clock[0])
+async def test_expectations_hold_until_seen_or_too_old() -> None:
+    clock = TurnableClock(frozen=True)
+    expectations = Expectations(clock)
     expectations.expect_creations("k", 2)
     expectations.creation_observed("k")
     assert not expectations.satisfied("k")
@@ -188,7 +189,7 @@ def test_expectations_hold_until_seen_or_too_old() -> None:
     expectations.expect_deletions("k", ["u"])
     expectations.deletion_observed("k", "other")
     assert not expectations.satisfied("k")
-    clock[0] = TIMEOUT + 1
+    await clock.advance(TIMEOUT + 1)
     assert expectations.satisfied("k")
 
 

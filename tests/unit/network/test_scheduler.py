@@ -38,6 +38,7 @@ from steersman.scheduler.podinfo import pod_info, requests
 from steersman.scheduler.queue import SchedulingQueue
 from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 from steersman.scheduler.snapshot import Snapshot
+from steersman.testing.turnable_clock import TurnableClock
 
 from .fakes import FakeClient, eventually
 
@@ -260,9 +261,9 @@ async def test_a_pod_about_which_nothing_can_be_decided_holds_up_nobody() -> Non
         assert scheduler.queue.state("uid-cursed") in ("unschedulable", "backoff")
 
 
-def test_queue_order_backoff_and_hints() -> None:
-    now = [0.0]
-    queue = SchedulingQueue({"Fit": {"NodeAdd"}, "Other": {"NodeLabel"}}, lambda: now[0])
+async def test_queue_order_backoff_and_hints() -> None:
+    clock = TurnableClock(frozen=True)
+    queue = SchedulingQueue({"Fit": {"NodeAdd"}, "Other": {"NodeLabel"}}, clock)
     for name, priority in (("low", 0), ("high", 10), ("low2", 0)):
         queue.put(pod_info(pod(name, priority=priority)))
     (high,) = queue.pop_batch(10)
@@ -276,12 +277,12 @@ def test_queue_order_backoff_and_hints() -> None:
     assert queue.state("uid-high") == "backoff"
     assert queue.state("uid-low") == "unschedulable"
     assert queue.pop_batch(10) == []
-    now[0] = 1.0
+    await clock.advance(1)
     (high,) = queue.pop_batch(10)
     queue.event("NodeAdd")  # while the decision is being made
     queue.failed(high, frozenset({"Fit"}))
     assert queue.next_due() == 2.0  # the second back-off
-    now[0] = 301.0
+    await clock.advance(300)
     queue.expire()
     assert {item.info.uid for item in queue.pop_batch(1) + queue.pop_batch(1)} == {"uid-high", "uid-low"}
 

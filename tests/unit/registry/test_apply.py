@@ -296,8 +296,8 @@ async def test_kubectl_takes_over_what_it_applied_itself(client: LocalClient, re
 
 async def test_times_change_only_with_what_they_are_about(registry: Registry, client: LocalClient) -> None:
     made = await client.apply(apps_v1.Deployment, DEPLOYMENT, field_manager="me")
-    later = registry.clock() + timedelta(hours=1)
-    registry.handler_of(apps_v1.Deployment)._fields._clock = lambda: later
+    later = registry.now() + timedelta(hours=1)
+    registry.handler_of(apps_v1.Deployment)._fields._instant = lambda: later
     cpu = {"name": "c", "image": "i:1", "ports": [{"containerPort": 80}]}
     same = await client.apply(apps_v1.Deployment, DEPLOYMENT, field_manager="me")
     assert same.metadata.managed_fields == made.metadata.managed_fields

@@ -303,7 +303,7 @@ async def test_selectors_and_columns_see_the_version_that_was_asked_for(world: W
     printer = world.handlers["v2"].resource.printer
     assert printer is not None
     entry = await world.handlers["v2"].get("default", "a")
-    assert printer.row(entry.object, world.registry.clock()) == ["a", 1]
+    assert printer.row(entry.object, world.registry.now()) == ["a", 1]
 
 
 async def test_managers_own_in_their_own_versions(world: World) -> None:

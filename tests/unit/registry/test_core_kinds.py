@@ -76,7 +76,7 @@ async def test_events_in_both_versions(client: LocalClient, registry: Registry) 
     assert (back.note, back.metadata.resource_version) == ("hello", core.metadata.resource_version)
     patch = Patch("application/merge-patch+json", b'{"metadata":{"labels":{"a":"b"}}}')
     assert (await client.patch(events_v1.Event, "e", patch, "default")).metadata.labels == {"a": "b"}
-    registry.clock = lambda: datetime.now(UTC) + timedelta(hours=2)
+    registry.now = lambda: datetime.now(UTC) + timedelta(hours=2)
     assert await registry.expire_events() == 1
 
 
@@ -146,7 +146,7 @@ async def test_volumes_say_since_when_they_are_in_their_phase(client: LocalClien
     assert volume.status.phase == "Pending"
     assert since is not None
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=1)
-    registry.clock = lambda: later
+    registry.now = lambda: later
     volume.status.message = "m"
     volume = codecs.copy(await client.update(volume, subresource="status"))
     assert volume.status.last_phase_transition_time == since

@@ -98,7 +98,7 @@ async def test_identities(registry: Registry) -> None:
     assert renewed.spec.renew_time > lease.spec.renew_time
     old = Lease(
         metadata=ObjectMeta(name="apiserver-gone", namespace="kube-system", labels=lease.metadata.labels),
-        spec=LeaseSpec(lease_duration_seconds=3600, renew_time=registry.clock() - timedelta(hours=2)),
+        spec=LeaseSpec(lease_duration_seconds=3600, renew_time=registry.now() - timedelta(hours=2)),
     )
     await client.create(old)
     old.metadata.name, old.metadata.labels = "another", {}

@@ -108,7 +108,7 @@ async def test_further_ranges(client: LocalClient, registry: Registry) -> None:
     )
     assert not created.status.conditions
     assert "does not match" in await refusal(client, service(cluster_ip="10.97.0.1"))
-    created.status.conditions = [Condition(type="Ready", status="True", last_transition_time=registry.clock())]
+    created.status.conditions = [Condition(type="Ready", status="True", last_transition_time=registry.now())]
     await client.update(created, subresource="status")
     assert (await client.create(service(cluster_ip="10.97.0.1"))).spec.cluster_ip == "10.97.0.1"
     await asyncio.gather(*(client.create(service(f"s{number}")) for number in range(253)))

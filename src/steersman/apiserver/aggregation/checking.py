@@ -107,7 +107,7 @@ class Checking:
 
         def change(service: APIService) -> None:
             nonlocal unavailable
-            wanted = conditions(service.status.conditions, verdict, self._registry.clock())
+            wanted = conditions(service.status.conditions, verdict, self._registry.now())
             if wanted is not None:
                 unavailable = is_available(service) and verdict.status != "True"
                 service.status.conditions = wanted

@@ -102,7 +102,7 @@ class Trust:
 
     async def _step(self) -> None:
         handler = self._registry.handler_of(ConfigMap)
-        now = self._registry.clock()
+        now = self._registry.now()
         present = await self._registry.get(ConfigMap, NAME, NAMESPACE_SYSTEM)
         if present is None:
             meta = ObjectMeta(name=NAME, namespace=NAMESPACE_SYSTEM)

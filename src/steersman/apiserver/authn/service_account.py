@@ -6,7 +6,6 @@ A token is bound to its service account, and perhaps to a pod, a node or a secre
 from __future__ import annotations
 
 import base64
-import time
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet, RSAKey
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import Node, Pod, Secret, ServiceAccount
@@ -91,7 +91,7 @@ class ServiceAccountTokens:
         public_keys: Sequence[bytes],
         issuer: str,
         audiences: Sequence[str] = (),
-        clock: Callable[[], float] = time.time,
+        clock: Clock = SYSTEM,
     ) -> None:
         self._scheme = scheme
         self._handler = handler
@@ -106,7 +106,7 @@ class ServiceAccountTokens:
 
     def issue(self, claims: TokenClaims) -> IssuedToken:
         """Sign a token."""
-        now = int(self._clock())
+        now = int(self._clock.now().timestamp())
         audiences = list(claims.audiences) or list(self.audiences)
         lifetime = claims.expiration_seconds
         private: dict[str, Any] = {
@@ -148,7 +148,7 @@ class ServiceAccountTokens:
         claims = self._verify(token)
         if claims is None:
             return None
-        now = self._clock()
+        now = self._clock.now().timestamp()
         if claims.exp + LEEWAY < now:
             raise InvalidToken("service account token has expired")
         if claims.nbf - LEEWAY > now:
@@ -238,7 +238,7 @@ class ServiceAccountTokens:
         if metadata.uid != reference.uid:
             raise InvalidToken(f"The {kind} UID ({metadata.uid}) does not match the UID in token ({reference.uid})")
         deletion = metadata.deletion_timestamp
-        if deletion is not None and deletion.timestamp() + DELETION_LEEWAY < self._clock():
+        if deletion is not None and deletion.timestamp() + DELETION_LEEWAY < self._clock.now().timestamp():
             raise InvalidToken(f"{kind.lower()} {reference.name!r} of the token has been deleted")
 
 

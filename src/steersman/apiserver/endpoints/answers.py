@@ -67,6 +67,7 @@ def shaped_response(resource: Resource[Any], obj: Any, request: Request, form: F
     table = tables.table(
         resource,
         (obj,),
+        form.now(),
         metadata=ListMeta(resource_version=obj.metadata.resource_version),
         include_object=included(request),
     )

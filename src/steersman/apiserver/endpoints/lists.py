@@ -15,7 +15,6 @@ import msgspec
 from steersman.api import codecs, tables
 from steersman.api.meta import PartialObjectMetadataList
 from steersman.api.scheme import Resource
-from steersman.api.time import now
 from steersman.api.types.meta_v1 import ListMeta
 from steersman.api.unstructured import is_unstructured
 from steersman.apiserver.http.messages import Request, Response
@@ -44,7 +43,7 @@ async def list_response(resource: Resource[Any], page: Page, request: Request, f
     if form.shape == "Table":
         table = tables.table(resource, (), metadata=metadata)
         table.api_version = f"meta.k8s.io/{form.version}"
-        instant, include_object = now(), included(request)
+        instant, include_object = form.now(), included(request)
         entries: Sequence[Entry[Any]] = tables.in_order(resource, page.entries, lambda entry: entry.object)
         written = await _written(
             table, entries, lambda entry: tables.row(resource, entry.object, instant, include_object)

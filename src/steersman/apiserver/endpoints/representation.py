@@ -12,7 +12,9 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from steersman.api.errors import not_acceptable
+from steersman.api.time import now
 from steersman.apiserver.http.messages import Request
+from steersman.apiserver.seams import Now
 
 from .yaml_text import to_yaml
 
@@ -40,6 +42,8 @@ class Form(NamedTuple):
     shape: Shape = ""
     version: str = "v1"
     pretty: bool = False
+    now: Now = now
+    """What the ages in tables are reckoned from."""
 
     @property
     def content_type(self) -> str:
@@ -50,7 +54,7 @@ class Form(NamedTuple):
 PLAIN = Form()
 
 
-def negotiate(request: Request, *, tables: bool = True) -> Form:
+def negotiate(request: Request, *, tables: bool = True, now: Now = now) -> Form:
     """The first acceptable form, by quality; raises 406.  ``tables``: whether the answer can be one."""
     accept = request.headers.get("accept", "")
     if accept in ("", "*/*", "application/json"):
@@ -58,7 +62,7 @@ def negotiate(request: Request, *, tables: bool = True) -> Form:
     form = _negotiate(accept, ANY if tables else NO_TABLE)
     if form is None:
         raise not_acceptable(f"only the following media types are accepted: {', '.join(TYPES)}")
-    return form
+    return form._replace(now=now) if form.shape == "Table" else form
 
 
 def check_stream(form: Form) -> None:

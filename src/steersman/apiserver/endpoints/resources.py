@@ -10,11 +10,13 @@ import msgspec
 from steersman.api.errors import bad_request, go_value, method_not_allowed, no_route, unsupported_media_type
 from steersman.api.fields import parse_selector
 from steersman.api.scheme import Resource, Scheme, Subresource
+from steersman.api.time import now
 from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.http.messages import Answer, Request
 from steersman.apiserver.patch import ACCEPTED, APPLY_PATCH, STRATEGIC_MERGE_PATCH
 from steersman.apiserver.registry.contract import Context, ResourceHandler
 from steersman.apiserver.registry.metadata import check_name
+from steersman.apiserver.seams import Now
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
@@ -61,12 +63,14 @@ class Resources:
         is_served: Callable[[Resource[Any]], bool] = lambda resource: resource.served,
         connector: Connector | None = None,
         admit: Admit | None = None,
+        now: Now = now,
     ) -> None:
         self._scheme = scheme
         self._handler = handler
         self._is_served = is_served
         self._connector = connector
         self._admit = admit
+        self._now = now
         self._bodies = Bodies()
         self._frames: dict[tuple[str, str, str], Frames] = {}
         self._versions: tuple[int, set[tuple[str, str]]] = (-1, set())
@@ -136,7 +140,7 @@ class Resources:
     async def _collection(
         self, request: Request, info: RequestInfo, resource: Resource[Any], handler: ResourceHandler, namespace: str
     ) -> Answer:
-        form = negotiate(request, tables=resource.verbs != ("create",))
+        form = negotiate(request, tables=resource.verbs != ("create",), now=self._now)
         method = request.method
         if method in ("GET", "HEAD"):
             if wants_watch(request) or info.verb == "watch":
@@ -194,7 +198,7 @@ class Resources:
         subresource: str = "",
         may_create: MayCreate | None = None,
     ) -> Answer:
-        form = negotiate(request)
+        form = negotiate(request, now=self._now)
         method = request.method
         if method in ("GET", "HEAD"):
             if info.verb == "watch":
@@ -316,7 +320,7 @@ class Resources:
         subresource: Subresource,
     ) -> Answer:
         """Subresources with a kind of their own, such as ``scale``."""
-        form = negotiate(request)
+        form = negotiate(request, now=self._now)
         kind = self._type(resource, subresource)
         if request.method in ("GET", "HEAD"):
             found = await handler.get_subresource(namespace, name, subresource.name)

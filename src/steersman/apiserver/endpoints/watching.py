@@ -207,7 +207,7 @@ def _shaped(resource: Resource[Any], form: Form, include_object: str) -> Callabl
     def encode_table(event: CacheEvent) -> bytes:
         nonlocal first
         obj = event.entry.object
-        table = tables.table(resource, (obj,), include_object=include_object)
+        table = tables.table(resource, (obj,), form.now(), include_object=include_object)
         table.api_version = f"meta.k8s.io/{form.version}"
         table.metadata.resource_version = obj.metadata.resource_version
         if not first:

@@ -83,7 +83,7 @@ async def _service_range(registry: Registry) -> None:
         type="Ready",
         status="True",
         message="Kubernetes default Service CIDR is ready",
-        last_transition_time=registry.clock(),
+        last_transition_time=registry.now(),
     )
 
     def change(obj: networking_v1.ServiceCIDR) -> None:

@@ -163,7 +163,7 @@ class Reviews:
 
     async def self_subject(self, context: Context, namespace: str, obj: authentication_v1.SelfSubjectReview) -> Any:
         """Answer who the caller is."""
-        obj.metadata.creation_timestamp = self._cluster.clock()
+        obj.metadata.creation_timestamp = self._cluster.now()
         obj.status = authentication_v1.SelfSubjectReviewStatus(user_info=_user_info(context.user))
         return obj
 

@@ -5,7 +5,6 @@ It is renewed every ten seconds and stays when its server goes; after an hour wi
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import hashlib
 import logging
@@ -71,7 +70,7 @@ class Identity:
                     await self.step()
             except (StatusError, OSError) as error:
                 log.warning("looking after the identity leases of API servers failed: %s", error)
-            await asyncio.sleep(RENEW_SECONDS)
+            await self._registry.clock.sleep(RENEW_SECONDS)
 
     async def step(self) -> None:
         """Renew the lease, or make it."""
@@ -86,7 +85,7 @@ class Identity:
             spec=LeaseSpec(
                 holder_identity=f"{self.name}_{self._process}",
                 lease_duration_seconds=DURATION_SECONDS,
-                renew_time=now_micro(),
+                renew_time=now_micro(self._registry.clock),
             ),
         )
 
@@ -113,7 +112,7 @@ class Identity:
             meta = lease.metadata
             if meta.labels.get(labels.APISERVER_IDENTITY) != KIND or meta.name == self.name:
                 continue
-            if expired(lease, self._registry.clock()):
+            if expired(lease, self._registry.now()):
                 condition = Preconditions(uid=meta.uid, resource_version=meta.resource_version)
                 try:
                     await handler.delete(OWN, meta.namespace, meta.name, DeleteOptions(preconditions=condition))

@@ -105,7 +105,7 @@ class Peers:
 
     async def _look(self) -> list[Peer]:
         """The servers whose keys change; the keys of others are removed."""
-        store, now = self._registry.store, asyncio.get_running_loop().time()
+        store, now = self._registry.store, self._registry.clock.monotonic()
         found: dict[str, _Sight] = {}
         live = []
         for item in (await store.range(PREFIX)).items:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from steersman.api import time
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, no_route, service_unavailable
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.types import core_v1
@@ -16,7 +17,7 @@ from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.api.user import User
 from steersman.apiserver.admission.plugin import Chain, Plugin
 from steersman.apiserver.admission.table import default_plugins
-from steersman.apiserver.seams import Clock, Surroundings
+from steersman.apiserver.seams import Surroundings
 from steersman.storage.store import Store
 from steersman.storage.watch_cache import WatchCache
 
@@ -61,7 +62,7 @@ class Registry:
         surroundings: Surroundings | None = None,
         bootstrap_objects: Sequence[Object] = (),
         plugins: Sequence[Plugin] | None = None,
-        clock: Clock = time.now,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.store = store
         self.scheme = scheme
@@ -81,6 +82,10 @@ class Registry:
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
         self._started: dict[Resource[Any], asyncio.Task[None]] = {}
+
+    def now(self) -> datetime:
+        """The instant by the clock, with the resolution of the API's ``Time``."""
+        return time.now(self.clock)
 
     patience = 5.0
     """Seconds that requests have which were under way when what they are for was removed, or replaced."""
@@ -145,7 +150,7 @@ class Registry:
                 and (each.group_version, each.kind) in CONVERSIONS
             ]
             handler = Handler(
-                resource, strategy, self.store, cache, self.admission, self.clock, self.start, self.heavy, views
+                resource, strategy, self.store, cache, self.admission, self.now, self.start, self.heavy, views
             )
             self._stored[resource] = handler
         return handler
@@ -256,7 +261,7 @@ class Registry:
 
     async def _keep_essentials(self) -> None:
         while True:
-            await asyncio.sleep(_ESSENTIALS_INTERVAL)
+            await self.clock.sleep(_ESSENTIALS_INTERVAL)
             try:
                 await essentials(self)
             except (StatusError, OSError) as error:
@@ -265,7 +270,7 @@ class Registry:
     async def _expire_events(self) -> None:
         """Remove events some time after they were last written, as upstream's leases on them do."""
         while True:
-            await asyncio.sleep(_EXPIRY_INTERVAL)
+            await self.clock.sleep(_EXPIRY_INTERVAL)
             try:
                 if self.peers.first:
                     await self.expire_events()
@@ -274,7 +279,7 @@ class Registry:
 
     async def expire_events(self) -> int:
         """Remove the events whose time is over; return how many."""
-        horizon = self.clock() - timedelta(seconds=self.config.event_ttl_seconds)
+        horizon = self.now() - timedelta(seconds=self.config.event_ttl_seconds)
         handler = self.handler_of(core_v1.Event)
         removed = 0
         for number, event in enumerate(await self.list(core_v1.Event), 1):

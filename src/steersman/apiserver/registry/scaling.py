@@ -13,7 +13,7 @@ from steersman.api.scheme import Resource
 from steersman.api.types.autoscaling_v1 import Scale
 from steersman.apiserver import patch as patches
 from steersman.apiserver.patch.apply import FieldManager, scale
-from steersman.apiserver.seams import Clock
+from steersman.apiserver.seams import Now
 from steersman.client.client import Patch
 from steersman.storage.watch_cache import Entry
 
@@ -34,11 +34,11 @@ class Write(Protocol):
 class Scaling:
     """See the module."""
 
-    def __init__(self, resource: Resource[Any], access: ScaleAccess, clock: Clock, write: Write) -> None:
+    def __init__(self, resource: Resource[Any], access: ScaleAccess, now: Now, write: Write) -> None:
         self._resource = resource
         self._access = access
         self._write = write
-        self._fields = FieldManager((scale.VIEW,), clock)
+        self._fields = FieldManager((scale.VIEW,), now)
 
     def read(self, entry: Entry[Any]) -> Scale:
         """The scale of an object."""

@@ -37,7 +37,7 @@ from steersman.apiserver import patch as patches
 from steersman.apiserver.admission.plugin import Chain, Request
 from steersman.apiserver.patch.apply import FieldManager, View, stored
 from steersman.apiserver.patch.apply.fields import Fields
-from steersman.apiserver.seams import Clock
+from steersman.apiserver.seams import Now
 from steersman.client.client import Patch
 from steersman.storage.store import (
     CompareFailed,
@@ -75,7 +75,7 @@ class Handler(Commits):
         store: Store,
         cache: WatchCache[Any],
         admission: Chain,
-        clock: Clock,
+        now: Now,
         start: Callable[[Reader], Awaitable[None]],
         heavy: HeavyWork,
         views: Sequence[View] = (),
@@ -83,10 +83,10 @@ class Handler(Commits):
         super().__init__(resource, strategy, store, cache, start, heavy)
         own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
-        self._scaling = Scaling(resource, strategy.scale, clock, self._rescale) if strategy.scale else None
-        self._fields = FieldManager((own, *views), clock)
+        self._scaling = Scaling(resource, strategy.scale, now, self._rescale) if strategy.scale else None
+        self._fields = FieldManager((own, *views), now)
         self._admission = admission
-        self._clock = clock
+        self._now = now
 
     def view(self, version: str) -> View | None:
         """How the objects look in another version, None for one that is not known."""
@@ -133,7 +133,7 @@ class Handler(Commits):
         generated = not meta.name and bool(meta.generate_name)
         if generated:
             meta.name = generated_name(meta.generate_name)
-        metadata.fill_new(meta, self._clock())
+        metadata.fill_new(meta, self._now())
         self.strategy.prepare_create(context, obj)
         await self.strategy.authorize(context, obj, None)
         if not context.own_endpoints:
@@ -510,7 +510,7 @@ class Handler(Commits):
                 admitted = True
             copy = functools.partial(codecs.copy, old)
             obj = await self._heavy.do(copy) if weight(entry.raw) > LARGE else copy()
-            outcome = self.strategy.begin_delete(obj, options, self._clock())
+            outcome = self.strategy.begin_delete(obj, options, self._now())
             if outcome == "unchanged":
                 if current or (newer := await self._current(entry)) is entry:
                     return entry

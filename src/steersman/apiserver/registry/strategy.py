@@ -43,12 +43,15 @@ class Reservation(Protocol):
 class Handlers(Cluster, Protocol):
     """What strategies may use of the registry."""
 
-    clock: Callable[[], datetime]
     config: RegistryConfig
     store: Store
     scheme: Scheme
     surroundings: Surroundings
     admission: Chain
+
+    def now(self) -> datetime:
+        """The instant, in seconds."""
+        ...
 
     def handler_of(self, type_: type[Any]) -> Handler:
         """The handler of a built-in type."""

@@ -105,7 +105,7 @@ class DeploymentController(Controller):
 
     def _progressing(self, deployment: Deployment, status: str, reason: str, message: str) -> None:
         deployment.status.conditions = rollout_status.set_condition(
-            deployment.status.conditions, "Progressing", status, reason, message, self.context.clock()
+            deployment.status.conditions, "Progressing", status, reason, message, self.context.now()
         )
 
     async def _rescale(self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]) -> float | None:
@@ -256,14 +256,14 @@ class DeploymentController(Controller):
         self, known: Deployment, deployment: Deployment, everything: Sequence[ReplicaSet]
     ) -> float | None:
         new = planning.find_new(deployment, everything)
-        status = rollout_status.calculate(deployment, new, everything, self.context.clock())
+        status = rollout_status.calculate(deployment, new, everything, self.context.now())
         await self._write(known, deployment, status)
         return None
 
     async def _write_rollout(
         self, known: Deployment, deployment: Deployment, everything: Sequence[ReplicaSet]
     ) -> float | None:
-        instant = self.context.clock()
+        instant = self.context.now()
         new = planning.find_new(deployment, everything)
         status = rollout_status.rollout(deployment, new, everything, instant)
         await self._write(known, deployment, status)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -71,7 +70,7 @@ class GarbageCollector(Controller):
 
     async def background(self) -> None:
         while True:
-            await asyncio.sleep(SCHEME_INTERVAL)
+            await self.context.clock.sleep(SCHEME_INTERVAL)
             self._follow_scheme()
 
     def _follow_scheme(self) -> None:

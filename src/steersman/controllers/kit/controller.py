@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_already_exists, is_conflict, is_not_found
 from steersman.api.scheme import Object, Resource
 from steersman.api.time import now
@@ -33,12 +34,16 @@ class ControllerContext:
         informers: InformerFactory,
         config: ControllerManagerConfig | None = None,
         *,
-        clock: Callable[[], datetime] = now,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.config = config or ControllerManagerConfig()
         self.client = client
         self.informers = informers
         self.clock = clock
+
+    def now(self) -> datetime:
+        """The instant by the clock, with the resolution of the API's ``Time``."""
+        return now(self.clock)
 
 
 class Controller:
@@ -62,8 +67,8 @@ class Controller:
     def __init__(self, context: ControllerContext) -> None:
         self.context = context
         self.client = context.client
-        self.queue: WorkQueue[str] = WorkQueue(self.name)
-        self.recorder = EventRecorder(context.client, self.component or self.name)
+        self.queue: WorkQueue[str] = WorkQueue(self.name, clock=context.clock)
+        self.recorder = EventRecorder(context.client, self.component or self.name, clock=context.clock)
         self.errors = 0
         """How often ``reconcile`` raised."""
         self.__watched: list[Informer[Any]] = []

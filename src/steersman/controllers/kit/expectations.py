@@ -7,8 +7,9 @@ watch), it leaves the object alone.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+
+from steersman.api.clock import SYSTEM, Clock
 
 TIMEOUT = 300.0
 
@@ -25,7 +26,7 @@ class _Expected:
 class Expectations:
     """Per key: how many creations, and the deletion of which objects, are still to be observed."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Clock = SYSTEM) -> None:
         self._clock = clock
         self._expected: dict[str, _Expected] = {}
 
@@ -34,7 +35,7 @@ class Expectations:
         expected = self._expected.get(key)
         if expected is None:
             return True
-        if (expected.creations <= 0 and not expected.deletions) or self._clock() - expected.since > TIMEOUT:
+        if (expected.creations <= 0 and not expected.deletions) or self._clock.monotonic() - expected.since > TIMEOUT:
             del self._expected[key]
             return True
         return False
@@ -63,5 +64,5 @@ class Expectations:
 
     def _of(self, key: str) -> _Expected:
         if self.satisfied(key):
-            self._expected[key] = _Expected(self._clock())
+            self._expected[key] = _Expected(self._clock.monotonic())
         return self._expected[key]

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.client.client import Client
 from steersman.client.informer import InformerFactory
 from steersman.client.leader_election import lead
@@ -44,6 +45,7 @@ class Manager:
         leader_election_namespace: str = "kube-system",
         identity: str = "",
         config: ControllerManagerConfig | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         self.ready = asyncio.Event()
         self._client = client
@@ -52,6 +54,7 @@ class Manager:
         self._lease_namespace = leader_election_namespace
         self._identity = identity
         self._settings = config or ControllerManagerConfig()
+        self._clock = clock
         self._controllers: dict[int, Controller] = {}
 
     def queues(self) -> list[WorkQueue[str]]:
@@ -64,7 +67,7 @@ class Manager:
             await self._run()
             return
         identity = self._identity or f"{socket.gethostname()}_{secrets.token_hex(8)}"
-        await lead(self._client, self._lease, identity, self._run, namespace=self._lease_namespace)
+        await lead(self._client, self._lease, identity, self._run, namespace=self._lease_namespace, clock=self._clock)
 
     async def _run(self) -> None:
         informers = InformerFactory(self._client)
@@ -93,12 +96,13 @@ class Manager:
     ) -> None:
         """Run a controller; when it fails as a whole, run a new one after a while."""
         backoff = MIN_BACKOFF
-        loop = asyncio.get_running_loop()
         while True:
-            begun = loop.time()
+            begun = self._clock.monotonic()
             try:
                 async with self.client_for(make) as client:
-                    self._controllers[number] = controller = make(ControllerContext(client, informers, self._settings))
+                    self._controllers[number] = controller = make(
+                        ControllerContext(client, informers, self._settings, clock=self._clock)
+                    )
                     started.set()
                     # A task of its own: a group that fails leaves the task that waits for it counted as cancelled.
                     await asyncio.create_task(controller.run(), name=f"{_name(make)} run")
@@ -107,9 +111,9 @@ class Manager:
                 log.exception("%s failed", _name(make))
                 if (task := asyncio.current_task()) is not None and task.cancelling():
                     raise  # it failed at ending: a new one would never end
-            if loop.time() - begun > 2 * MAX_BACKOFF:
+            if self._clock.monotonic() - begun > 2 * MAX_BACKOFF:
                 backoff = MIN_BACKOFF
-            await asyncio.sleep(backoff)
+            await self._clock.sleep(backoff)
             backoff = min(backoff * 2, MAX_BACKOFF)
 
 

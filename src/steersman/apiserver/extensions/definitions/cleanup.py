@@ -63,7 +63,7 @@ class Cleanup:
 
     async def _tell(self, name: str, status: str, reason: str, message: str) -> None:
         def change(definition: CustomResourceDefinition) -> None:
-            set_condition(definition, TERMINATING, status, reason, message, self._registry.clock())
+            set_condition(definition, TERMINATING, status, reason, message, self._registry.now())
 
         await self._definitions.amend("", name, change)
 

@@ -193,8 +193,8 @@ class Definitions:
         def change(present: CustomResourceDefinition) -> None:
             nonlocal released
             before = present.status.accepted_names
-            naming.accept(present, self._taken(present), self._registry.clock())
-            approval.judge(present, self._registry.clock())
+            naming.accept(present, self._taken(present), self._registry.now())
+            approval.judge(present, self._registry.now())
             released = before is not None and before != present.status.accepted_names
 
         # Most need nothing, as after a start: to know that, no copy of their schemas is made.

@@ -189,7 +189,7 @@ def _handler(
         View(other, type_, into(version), into(other)) for other, type_ in versions.types.items() if other != version
     ]
     handler = Handler(
-        resource, strategy, store, cache, registry.admission, registry.clock, registry.start, registry.heavy, views
+        resource, strategy, store, cache, registry.admission, registry.now, registry.start, registry.heavy, views
     )
     if versions.converter is not None:
         # What keeps a cache back may be a webhook, of which more is to be told than that it is late.

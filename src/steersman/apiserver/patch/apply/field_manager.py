@@ -51,10 +51,10 @@ class FieldManager:
     does not change although it says so.
     """
 
-    def __init__(self, views: Iterable[View], clock: Callable[[], datetime]) -> None:
+    def __init__(self, views: Iterable[View], now: Callable[[], datetime]) -> None:
         self._views = {view.version: view for view in views}
         self._creations = {version: creations(view.type) for version, view in self._views.items()}
-        self._clock = clock
+        self._instant = now
 
     def view(self, version: str) -> View | None:
         """How objects look in a version, None for one that is not known."""
@@ -119,7 +119,7 @@ class FieldManager:
         return Changes(find, ignored)
 
     def _now(self) -> datetime:
-        return self._clock().replace(microsecond=0)
+        return self._instant().replace(microsecond=0)
 
     # -- applying ------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,7 @@ class Allocator:
         if old is not None and new.spec == old.spec and _complete(new.spec):
             return None
         before = old.spec if old is not None else _NOTHING
-        allocation = Allocation(new, self._cluster.clock())
+        allocation = Allocation(new, self._cluster.now())
         with self.counts.of_addresses(allocation):
             await self._reserve_addresses(new, before, allocation)
         held = held_ports(before)

@@ -15,6 +15,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from steersman.api.clock import within
 from steersman.api.errors import StatusError
 from steersman.api.types import core_v1 as v1
 from steersman.api.types import networking_v1
@@ -43,7 +44,9 @@ class Repair:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._recorder = EventRecorder(LocalClient(registry, SYSTEM), "ipallocator-repair-controller")
+        self._recorder = EventRecorder(
+            LocalClient(registry, SYSTEM), "ipallocator-repair-controller", clock=registry.clock
+        )
         self._suspects: set[str] = set()
         self._changed = asyncio.Event()
 
@@ -56,10 +59,10 @@ class Repair:
                 try:
                     await self._attempt(self.everything)
                     with contextlib.suppress(TimeoutError):
-                        async with asyncio.timeout(INTERVAL):
+                        async with within(INTERVAL, self._registry.clock):
                             while True:
                                 await self._changed.wait()
-                                await asyncio.sleep(SOON)
+                                await self._registry.clock.sleep(SOON)
                                 self._changed.clear()
                                 await self._attempt(self._look_at_suspects)
                 finally:
@@ -110,7 +113,7 @@ class Repair:
 
     async def _mend_service(self, entry: ServiceEntry) -> None:
         cidrs = ranges.networks(await self._registry.list(networking_v1.ServiceCIDR))
-        for damage in of_service(entry, self._address, self._service, cidrs, self._registry.clock()):
+        for damage in of_service(entry, self._address, self._service, cidrs, self._registry.now()):
             await self._mend(damage)
 
     async def _mend_address(self, entry: AddressEntry) -> None:

@@ -60,7 +60,7 @@ async def bind(
             annotations=context.annotations, field_manager=context.field_manager,
         )  # fmt: skip
         await cluster.admission.admit(request)
-    now = cluster.clock()
+    now = cluster.now()
 
     def assign(pod: v1.Pod) -> None:
         if reason := refusal(pod, wanted):

@@ -51,7 +51,7 @@ class CertificateSigningRequestStrategy(Strategy):
         self._stamp(new, old)
 
     def _stamp(self, new: v1.CertificateSigningRequest, old: v1.CertificateSigningRequest) -> None:
-        now = self.cluster.clock()
+        now = self.cluster.now()
         known = {(each.type, each.status): each.last_transition_time for each in old.status.conditions}
         for each in new.status.conditions:
             each.last_update_time = each.last_update_time or now

@@ -53,14 +53,14 @@ class PersistentVolumeStrategy(Strategy):
     """Volumes begin as pending, and say since when they are in their phase."""
 
     def empty_status(self) -> v1.PersistentVolumeStatus:
-        return v1.PersistentVolumeStatus(phase="Pending", last_phase_transition_time=self.cluster.clock())
+        return v1.PersistentVolumeStatus(phase="Pending", last_phase_transition_time=self.cluster.now())
 
     def prepare_status(self, context: Context, new: v1.PersistentVolume, old: v1.PersistentVolume) -> None:
         super().prepare_status(context, new, old)
         if new.status.phase == old.status.phase:
             new.status.last_phase_transition_time = old.status.last_phase_transition_time
         elif new.status.last_phase_transition_time in (None, old.status.last_phase_transition_time):
-            new.status.last_phase_transition_time = self.cluster.clock()
+            new.status.last_phase_transition_time = self.cluster.now()
 
     def warnings(self, new: v1.PersistentVolume, old: v1.PersistentVolume | None) -> Iterable[str]:
         return persistent_volume_warnings(new)

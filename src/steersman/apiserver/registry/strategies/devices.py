@@ -87,7 +87,7 @@ class ResourceSliceStrategy(Strategy):
         super().prepare_update(context, new, old)
 
     def _date(self, obj: ResourceSlice) -> None:
-        now = self.cluster.clock().replace(microsecond=0)
+        now = self.cluster.now().replace(microsecond=0)
         for device in obj.spec.devices:
             for taint in device.taints:
                 taint.time_added = taint.time_added or now
@@ -110,4 +110,4 @@ class DeviceTaintRuleStrategy(Strategy):
 
     def _date(self, obj: DeviceTaintRule) -> None:
         taint = obj.spec.taint
-        taint.time_added = taint.time_added or self.cluster.clock().replace(microsecond=0)
+        taint.time_added = taint.time_added or self.cluster.now().replace(microsecond=0)

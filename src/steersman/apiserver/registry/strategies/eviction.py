@@ -123,7 +123,7 @@ def _at(options: DeleteOptions, pod: v1.Pod) -> DeleteOptions:
 async def _remove(cluster: Handlers, context: Context, pod: v1.Pod, options: DeleteOptions) -> None:
     """Say on the pod that it is evicted, then delete it."""
     pods, name, namespace = cluster.handler_of(v1.Pod), pod.metadata.name, pod.metadata.namespace
-    now = cluster.clock()
+    now = cluster.now()
 
     def mark(obj: v1.Pod) -> None:
         meta = obj.metadata
@@ -169,7 +169,7 @@ def _selects(budget: policy_v1.PodDisruptionBudget, labels: dict[str, str]) -> b
 
 
 async def _spend(cluster: Handlers, budget: policy_v1.PodDisruptionBudget, pod: str, *, dry_run: bool) -> None:
-    now = cluster.clock()
+    now = cluster.now()
 
     def spend(obj: policy_v1.PodDisruptionBudget) -> None:
         if (error := exhausted(obj)) is not None:

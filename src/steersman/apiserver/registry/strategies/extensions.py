@@ -114,6 +114,6 @@ class APIServiceStrategy(Strategy):
                     status="True",
                     reason="Local",
                     message="Local APIServices are always available",
-                    last_transition_time=self.cluster.clock(),
+                    last_transition_time=self.cluster.now(),
                 )
             ]

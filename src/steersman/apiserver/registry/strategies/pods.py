@@ -59,7 +59,7 @@ class PodStrategy(Strategy):
                     status="False",
                     reason="SchedulingGated",
                     message="Scheduling is blocked due to non-empty scheduling gates",
-                    last_transition_time=self.cluster.clock(),
+                    last_transition_time=self.cluster.now(),
                 )
             )
         merge_label_keys(new)

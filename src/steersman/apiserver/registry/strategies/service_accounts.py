@@ -61,7 +61,7 @@ class ServiceAccountStrategy(Strategy):
         if account is None:
             raise not_found("serviceaccounts", name)
         meta.name, meta.namespace = name, namespace
-        meta.creation_timestamp = self.cluster.clock()
+        meta.creation_timestamp = self.cluster.now()
         admitted = Request(
             "CREATE", self.resource, "token", namespace, name, request, None, context.user,
             dry_run=context.dry_run, warnings=context.warnings,

@@ -1,0 +1,239 @@
+"""A clock that tests turn: an hour passes at once, timer by timer, each at its own instant."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import heapq
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from steersman.api.clock import Timer
+
+YIELDS = 10
+"""How often loops get their turn after each timer where nobody says when what it set off has settled."""
+
+
+class _Timer:
+    """``handle`` is there while real time may fire it."""
+
+    __slots__ = ("callback", "clock", "due", "handle", "loop", "number")
+
+    def __init__(
+        self,
+        clock: TurnableClock,
+        number: int,
+        due: float,
+        callback: Callable[[], object],
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.clock = clock
+        self.number = number
+        self.due = due
+        self.callback = callback
+        self.loop = loop
+        self.handle: asyncio.TimerHandle | None = None
+
+    def __lt__(self, other: _Timer) -> bool:
+        return (self.due, self.number) < (other.due, other.number)
+
+    def cancel(self) -> None:
+        self.clock._drop(self)
+
+
+class TurnableClock:
+    """Goes as the machine's does, or stands still where it is ``frozen``, until somebody turns it.
+
+    :meth:`advance` goes from timer to timer in order.  At each it stands still until what the timer set off has
+    settled, so that nobody misses a turn: heartbeats go on while an hour passes.  What has settled is for ``settle``
+    to say, which is awaited on the loop that advances; other loops that have timers get their turn before.
+
+    All may be called from any thread.  ``start`` is the instant at which it begins, the machine's where it is None;
+    :meth:`monotonic` begins at zero.
+    """
+
+    def __init__(
+        self,
+        start: datetime | None = None,
+        *,
+        frozen: bool = False,
+        settle: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
+        self.settle = settle
+        self.frozen = frozen
+        self._zero = start or datetime.now(UTC)
+        """The instant at which :meth:`monotonic` was zero."""
+        self._offset = -time.monotonic()
+        self._held: float | None = 0.0 if frozen else None
+        """Where it stands, while it does."""
+        self._lock = threading.RLock()
+        self._numbers = count()
+        self._timers: set[_Timer] = set()
+        self._due: list[_Timer] | None = None
+        """While it is turned: a heap of the timers; those that are no longer in ``_timers`` were cancelled."""
+        self._turning = asyncio.Lock()
+
+    # What components see ------------------------------------------------------------------------------------------
+
+    def now(self) -> datetime:
+        """The instant, in UTC."""
+        return self._zero + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Seconds since it was made, turned ones included."""
+        held = self._held
+        return time.monotonic() + self._offset if held is None else held
+
+    def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
+        """Call back on the running loop once so much time has passed, by itself or by being turned."""
+        with self._lock:
+            due = self.monotonic() + max(delay, 0.0)
+            timer = _Timer(self, next(self._numbers), due, callback, asyncio.get_running_loop())
+            self._timers.add(timer)
+            if self._due is not None:
+                heapq.heappush(self._due, timer)
+            elif self._held is None:
+                timer.handle = timer.loop.call_later(max(delay, 0.0), self._ring, timer)
+            return timer
+
+    async def sleep(self, delay: float) -> None:
+        """Wait until so much time has passed."""
+        if delay <= 0:
+            await asyncio.sleep(0)
+            return
+        over = asyncio.Event()
+        timer = self.call_later(delay, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+    # What tests do ------------------------------------------------------------------------------------------------
+
+    async def advance(self, by: float | timedelta) -> None:
+        """Let time pass: seconds, or a ``timedelta``."""
+        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+        if seconds < 0:
+            raise ValueError("time does not go back; set() changes what the clock shows")
+        async with self._turning:
+            await self._turn(lambda: self.monotonic() + seconds)
+
+    async def advance_to(self, instant: datetime) -> None:
+        """Let time pass until an instant; raises ValueError where that is over."""
+        async with self._turning:
+            if instant < self.now():
+                raise ValueError(f"{instant:%Y-%m-%d %H:%M:%S} is over")
+            await self._turn(lambda: (instant - self._zero).total_seconds())
+
+    def set(self, instant: datetime) -> None:
+        """Change what it shows, forward or back, as when the machine's clock is set: no time passes by that."""
+        with self._lock:
+            self._zero = instant - timedelta(seconds=self.monotonic())
+
+    # Turning ------------------------------------------------------------------------------------------------------
+
+    async def _turn(self, goal: Callable[[], float]) -> None:
+        with self._lock:
+            target = goal()
+            self._held = self.monotonic()
+            self._due = [*self._timers]
+            heapq.heapify(self._due)
+        try:
+            await self._settled()
+            while batch := self._next(target):
+                for timer in batch:
+                    self._fire(timer)
+                await self._settled()
+            with self._lock:
+                self._held = max(target, self._held)
+        finally:
+            self._go_on()
+
+    def _next(self, target: float) -> list[_Timer]:
+        """Move on to the next instant at which timers are due, until the target; those timers."""
+        with self._lock:
+            assert self._due is not None
+            heap, batch, held = self._due, list[_Timer](), self.monotonic()
+            while heap and heap[0].due <= (held if batch else target):
+                timer = heapq.heappop(heap)
+                if timer in self._timers:
+                    held = max(held, timer.due)
+                    batch.append(timer)
+            self._held = held
+            return batch
+
+    def _fire(self, timer: _Timer) -> None:
+        with self._lock:
+            if timer not in self._timers:
+                return  # another one of the same instant cancelled it
+            self._timers.discard(timer)
+        if timer.loop is asyncio.get_running_loop():
+            _call(timer)
+        else:
+            with contextlib.suppress(RuntimeError):  # its loop has ended
+                timer.loop.call_soon_threadsafe(_call, timer)
+
+    async def _settled(self) -> None:
+        here = asyncio.get_running_loop()
+        with self._lock:
+            elsewhere = {timer.loop for timer in self._timers if timer.loop is not here}
+        for loop in elsewhere:
+            if not loop.is_closed():
+                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_turns(), loop))
+        await (_turns() if self.settle is None else self.settle())
+
+    def _go_on(self) -> None:
+        """Let real time fire again what is still to come."""
+        with self._lock:
+            assert self._held is not None
+            self._due = None
+            if self.frozen:
+                return
+            self._offset = self._held - time.monotonic()
+            self._held = None
+            here = asyncio.get_running_loop()
+            for timer in self._timers:
+                if timer.loop is here:
+                    self._arm(timer)
+                else:
+                    with contextlib.suppress(RuntimeError):
+                        timer.loop.call_soon_threadsafe(self._arm, timer)
+
+    def _arm(self, timer: _Timer) -> None:
+        with self._lock:
+            if timer.handle is not None:
+                timer.handle.cancel()
+                timer.handle = None
+            if timer in self._timers and self._held is None:
+                timer.handle = timer.loop.call_later(max(0.0, timer.due - self.monotonic()), self._ring, timer)
+
+    def _ring(self, timer: _Timer) -> None:
+        """Real time has reached a timer."""
+        with self._lock:
+            timer.handle = None
+            if timer not in self._timers or self._held is not None:
+                return  # while it is turned, its turn comes in order
+            self._timers.discard(timer)
+        _call(timer)
+
+    def _drop(self, timer: _Timer) -> None:
+        with self._lock:
+            self._timers.discard(timer)
+            if timer.handle is not None:
+                timer.handle.cancel()
+                timer.handle = None
+
+
+def _call(timer: _Timer) -> None:
+    try:
+        timer.callback()
+    except Exception as error:  # as a loop does, which goes on
+        timer.loop.call_exception_handler({"message": "a timer's callback failed", "exception": error})
+
+
+async def _turns() -> None:
+    for _ in range(YIELDS):
+        await asyncio.sleep(0)
