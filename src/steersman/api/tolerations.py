@@ -1,10 +1,19 @@
-"""Whether tolerations tolerate taints: what the scheduler and the controllers of nodes must agree on."""
+"""Taints as people write them, and whether tolerations tolerate them: what all that knows of nodes must agree on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from .types.core_v1 import Toleration
+from .types.core_v1 import Taint, Toleration
+
+
+def parse_taint(text: str) -> Taint:
+    """``key=value:effect`` or ``key:effect``; raises ValueError."""
+    left, colon, effect = text.rpartition(":")
+    if not colon or effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
+        raise ValueError(f"{text!r} is no taint: write key=value:effect")
+    key, _, value = left.partition("=")
+    return Taint(key=key, value=value, effect=effect)
 
 
 def tolerates(toleration: Toleration, key: str, value: str, effect: str) -> bool:

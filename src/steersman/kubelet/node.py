@@ -18,6 +18,7 @@ import msgspec
 from steersman.api import codecs, labels, quantity
 from steersman.api.errors import StatusError, is_already_exists, is_conflict, is_not_found
 from steersman.api.time import now, now_micro
+from steersman.api.tolerations import parse_taint
 from steersman.api.types.coordination_v1 import Lease, LeaseSpec
 from steersman.api.types.core_v1 import (
     ContainerImage,
@@ -32,7 +33,6 @@ from steersman.api.types.core_v1 import (
     NodeSpec,
     NodeStatus,
     NodeSystemInfo,
-    Taint,
 )
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
@@ -138,15 +138,6 @@ def system_info(version: cri.VersionResponse) -> NodeSystemInfo:
         kubelet_version=KUBELET_VERSION,
         kube_proxy_version="",
     )
-
-
-def parse_taint(text: str) -> Taint:
-    """``key=value:effect`` or ``key:effect``; raises ValueError."""
-    left, colon, effect = text.rpartition(":")
-    if not colon or effect not in ("NoSchedule", "PreferNoSchedule", "NoExecute"):
-        raise ValueError(f"{text!r} is no taint: write key=value:effect")
-    key, _, value = left.partition("=")
-    return Taint(key=key, value=value, effect=effect)
 
 
 class NodeReporter:

@@ -1,0 +1,39 @@
+"""The configuration of simulated nodes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from .profiles import DEFAULT_STAGES
+from .shape import NodeShape
+from .stage import Stage
+
+KUBELET_RENEWAL = 10.0
+"""Seconds between a kubelet's renewals of its Lease."""
+
+LONGEST_RENEWAL = 20.0
+"""The node lifecycle controller gives up a node that was silent for 50 s: two renewals may be lost."""
+
+RENEWALS_PER_SECOND = 200
+
+
+class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Configuration of :class:`.simulated_nodes.SimulatedNodes`.
+
+    ``renewal`` is the seconds between renewals of a node's Lease; 0 chooses by the number of nodes.
+    """
+
+    nodes: tuple[NodeShape, ...] = ()
+    stages: tuple[Stage, ...] = DEFAULT_STAGES
+    renewal: float = 0.0
+    report: float = 300.0
+    """Seconds between a node's reports of its status where that does not change."""
+    node_addresses: str = "100.64.0.0/16"
+    pod_addresses: str = "198.18.0.0/15"
+    """Of pods on nodes without a ``podCIDR``."""
+    workers: int = 64
+    """Writes under way at a time, of pods, and as many of nodes."""
+
+    def renewal_of(self, nodes: int) -> float:
+        """Seconds between renewals where there are so many nodes: 10 s up to 2,000 nodes, never more than 20 s."""
+        return self.renewal or min(LONGEST_RENEWAL, max(KUBELET_RENEWAL, nodes / RENEWALS_PER_SECOND))

@@ -1,0 +1,198 @@
+"""Takes objects through their stages.
+
+A change of an object chooses the stage that it is to go through; the stage comes at once or after its delay, and what
+it brings about is written.  Only what is to come is remembered: at most one job for each object, which is dropped or
+replaced when the object changes.  A write says which version it was decided upon, so that whoever loses a race has
+lost nothing: the newer version comes, and is decided about.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+from steersman.api.clock import Clock
+from steersman.api.errors import StatusError, is_conflict, is_not_found
+from steersman.api.types.core_v1 import Node, Pod
+from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
+from steersman.client.client import Client
+from steersman.client.events import EventRecorder
+
+from .crew import Crew
+from .stage import Outcome, Place, Stage, Subject, choose
+from .timers import Timers
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T", Pod, Node)
+
+FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+MOST_IMMEDIATE = 16
+"""So many stages follow each other without looking at what others wrote."""
+
+
+class _Job(Generic[T]):
+    """An object that is to go through a stage; without an object, one that is not to any more."""
+
+    __slots__ = ("attempts", "object", "stage", "waits")
+
+    def __init__(self, obj: T, stage: Stage, *, waits: bool) -> None:
+        self.object: T | None = obj
+        self.stage = stage
+        self.waits = waits
+        self.attempts = 0
+
+
+class Keeper(Generic[T]):
+    """The objects of one kind; :meth:`observe` and :meth:`forget` never wait.
+
+    ``place_of`` is None for objects that are nobody's here.  ``lost`` is told of what was decided and not written.
+    """
+
+    def __init__(
+        self,
+        type_: type[T],
+        stages: tuple[Stage, ...],
+        client: Client,
+        clock: Clock,
+        rng: random.Random,
+        recorder: EventRecorder,
+        workers: int,
+        place_of: Callable[[T], Place | None],
+        lost: Callable[[T, Outcome], None] = lambda _, __: None,
+    ) -> None:
+        self._type = type_
+        self._stages = stages
+        self._client = client
+        self._clock = clock
+        self._rng = rng
+        self._recorder = recorder
+        self._place_of = place_of
+        self._lost = lost
+        self._jobs: dict[str, _Job[T]] = {}
+        """By uid: what is to come, but for what is being done."""
+        self._busy: set[str] = set()
+        """Uids of objects that are being written: another job of theirs waits for the end of that."""
+        self._timers: Timers[_Job[T]] = Timers(clock, self._due)
+        self._crew: Crew[_Job[T]] = Crew(f"simulated {type_.__name__}", workers, self._do)
+
+    @property
+    def pending(self) -> int:
+        """How many objects are to be written now; those whose stage comes later do not count."""
+        return self._crew.pending
+
+    @property
+    def delayed(self) -> int:
+        """How many jobs wait for their time, those that were dropped meanwhile among them."""
+        return len(self._timers)
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        try:
+            await self._crew.run()
+        finally:
+            self._timers.stop()
+
+    def observe(self, obj: T) -> None:
+        """Decide what an object that is new or has changed goes through next."""
+        if (subject := self._subject(obj)) is None:
+            return
+        uid = obj.metadata.uid
+        job = self._jobs.get(uid)
+        if job is not None and not job.stage.delay_moves and job.stage.matches(subject):
+            job.object = obj  # in the time that it has
+            return
+        if job is not None:
+            job.object = None
+            del self._jobs[uid]
+        if (stage := choose(self._stages, subject)) is None:
+            return
+        delay = stage.delay(subject) if stage.delay is not None else 0.0
+        self._jobs[uid] = job = _Job(obj, stage, waits=delay > 0)
+        if job.waits:
+            self._timers.add(delay, job)
+        elif uid not in self._busy:
+            self._crew.add(job)
+
+    def forget(self, obj: T) -> None:
+        """An object is gone."""
+        if (job := self._jobs.pop(obj.metadata.uid, None)) is not None:
+            job.object = None
+
+    def _subject(self, obj: T) -> Subject | None:
+        place = self._place_of(obj)
+        return Subject(obj, place, self._clock.now().replace(microsecond=0), self._rng) if place is not None else None
+
+    def _due(self, job: _Job[T]) -> None:
+        if job.object is not None:
+            job.waits = False
+            if job.object.metadata.uid not in self._busy:
+                self._crew.add(job)
+
+    async def _do(self, job: _Job[T]) -> None:
+        obj = job.object
+        if obj is None:
+            return
+        uid = obj.metadata.uid
+        del self._jobs[uid]
+        self._busy.add(uid)
+        try:
+            await self._go_through(obj, job.stage)
+        except StatusError as error:
+            if not (is_conflict(error) or is_not_found(error)):  # a newer version comes, or nothing more
+                self._again(job, obj, error)
+        except Exception:  # a fault in one stage must not keep other objects from theirs
+            log.exception("stage %s of %s %s", job.stage.name, self._type.__name__, obj.metadata.name)
+        finally:
+            self._busy.discard(uid)
+            if (next_ := self._jobs.get(uid)) is not None and not next_.waits:
+                self._crew.add(next_)
+
+    def _again(self, job: _Job[T], obj: T, error: StatusError) -> None:
+        name = f"{self._type.__name__} {obj.metadata.namespace}/{obj.metadata.name}"
+        log.warning("stage %s of %s: %s", job.stage.name, name, error)
+        if (uid := obj.metadata.uid) in self._jobs:
+            return
+        job.attempts += 1
+        job.waits = True
+        self._jobs[uid] = job
+        self._timers.add(min(LAST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1)), job)
+
+    async def _go_through(self, obj: T, stage: Stage) -> None:
+        for _ in range(MOST_IMMEDIATE):
+            if (subject := self._subject(obj)) is None:
+                return
+            outcome = stage.next(subject)
+            try:
+                written = await self._write(obj, outcome)
+            except BaseException:
+                self._lost(obj, outcome)
+                raise
+            if written is None or not stage.immediate_next or (subject := self._subject(written)) is None:
+                return
+            if (following := choose(self._stages, subject)) is None or following.delay is not None:
+                return
+            obj, stage = written, following
+
+    async def _write(self, obj: T, outcome: Outcome) -> T | None:
+        """Bring it about; returns the object as it is then, None where it is gone or nothing was written."""
+        metadata, written = obj.metadata, None
+        if outcome.event is not None:
+            type_, reason, message = outcome.event
+            self._recorder.event(obj, type_, reason, message)
+        if outcome.status is not None:
+            changed = msgspec.structs.replace(obj, status=outcome.status)
+            written = await self._client.update(changed, subresource="status")
+        for patch, subresource, _ in outcome.patches:
+            written = await self._client.patch(
+                self._type, metadata.name, patch, metadata.namespace, subresource=subresource
+            )
+        if outcome.delete:
+            options = DeleteOptions(grace_period_seconds=0, preconditions=Preconditions(uid=metadata.uid))
+            await self._client.delete(self._type, metadata.name, metadata.namespace, options=options)
+            return None
+        return written

@@ -1,0 +1,50 @@
+"""A simulated node, as the simulation remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from steersman.api.types.coordination_v1 import Lease
+from steersman.api.types.core_v1 import Node
+
+from .addresses import AddressPool
+
+
+class SimulatedNode:
+    """The place of a node and its pods; see :class:`.stage.Place`."""
+
+    __slots__ = ("_cidrs", "_elsewhere", "_pools", "address", "lease", "name", "uid")
+
+    def __init__(self, node: Node, address: str, elsewhere: AddressPool) -> None:
+        self.name = node.metadata.name
+        self.uid = node.metadata.uid
+        self.address = address
+        self.lease: Lease | None = None
+        """As last written; None where it must be looked for."""
+        self._elsewhere = elsewhere
+        self._cidrs: list[str] = []
+        self._pools: list[AddressPool] = []
+        self.update(node)
+
+    def update(self, node: Node) -> None:
+        """Take note of the networks that the node has."""
+        cidrs = node.spec.pod_cidrs or ([node.spec.pod_cidr] if node.spec.pod_cidr else [])
+        if cidrs != self._cidrs:
+            self._cidrs = cidrs
+            self._pools = [AddressPool(cidr) for cidr in cidrs]
+
+    def take_addresses(self) -> list[str]:
+        """An address of each of the node's networks; of the common one where it has none.  Raises Exhausted."""
+        return [pool.take() for pool in self._pools or [self._elsewhere]]
+
+    def mark_addresses(self, addresses: Iterable[str]) -> None:
+        """A pod has these."""
+        for address in addresses:
+            for pool in (*self._pools, self._elsewhere):
+                pool.mark(address)
+
+    def release_addresses(self, addresses: Iterable[str]) -> None:
+        """A pod has these no more."""
+        for address in addresses:
+            for pool in (*self._pools, self._elsewhere):
+                pool.release(address)

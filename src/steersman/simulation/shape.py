@@ -1,0 +1,156 @@
+"""What simulated nodes are like, and the Node objects that say so."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from steersman import KUBERNETES_VERSION
+from steersman.api import labels
+from steersman.api.tolerations import parse_taint
+from steersman.api.types.core_v1 import (
+    Node,
+    NodeAddress,
+    NodeCondition,
+    NodeSpec,
+    NodeStatus,
+    NodeSystemInfo,
+)
+from steersman.api.types.meta_v1 import ObjectMeta
+
+ANNOTATION = "kwok.x-k8s.io/node"
+"""Marks a node that is simulated."""
+
+RUNTIME = "simulated://1.0.0"
+OS_IMAGE = "Simulated Linux"
+
+CONDITIONS = (
+    ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
+    ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
+    ("PIDPressure", "False", "KubeletHasSufficientPID", "kubelet has sufficient PID available"),
+    ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
+)
+"""What a kubelet says of a node that is well: type, status, reason, message."""
+
+
+class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
+    """Nodes that are alike.
+
+    ``name`` has a place for the number of the node, from 0; without one, numbers follow a dash where there are more
+    nodes than one.  ``zones`` are gone through in turn.  ``taints`` are ``key=value:effect`` or ``key:effect``.
+    """
+
+    count: int = 1
+    name: str = "node-{}"
+    cpu: str = "8"
+    memory: str = "32Gi"
+    pods: int = 110
+    ephemeral_storage: str = "100Gi"
+    resources: dict[str, str] = {}
+    """Others, such as ``nvidia.com/gpu``."""
+    labels: dict[str, str] = {}
+    annotations: dict[str, str] = {}
+    taints: tuple[str, ...] = ()
+    zones: tuple[str, ...] = ()
+    arch: str = "amd64"
+
+    def node_name(self, number: int) -> str:
+        """The name of the node of this number."""
+        if "{" in self.name:
+            return self.name.format(number)
+        return self.name if self.count == 1 else f"{self.name}-{number}"
+
+    def node(self, number: int, address: str, instant: datetime) -> Node:
+        """The node of this number, as its kubelet would register it."""
+        name = self.node_name(number)
+        zone = {labels.TOPOLOGY_ZONE: self.zones[number % len(self.zones)]} if self.zones else {}
+        marks = {
+            labels.HOSTNAME: name,
+            labels.OS: "linux",
+            labels.ARCH: self.arch,
+            labels.BETA_OS: "linux",
+            labels.BETA_ARCH: self.arch,
+            **zone,
+            **self.labels,
+        }
+        capacity = {
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "ephemeral-storage": self.ephemeral_storage,
+            "pods": str(self.pods),
+            **self.resources,
+        }
+        status = NodeStatus(capacity=capacity, allocatable=capacity)
+        node = Node(
+            metadata=ObjectMeta(name=name, labels=marks, annotations={ANNOTATION: "fake", **self.annotations}),
+            spec=NodeSpec(taints=[parse_taint(text) for text in self.taints]),
+            status=status,
+        )
+        node.status = ready_status(node, address, instant, self.arch)
+        return node
+
+
+def is_simulated(node: Node) -> bool:
+    """Whether a node is one of ours."""
+    return ANNOTATION in node.metadata.annotations
+
+
+def internal_ip(node: Node) -> str:
+    """A node's address; empty where it has none."""
+    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
+
+
+def ready_status(node: Node, address: str, instant: datetime, arch: str = "amd64") -> NodeStatus:
+    """The status of a node that is well: what it says of itself is kept, what is missing is filled in."""
+    old = node.status
+    before = {each.type: each for each in old.conditions}
+    mine = {type_ for type_, *_ in CONDITIONS}
+    conditions = [each for each in old.conditions if each.type not in mine]
+    for type_, status, reason, message in CONDITIONS:
+        earlier = before.get(type_)
+        conditions.append(
+            NodeCondition(
+                type=type_,
+                status=status,
+                reason=reason,
+                message=message,
+                last_heartbeat_time=instant,
+                last_transition_time=earlier.last_transition_time
+                if earlier is not None and earlier.status == status
+                else instant,
+            )
+        )
+    capacity = old.capacity or old.allocatable or {"cpu": "8", "memory": "32Gi", "pods": "110"}
+    info = old.node_info
+    marks = node.metadata.labels
+    return msgspec.structs.replace(
+        old,
+        phase="",
+        capacity=capacity,
+        allocatable=old.allocatable or capacity,
+        conditions=conditions,
+        addresses=old.addresses
+        or [
+            NodeAddress(type="InternalIP", address=address),
+            NodeAddress(type="Hostname", address=node.metadata.name),
+        ],
+        node_info=NodeSystemInfo(
+            architecture=info.architecture or marks.get(labels.ARCH, arch),
+            boot_id=info.boot_id or node.metadata.uid,
+            container_runtime_version=info.container_runtime_version or RUNTIME,
+            kernel_version=info.kernel_version or "6.12.0-simulated",
+            kube_proxy_version=info.kube_proxy_version,
+            kubelet_version=info.kubelet_version or KUBERNETES_VERSION,
+            machine_id=info.machine_id or node.metadata.uid,
+            operating_system=info.operating_system or marks.get(labels.OS, "linux"),
+            os_image=info.os_image or OS_IMAGE,
+            system_uuid=info.system_uuid or node.metadata.uid,
+        ),
+    )
+
+
+def beat(node: Node, instant: datetime) -> NodeStatus:
+    """The status as it is, said once more."""
+    conditions = [msgspec.structs.replace(each, last_heartbeat_time=instant) for each in node.status.conditions]
+    return msgspec.structs.replace(node.status, conditions=conditions)

@@ -1,0 +1,206 @@
+"""Simulated nodes as a component."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Iterator
+
+from steersman.api.clock import SYSTEM, Clock
+from steersman.api.errors import StatusError, is_already_exists
+from steersman.api.types.core_v1 import Node, Pod, PodStatus
+from steersman.client.client import Client, Selectors
+from steersman.client.events import EventRecorder
+from steersman.client.informer import Informer
+
+from .addresses import AddressPool
+from .config import SimulationConfig
+from .crew import Crew
+from .heartbeats import Heartbeats
+from .keeper import Keeper
+from .node import SimulatedNode
+from .pod_status import has_address
+from .shape import NodeShape, internal_ip, is_simulated
+from .stage import Outcome
+
+log = logging.getLogger(__name__)
+
+COMPONENT = "kubelet"
+BOUND = Selectors(fields="spec.nodeName!=")
+RETRY = 1.0
+
+
+class SimulatedNodes:
+    """Looks after simulated nodes until cancelled; ``ready`` is set once those it is to create are there."""
+
+    def __init__(
+        self,
+        config: SimulationConfig,
+        client: Client,
+        *,
+        clock: Clock = SYSTEM,
+        rng: random.Random | None = None,
+    ) -> None:
+        self.ready = asyncio.Event()
+        self._config = config
+        self._client = client
+        self._clock = clock
+        rng = rng or random.Random()
+        self._nodes: dict[str, SimulatedNode] = {}
+        self._strangers: set[str] = set()
+        """Names of other nodes that have pods."""
+        self._addresses = AddressPool(config.node_addresses)
+        self._elsewhere = AddressPool(config.pod_addresses)
+        self._node_informer: Informer[Node] = Informer(client, Node)
+        self._pod_informer: Informer[Pod] = Informer(client, Pod, selectors=BOUND)
+        self._events = EventRecorder(client, COMPONENT)
+        node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
+        pod_stages = tuple(stage for stage in config.stages if stage.kind == "Pod")
+        self._node_keeper: Keeper[Node] = Keeper(
+            Node, node_stages, client, clock, rng, self._events, config.workers, self._place_of_node
+        )
+        self._pod_keeper: Keeper[Pod] = Keeper(
+            Pod, pod_stages, client, clock, rng, self._events, config.workers, self._place_of_pod, self._lost
+        )
+        self._heartbeats = Heartbeats(
+            config, client, clock, rng, lambda: config.renewal_of(len(self._nodes)), self._current
+        )
+        self._missing = 0
+        self._registration: Crew[tuple[NodeShape, int]] = Crew("simulated nodes", config.workers, self._register)
+        self._newcomers: Crew[str] = Crew("simulated newcomers", 4, self._look_for_pods)
+
+    @property
+    def pending(self) -> int:
+        """How much there is to be done now, beside what comes in its time."""
+        crews = self._registration.pending + self._newcomers.pending + self._heartbeats.pending
+        return crews + self._node_keeper.pending + self._pod_keeper.pending
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        self._node_informer.add_handler(self._node_added, self._node_updated, self._node_deleted)
+        self._pod_informer.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._events.run(), name="simulated events")
+            group.create_task(self._node_informer.run(), name="simulated nodes informer")
+            await self._node_informer.synced()
+            group.create_task(self._pod_informer.run(), name="simulated pods informer")
+            group.create_task(self._newcomers.run(), name="simulated newcomers")
+            group.create_task(self._node_keeper.run(), name="simulated nodes' stages")
+            group.create_task(self._pod_keeper.run(), name="simulated pods' stages")
+            group.create_task(self._heartbeats.run_renewals(), name="simulated leases")
+            group.create_task(self._heartbeats.run_reports(), name="simulated node statuses")
+            for missing in self._to_create():
+                self._missing += 1
+                self._registration.add(missing)
+            registration = group.create_task(self._registration.run(), name="simulated registrations")
+            await self._pod_informer.synced()
+            if not self._missing:
+                self.ready.set()
+            await self.ready.wait()
+            registration.cancel()
+
+    # Nodes ----------------------------------------------------------------------------------------------------
+
+    def _to_create(self) -> Iterator[tuple[NodeShape, int]]:
+        for shape in self._config.nodes:
+            for number in range(shape.count):
+                if self._node_informer.lister.get(shape.node_name(number)) is None:
+                    yield shape, number
+
+    async def _register(self, missing: tuple[NodeShape, int]) -> None:
+        shape, number = missing
+        address = self._addresses.take()
+        node = shape.node(number, address, self._clock.now().replace(microsecond=0))
+        while True:
+            try:
+                await self._client.create(node)
+                break
+            except StatusError as error:
+                if is_already_exists(error):
+                    break
+                log.warning("cannot register node %s: %s", node.metadata.name, error)
+                await self._clock.sleep(RETRY)
+        self._missing -= 1
+        if not self._missing and self._pod_informer.has_synced:
+            self.ready.set()
+
+    def _node_added(self, node: Node) -> None:
+        if not is_simulated(node):
+            return
+        name = node.metadata.name
+        address = internal_ip(node)
+        if address:
+            self._addresses.mark(address)
+        self._nodes[name] = place = SimulatedNode(node, address or self._addresses.take(), self._elsewhere)
+        self._heartbeats.start(place)
+        self._node_keeper.observe(node)
+        if name in self._strangers:
+            self._strangers.discard(name)
+            self._newcomers.add(name)
+
+    def _node_updated(self, old: Node, new: Node) -> None:
+        place = self._nodes.get(new.metadata.name)
+        if place is not None and place.uid == new.metadata.uid and is_simulated(new):
+            place.update(new)
+            self._node_keeper.observe(new)
+        elif place is not None or is_simulated(new):
+            self._node_deleted(old)
+            self._node_added(new)
+
+    def _node_deleted(self, node: Node) -> None:
+        if (place := self._nodes.pop(node.metadata.name, None)) is not None:
+            self._node_keeper.forget(node)
+            self._addresses.release(place.address)
+
+    def _current(self, place: SimulatedNode) -> Node | None:
+        """The node of a place; None where it is gone."""
+        if self._nodes.get(place.name) is not place:
+            return None
+        return self._node_informer.lister.get(place.name)
+
+    async def _look_for_pods(self, name: str) -> None:
+        """Decide about pods that were bound to a node before it was known to be ours."""
+        page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))
+        for pod in page.items:
+            self._pod_added(pod)
+
+    def _place_of_node(self, node: Node) -> SimulatedNode | None:
+        return self._nodes.get(node.metadata.name)
+
+    # Pods -----------------------------------------------------------------------------------------------------
+
+    def _place_of_pod(self, pod: Pod) -> SimulatedNode | None:
+        return self._nodes.get(pod.spec.node_name)
+
+    def _pod_added(self, pod: Pod) -> None:
+        place = self._nodes.get(pod.spec.node_name)
+        if place is None:
+            self._strangers.add(pod.spec.node_name)
+            return
+        if has_address(pod):
+            place.mark_addresses(each.ip for each in pod.status.pod_ips)
+        self._pod_keeper.observe(pod)
+
+    def _pod_updated(self, old: Pod, new: Pod) -> None:
+        if old.metadata.uid != new.metadata.uid:
+            self._pod_deleted(old)
+            self._pod_added(new)
+            return
+        if has_address(old) and not has_address(new):
+            self._release(new, old.status)
+        self._pod_keeper.observe(new)
+
+    def _pod_deleted(self, pod: Pod) -> None:
+        self._pod_keeper.forget(pod)
+        if has_address(pod):
+            self._release(pod, pod.status)
+
+    def _lost(self, pod: Pod, outcome: Outcome) -> None:
+        """Addresses were chosen, and not written."""
+        if isinstance(outcome.status, PodStatus) and not pod.status.pod_ip and not pod.spec.host_network:
+            self._release(pod, outcome.status)
+
+    def _release(self, pod: Pod, status: PodStatus) -> None:
+        if (place := self._nodes.get(pod.spec.node_name)) is not None:
+            place.release_addresses(each.ip for each in status.pod_ips)

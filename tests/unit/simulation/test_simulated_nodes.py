@@ -1,0 +1,191 @@
+"""Simulated nodes against a real API server."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+from steersman.api.errors import StatusError, is_not_found
+from steersman.api.types.coordination_v1 import Lease
+from steersman.api.types.core_v1 import Container, Node, NodeSpec, Pod, PodSpec
+from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
+from steersman.client.client import Client
+from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig
+from steersman.simulation.shape import ANNOTATION
+from steersman.testing import eventually
+
+T = TypeVar("T")
+
+
+@contextlib.asynccontextmanager
+async def simulating(client: Client, *shapes: NodeShape, **settings: object) -> AsyncIterator[SimulatedNodes]:
+    nodes = SimulatedNodes(SimulationConfig(nodes=shapes, **settings), client)  # type: ignore[arg-type]
+    task = asyncio.create_task(nodes.run())
+    async with asyncio.timeout(10):
+        await nodes.ready.wait()
+    yield nodes
+    assert not task.done(), task.exception()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def pod(name: str = "a", node: str = "node-0", **spec: object) -> Pod:
+    containers = spec.pop("containers", [Container(name="c", image="nginx")])
+    return Pod(
+        metadata=ObjectMeta(name=name, namespace="default"),
+        spec=PodSpec(containers=containers, node_name=node, **spec),  # type: ignore[arg-type]
+    )
+
+
+def reached(client: Client, name: str, phase: str) -> Callable[[], Awaitable[Pod | None]]:
+    async def look() -> Pod | None:
+        present = await client.get(Pod, name, "default")
+        return present if present.status.phase == phase else None
+
+    return look
+
+
+def gone(client: Client, name: str) -> Callable[[], Awaitable[bool]]:
+    async def look() -> bool:
+        try:
+            await client.get(Pod, name, "default")
+        except StatusError as error:
+            return is_not_found(error)
+        return False
+
+    return look
+
+
+async def test_a_node_registers_as_its_shape_says(client: Client) -> None:
+    shape = NodeShape(
+        count=3, cpu="4", memory="16Gi", pods=30, labels={"disk": "ssd"}, taints=("a=b:NoSchedule",), zones=("x", "y")
+    )
+    async with simulating(client, shape):
+        nodes = sorted((await client.list(Node)).items, key=lambda node: node.metadata.name)
+        assert [node.metadata.name for node in nodes] == ["node-0", "node-1", "node-2"]
+        assert [node.metadata.labels["topology.kubernetes.io/zone"] for node in nodes] == ["x", "y", "x"]
+        node = nodes[0]
+        assert node.metadata.annotations[ANNOTATION] == "fake"
+        assert node.metadata.labels["kubernetes.io/hostname"] == "node-0"
+        assert node.metadata.labels["disk"] == "ssd"
+        assert ("a", "b", "NoSchedule") in [(each.key, each.value, each.effect) for each in node.spec.taints]
+        assert node.status.allocatable["cpu"] == "4"
+        assert node.status.allocatable["pods"] == "30"
+        conditions = {each.type: each.status for each in node.status.conditions}
+        assert conditions == {
+            "MemoryPressure": "False",
+            "DiskPressure": "False",
+            "PIDPressure": "False",
+            "Ready": "True",
+        }
+        assert node.status.node_info.kubelet_version.startswith("v1.")
+        assert len({each.status.addresses[0].address for each in nodes}) == 3
+
+
+async def test_leases_are_made_and_renewed(client: Client) -> None:
+    async with simulating(client, NodeShape(), renewal=0.02):
+        lease = await eventually(lambda: client.get(Lease, "node-0", "kube-node-lease"))
+        node = await client.get(Node, "node-0")
+        assert lease.spec.holder_identity == "node-0"
+        assert [each.uid for each in lease.metadata.owner_references] == [node.metadata.uid]
+
+        async def renewed() -> bool:
+            present = await client.get(Lease, "node-0", "kube-node-lease")
+            return present.spec.renew_time > lease.spec.renew_time  # type: ignore[operator]
+
+        await eventually(renewed)
+
+
+async def test_a_pod_runs_and_goes(client: Client) -> None:
+    async with simulating(client, NodeShape()):
+        init = [Container(name="i", image="busybox"), Container(name="s", image="envoy", restart_policy="Always")]
+        await client.create(pod(init_containers=init, termination_grace_period_seconds=30))
+        running = await eventually(reached(client, "a", "Running"))
+        status = running.status
+        assert status.pod_ip
+        assert [each.ip for each in status.pod_ips] == [status.pod_ip]
+        assert status.host_ip == (await client.get(Node, "node-0")).status.addresses[0].address
+        assert status.start_time is not None
+        assert all(each.status == "True" for each in status.conditions)
+        assert {"Ready", "ContainersReady", "Initialized", "PodScheduled"} <= {each.type for each in status.conditions}
+        assert status.container_statuses[0].state.running is not None
+        assert status.init_container_statuses[0].state.terminated is not None
+        assert status.init_container_statuses[1].state.running is not None
+        await client.delete(Pod, "a", "default")
+        await eventually(gone(client, "a"))
+
+
+async def test_pods_have_addresses_of_their_nodes_network(client: Client) -> None:
+    async with simulating(client, NodeShape()):
+        node = await client.get(Node, "node-0")
+        assert node.spec.pod_cidr == ""
+        await client.create(pod("a"))
+        assert (await eventually(reached(client, "a", "Running"))).status.pod_ip.startswith("198.18.")
+    await client.create(
+        Node(
+            metadata=ObjectMeta(name="other", annotations={ANNOTATION: "fake"}),
+            spec=NodeSpec(pod_cidr="10.1.2.0/24"),
+        )
+    )
+    async with simulating(client, NodeShape()):
+        for name in ("b", "c"):
+            await client.create(pod(name, "other"))
+        addresses = [(await eventually(reached(client, name, "Running"))).status.pod_ip for name in ("b", "c")]
+        assert sorted(addresses) == ["10.1.2.2", "10.1.2.3"]
+        await client.create(pod("h", "other", host_network=True))
+        host = (await eventually(reached(client, "h", "Running"))).status
+        assert host.pod_ip == host.host_ip
+
+
+async def test_a_pod_of_a_job_completes(client: Client) -> None:
+    async with simulating(client, NodeShape()):
+        job = pod(restart_policy="Never")
+        job.metadata.owner_references = [OwnerReference(api_version="batch/v1", kind="Job", name="j", uid="1-2")]
+        await client.create(job)
+        done = await eventually(reached(client, "a", "Succeeded"))
+        assert done.status.container_statuses[0].state.terminated.exit_code == 0  # type: ignore[union-attr]
+        assert {each.type: each.reason for each in done.status.conditions}["Ready"] == "PodCompleted"
+
+
+async def test_who_holds_a_pod_is_told_how_it_ended(client: Client) -> None:
+    async with simulating(client, NodeShape()):
+        held = pod()
+        held.metadata.finalizers = ["example.com/held"]
+        await client.create(held)
+        await eventually(reached(client, "a", "Running"))
+        await client.delete(Pod, "a", "default")
+        failed = await eventually(reached(client, "a", "Failed"))
+        assert failed.status.container_statuses[0].state.terminated.exit_code == 143  # type: ignore[union-attr]
+
+
+async def test_nodes_of_others_are_looked_after_when_they_appear(client: Client) -> None:
+    async with simulating(client):
+        await client.create(pod("early", "late"))
+        await client.create(Node(metadata=ObjectMeta(name="late", annotations={ANNOTATION: "fake"})))
+        await eventually(reached(client, "early", "Running"))
+        node = await client.get(Node, "late")
+        assert any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
+        await eventually(lambda: client.get(Lease, "late", "kube-node-lease"))
+
+
+async def test_pods_of_other_nodes_are_left_alone(client: Client) -> None:
+    async with simulating(client, NodeShape()):
+        await client.create(Node(metadata=ObjectMeta(name="real")))
+        await client.create(pod("theirs", "real"))
+        await client.create(pod("ours"))
+        await eventually(reached(client, "ours", "Running"))
+        assert (await client.get(Pod, "theirs", "default")).status.phase == "Pending"
+        assert not (await client.get(Node, "real")).status.conditions
+
+
+async def test_a_second_start_takes_over(client: Client) -> None:
+    async with simulating(client, NodeShape(count=2)):
+        await client.create(pod("a"))
+        first = await eventually(reached(client, "a", "Running"))
+    await client.create(pod("b"))
+    async with simulating(client, NodeShape(count=2)):
+        second = await eventually(reached(client, "b", "Running"))
+        assert second.status.pod_ip != first.status.pod_ip
+        assert len((await client.list(Node)).items) == 2
