@@ -17,7 +17,7 @@ import msgspec
 
 from steersman.api.clock import Clock
 from steersman.api.errors import StatusError, is_conflict, is_not_found
-from steersman.api.types.core_v1 import Node, Pod
+from steersman.api.scheme import Object
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.client import Client
 from steersman.client.events import EventRecorder
@@ -28,7 +28,7 @@ from .timers import Timers
 
 log = logging.getLogger(__name__)
 
-T = TypeVar("T", Pod, Node)
+T = TypeVar("T", bound=Object)
 
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
 MOST_IMMEDIATE = 16
@@ -185,7 +185,7 @@ class Keeper(Generic[T]):
             type_, reason, message = outcome.event
             self._recorder.event(obj, type_, reason, message)
         if outcome.status is not None:
-            changed = msgspec.structs.replace(obj, status=outcome.status)
+            changed: T = msgspec.structs.replace(obj, status=outcome.status)  # type: ignore[type-var]
             written = await self._client.update(changed, subresource="status")
         for patch, subresource, _ in outcome.patches:
             written = await self._client.patch(
