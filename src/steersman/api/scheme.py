@@ -166,6 +166,7 @@ class Scheme:
         self._by_type: dict[type[Any], Resource[Any]] = {}
         self.generation = 0
         """Grows with every change, so that what is derived from a scheme can be kept."""
+        self._listeners: dict[Callable[[], object], None] = {}
         for resource in resources:
             self.add(resource)
 
@@ -178,11 +179,21 @@ class Scheme:
         """Register a resource."""
         self._by_name[resource.group, resource.version, resource.name] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
+        self._grow()
+
+    def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call back at once after every change, until what this returns is called."""
+        self._listeners[changed] = None
+        return lambda: self._listeners.pop(changed, None)
+
+    def _grow(self) -> None:
         self.generation += 1
+        for changed in [*self._listeners]:
+            changed()
 
     def changed(self) -> None:
         """A resource is no longer what it was: what is derived from the scheme is to be derived again."""
-        self.generation += 1
+        self._grow()
 
     def remove(self, resource: Resource[Any]) -> None:
         """Forget a resource; what was registered in its place since stays."""
@@ -190,7 +201,7 @@ class Scheme:
             del self._by_name[resource.group, resource.version, resource.name]
         if self._by_kind.get((resource.group, resource.version, resource.kind)) is resource:
             del self._by_kind[resource.group, resource.version, resource.kind]
-        self.generation += 1
+        self._grow()
 
     def __iter__(self) -> Iterator[Resource[Any]]:
         return iter(self._by_name.values())

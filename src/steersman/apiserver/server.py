@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import platform
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+from weakref import WeakSet
 
 import msgspec
 
@@ -162,6 +163,7 @@ class ApiServer:
         self._components = Components(metered.revision, self._lease, self.registry.now)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
+        self._clients: WeakSet[LocalClient] = WeakSet()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
 
     def _is_default(self, resource: Resource[Any]) -> bool:
@@ -177,7 +179,21 @@ class ApiServer:
     def local_client(self, user: User) -> Client:
         """A client in this process, on behalf of a user, past authorization."""
         self._components.runs_here(user.name)
-        return LocalClient(self.registry, user, field_manager=user.name.removeprefix("system:"))
+        client = LocalClient(self.registry, user, field_manager=user.name.removeprefix("system:"))
+        self._clients.add(client)
+        return client
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What it is doing, or keeps from the components in its process, or will do within ``soon`` seconds."""
+        if under_way := sum(self.metrics.inflight.values()):
+            yield f"{under_way} requests under way"
+        for client in self._clients:
+            yield from client.unfinished()
+        yield from self.registry.unfinished(soon)
+        yield from self.authorizer.unfinished()
+        yield from self._definitions.unfinished(soon)
+        yield from self._aggregator.unfinished()
+        yield from self._policy_status.unfinished()
 
     @property
     def elsewhere(self) -> Elsewhere:

@@ -55,6 +55,10 @@ class WiderScheme(Scheme):
         """See :class:`Elsewhere`."""
         return self._elsewhere.undiscovered()
 
+    def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Of changes to the server's own resources alone."""
+        return self._own.listen(changed)
+
     def _look(self) -> None:
         if self._seen == self._elsewhere.generation:
             return

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict, deque
+from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple
 
@@ -115,6 +116,11 @@ class EventRecorder:
         self._queue.append(_Pending(reference(obj), type_, reason, message[:1024], now(self._clock)))
         self._idle.clear()
         self._wakeup.set()
+
+    def unfinished(self) -> Iterator[str]:
+        """Whether something that was recorded has not been sent."""
+        if not self._idle.is_set():
+            yield f"{self._component}: {len(self._queue)} events to send, and one being sent"
 
     async def flushed(self) -> None:
         """Wait until everything recorded so far was sent or given up."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
 from steersman.api.errors import StatusError, is_too_large_resource_version
@@ -31,6 +31,9 @@ IndexFunction = Callable[[T], Iterable[str]]
 
 _SLICE = 100
 """After so many objects of a list the event loop gets its turn."""
+
+_LONG_PAUSE = 1.0
+"""Seconds: who waits so long until another attempt does nothing meanwhile."""
 
 MIN_BACKOFF = 0.1
 MAX_BACKOFF = 10.0
@@ -149,6 +152,8 @@ class Informer(Generic[T]):
         self._selectors = selectors
         self._handlers: list[Registration] = []
         self._synced = asyncio.Event()
+        self._following = False
+        self._pause = 0.0
 
     def add_handler(
         self,
@@ -171,6 +176,11 @@ class Informer(Generic[T]):
     def has_synced(self) -> bool:
         """Whether the first list is in the store and was handed to the handlers."""
         return self._synced.is_set()
+
+    def unfinished(self) -> Iterator[str]:
+        """Whether it lists, or waits a moment to list again; what a watch has not handed over yet, its client knows."""
+        if not self._following and self._pause < _LONG_PAUSE:
+            yield f"informer of {self.resource.qualified_name}: lists, or waits to list again"
 
     async def synced(self) -> None:
         """Wait for the first list to be in the store and handed to the handlers."""
@@ -204,8 +214,10 @@ class Informer(Generic[T]):
                         self.resource.qualified_name,
                         error,
                     )
+            self._pause = backoff * (1 + random.random())
             if backoff:
-                await asyncio.sleep(backoff * (1 + random.random()))
+                await asyncio.sleep(self._pause)
+            self._pause = 0.0
 
     async def _list(self, resource_version: str) -> ObjectList[T]:
         return await self._client.list(
@@ -241,6 +253,7 @@ class Informer(Generic[T]):
     async def _follow(self) -> None:
         stream = self._watch()
         handled = 0
+        self._following = True
         try:
             async for type_, obj in stream:
                 if type_ != "BOOKMARK":
@@ -256,6 +269,7 @@ class Informer(Generic[T]):
                 if handled % _SLICE == 0:
                     await asyncio.sleep(0)
         finally:
+            self._following = False
             if (close := getattr(stream, "aclose", None)) is not None:
                 await close()
 
@@ -336,6 +350,11 @@ class InformerFactory:
         """Wait for every informer asked for so far."""
         for informer in [*self._informers.values()]:
             await informer.synced()
+
+    def unfinished(self) -> Iterator[str]:
+        """What its informers have not done yet."""
+        for informer in self._informers.values():
+            yield from informer.unfinished()
 
     async def run(self) -> None:
         """Run every informer until cancelled."""

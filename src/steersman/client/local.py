@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -116,6 +116,13 @@ class LocalClient(Client):
         self._server = server
         self._user = user
         self._field_manager = field_manager
+        self._queues: set[_Queue] = set()
+
+    def unfinished(self) -> Iterator[str]:
+        """What its watches have not handed over to their readers yet."""
+        for queue in self._queues:
+            if queue.pending:
+                yield f"a watch of {queue.resource}: {queue.pending} events to be taken"
 
     @property
     def scheme(self) -> Scheme:
@@ -191,14 +198,18 @@ class LocalClient(Client):
             resource_version=resource_version,
             allow_watch_bookmarks=bookmarks,
         )
-        sink = _Queue()
-        subscription = await self._handler(resource).watch(namespace, options, sink)
-        sink.bound()
+        sink = _Queue(resource.qualified_name)
+        self._queues.add(sink)
         try:
-            async for change in sink:
-                yield change
+            subscription = await self._handler(resource).watch(namespace, options, sink)
+            sink.bound()
+            try:
+                async for change in sink:
+                    yield change
+            finally:
+                subscription.cancel()
         finally:
-            subscription.cancel()
+            self._queues.discard(sink)
 
     async def list_metadata(self, resource: Resource[Any], namespace: str = "") -> ObjectList[PartialObjectMetadata]:
         page: LocalPage = await self._handler(resource).list(namespace, self._server.list_options())
@@ -302,15 +313,23 @@ def _partial(entry: LocalEntry) -> PartialObjectMetadata:
 class _Queue:
     """The sink of a watch, and the iterator over what it received."""
 
-    def __init__(self) -> None:
+    def __init__(self, resource: str) -> None:
+        self.resource = resource
         self._items: asyncio.Queue[tuple[EventType, LocalEntry | None, int]] = asyncio.Queue()
         self._limit = float("inf")
+        self._begun = False
         self._ended = asyncio.Event()
         self._error: Status | None = None
 
     def bound(self) -> None:
         """Limit what may wait from now on; what a watch begins with is there before anybody can take it."""
         self._limit = self._items.qsize() + QUEUE_LIMIT
+        self._begun = True
+
+    @property
+    def pending(self) -> int:
+        """How many changes nobody has taken; one for a watch that is being opened."""
+        return self._items.qsize() or not self._begun
 
     def event(self, event: Any) -> None:
         self._put((event.type, event.entry, event.revision))

@@ -10,7 +10,7 @@ import asyncio
 import heapq
 import time
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from steersman.api.clock import SYSTEM, Clock, Timer
@@ -75,6 +75,13 @@ class WorkQueue(Generic[K]):
     def busy(self) -> bool:
         """Whether a key waits or is being worked on (delayed keys do not count)."""
         return bool(self._dirty or self._processing)
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What is being done, and what is to be done within ``soon`` seconds of the machine's time."""
+        if self.busy:
+            yield f"{self.name}: {_some([*self._processing, *self._queue])}"
+        elif soon and self._heap and self._heap[0][0] - asyncio.get_running_loop().time() < soon:
+            yield f"{self.name}: {_some([self._heap[0][2]])} again"
 
     def add(self, key: K) -> None:
         """Mark a key as needing work."""
@@ -188,3 +195,8 @@ class WorkQueue(Generic[K]):
                 del self._due[key]
                 self.add(key)
         self._arm()
+
+
+def _some(keys: Sequence[Hashable]) -> str:
+    more = f" and {len(keys) - 3} more" if len(keys) > 3 else ""
+    return ", ".join(map(str, keys[:3])) + more

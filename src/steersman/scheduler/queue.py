@@ -101,6 +101,18 @@ class SchedulingQueue:
             self.wakeup.clear()
         return batch
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a pod can be decided about now."""
+        self._flush()
+        while self._active:
+            _, _, turn, uid = self._active[0]
+            found = self._pods.get(uid)
+            if found is not None and found.turn == turn and found.state == "active":
+                return True
+            heapq.heappop(self._active)
+        return False
+
     def done(self, uid: str) -> None:
         """A node was found for a pod."""
         self.remove(uid)

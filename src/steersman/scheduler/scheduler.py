@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from typing import Any
 
 import msgspec
 
@@ -62,6 +63,19 @@ class Scheduler:
         self._assumed: dict[str, float] = {}
         """uid → when the binding was done (infinity before): decisions the watch has not confirmed."""
         self._slots = asyncio.Semaphore(config.bindings)
+        self._deciding = False
+        self._acting = 0
+        """How many bindings and reports are under way."""
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What is being decided, bound and told; pods that wait for their back-off, or for a change, are not."""
+        for informer in (self._pods, self._nodes, self._namespaces):
+            yield from informer.unfinished()
+        if self._deciding or self.queue.waiting:
+            yield "scheduler: pods to decide about"
+        if self._acting:
+            yield f"scheduler: {self._acting} bindings or reports under way"
+        yield from self._events.unfinished()
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -168,6 +182,7 @@ class Scheduler:
         self.ready.set()
         while True:
             batch = self.queue.pop_batch(self._config.batch)
+            self._deciding = bool(batch)
             if not batch:
                 with contextlib.suppress(TimeoutError):
                     async with within(self.queue.next_due(), self._clock):
@@ -205,7 +220,7 @@ class Scheduler:
                 continue
             self._assumed[item.info.uid] = float("inf")
             self.queue.done(item.info.uid)
-            group.create_task(self._bind(item, node), name=f"bind {item.info.key}")
+            self._act(self._bind(item, node), group, f"bind {item.info.key}")
         return failed
 
     def _give_back(self, batch: Sequence[Queued]) -> None:
@@ -222,9 +237,16 @@ class Scheduler:
         message = unschedulable(info, diagnosis, self.snapshot)
         for item in failed:
             self.queue.failed(item, diagnosis.plugins)
-            group.create_task(self._report(item.info, "Unschedulable", message), name=f"report {item.info.key}")
+            self._act(self._report(item.info, "Unschedulable", message), group, f"report {item.info.key}")
 
     # Acting ---------------------------------------------------------------------------------------------------
+
+    def _act(self, work: Coroutine[Any, Any, None], group: asyncio.TaskGroup, name: str) -> None:
+        self._acting += 1
+        group.create_task(work, name=name).add_done_callback(self._acted)
+
+    def _acted(self, _: asyncio.Task[None]) -> None:
+        self._acting -= 1
 
     async def _bind(self, item: Queued, node: str) -> None:
         info = item.info

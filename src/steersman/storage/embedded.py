@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from .followers import Followers, FollowerTask, StoreWatch, prefix_end
@@ -253,6 +253,12 @@ class EmbeddedStore(ABC):
     def _check_compacted(self, revision: int) -> None:
         if revision < self._compact_revision:
             raise Compacted(self._compact_revision)
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What is being written, and history that is being read for followers."""
+        if self._writing:
+            yield f"store: {len(self._queue)} commits to write, and some being written"
+        yield from self._followers.unfinished()
 
     # -- following -----------------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 
 from .store import Event, EventBatch, Follower, Store, StoreError
@@ -147,10 +147,18 @@ class Followers:
                 heapify(self._waiters)
                 raise
 
+    def _all(self) -> list[FollowerTask]:
+        return [*self._odd, *(follower for place in self._by_prefix.values() for follower in place)]
+
+    def unfinished(self) -> Iterator[str]:
+        """Who is still being told of the past."""
+        for follower in self._all():
+            if follower.backlog is not None:
+                yield f"store: history of {follower.prefix or 'everything'}"
+
     def end(self, error: StoreError | None) -> None:
         """End every follower."""
-        everyone = [*self._odd, *(follower for place in self._by_prefix.values() for follower in place)]
-        for follower in everyone:
+        for follower in self._all():
             follower.end(error)
 
 

@@ -133,6 +133,11 @@ class Subscriptions:
             if not found:
                 del places[place]
 
+    @property
+    def undelivered(self) -> int:
+        """How many changes wait for their turn."""
+        return len(self._queue)
+
     def __len__(self) -> int:
         return sum(map(len, self._by_scope.values())) + sum(map(len, self._by_index.values()))
 

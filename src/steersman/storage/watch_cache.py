@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import logging
 from bisect import bisect_left
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
 from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
@@ -300,6 +300,11 @@ class WatchCache(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+    def unfinished(self) -> Iterator[str]:
+        """Changes that its subscribers have not been told of yet."""
+        if waiting := self._subscriptions.undelivered:
+            yield f"watch cache of {self.prefix}: {waiting} changes to deliver"
 
     async def consistent(self, timeout: float = 3.0) -> int:
         """Wait until the cache shows every write that was acknowledged before this call; return that revision.

@@ -76,6 +76,7 @@ class Aggregator:
         self._group: asyncio.TaskGroup | None = None
         self._prefixes: tuple[bytes, ...] = ()
         self._localized: set[str] = set()
+        self._localizing = ""
         self._wake = asyncio.Event()
         self._seeing = False
         self._seen = asyncio.Event()
@@ -100,6 +101,13 @@ class Aggregator:
         finally:
             self._group = None
             await self._outgoing.close()
+
+    def unfinished(self) -> Iterator[str]:
+        """What is being decided about APIServices; what other servers are asked takes its time, and is not."""
+        yield from self._registration.unfinished()
+        for name in (*self._localized, self._localizing):
+            if name:
+                yield f"APIServices: condition of {name}"
 
     # -- whose is a request --------------------------------------------------------------------------------------
 
@@ -240,10 +248,13 @@ class Aggregator:
             self._wake.clear()
             for name in list(self._localized):
                 self._localized.discard(name)
+                self._localizing = name
                 try:
                     await self._checking.write(name, LOCAL)
                 except (StatusError, StoreError) as error:
                     log.warning("the condition of %s could not be written: %s", name, error)
+                finally:
+                    self._localizing = ""
 
 
 def _asked_of(info: RequestInfo, path: str) -> GroupVersion:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -64,7 +64,13 @@ class Registration:
         self._at_start: set[str] = set()
         """APIServices that were there at the start and have not been looked at."""
         self._pending: dict[str, None] = {}
+        self._settling = False
         self._wake = asyncio.Event()
+
+    def unfinished(self) -> Iterator[str]:
+        """What is being brought into order."""
+        if self._pending or self._settling:
+            yield f"APIServices: {', '.join(self._pending) or 'some'} being brought into order"
 
     async def run(self) -> None:
         """Keep them until cancelled."""
@@ -87,7 +93,11 @@ class Registration:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await asyncio.gather(*map(self._settle, self._take()))
+                self._settling = True
+                try:
+                    await asyncio.gather(*map(self._settle, self._take()))
+                finally:
+                    self._settling = False
 
     def _take(self) -> list[str]:
         names = list(self._pending)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from steersman.api.errors import StatusError
@@ -34,6 +34,13 @@ class RBACAuthorizer:
         self._scheme = scheme
         self._handler = handler
         self.ready = asyncio.Event()
+        self._feeds: list[_Feed] = []
+
+    def unfinished(self) -> Iterator[str]:
+        """Which kinds are being listed again."""
+        for feed in self._feeds:
+            if feed.ended:
+                yield f"rbac: {feed.handler.resource.name} to be listed again"
 
     async def authorize(self, attributes: Attributes) -> Decision:
         """Whether somebody may do something."""
@@ -74,7 +81,7 @@ class RBACAuthorizer:
     async def run(self) -> None:
         """Follow the four kinds until cancelled."""
         policy = self.policy
-        feeds = [
+        self._feeds = feeds = [
             _Feed(self._handler(self._scheme.for_type(ClusterRole)), policy.set_role, policy.remove_role),
             _Feed(self._handler(self._scheme.for_type(Role)), policy.set_role, policy.remove_role),
             _Feed(self._handler(self._scheme.for_type(ClusterRoleBinding)), policy.set_binding, policy.remove_binding),
@@ -101,6 +108,11 @@ class _Feed:
         self._remove = remove
         self._known: dict[str, Any] = {}
         self._ended = asyncio.Event()
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is heard of changes now."""
+        return self._ended.is_set()
 
     async def run(self) -> None:
         while True:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -82,6 +82,13 @@ class Registry:
         self._tasks: asyncio.TaskGroup | None = None
         self._running = asyncio.Event()
         self._started: dict[Resource[Any], asyncio.Task[None]] = {}
+        self._repair = Repair(self)
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What subscribers have not been told of yet, and what is being mended."""
+        for handler in list(self._stored.values()):
+            yield from handler.cache.unfinished()
+        yield from self._repair.unfinished(soon)
 
     def now(self) -> datetime:
         """The instant by the clock, with the resolution of the API's ``Time``."""
@@ -101,7 +108,7 @@ class Registry:
                 tasks.create_task(self._expire_events(), name="event expiry")
                 tasks.create_task(self._keep_essentials(), name="essentials")
                 tasks.create_task(self.identity.run(), name="identity lease")
-                tasks.create_task(Repair(self).run(), name="service repair")
+                tasks.create_task(self._repair.run(), name="service repair")
                 await asyncio.Event().wait()
         finally:
             self._tasks = None

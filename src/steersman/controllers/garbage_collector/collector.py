@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -66,7 +66,23 @@ class GarbageCollector(Controller):
         )
         self._monitored: dict[Resource[Any], Registration] = {}
         self._generation = -1
+        self._ended = False
         self._follow_scheme()
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        if self.client.scheme.generation != self._generation:
+            yield f"{self.name}: resources that are new, or gone"
+        yield from super().unfinished(soon)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        # The resources that one definition has come and go together.
+        stop = self.client.scheme.listen(lambda: loop.call_soon(self._follow_scheme))
+        try:
+            await super().run()
+        finally:
+            self._ended = True
+            stop()
 
     async def background(self) -> None:
         while True:
@@ -76,7 +92,7 @@ class GarbageCollector(Controller):
     def _follow_scheme(self) -> None:
         """Watch the resources that there are now; definitions of custom ones come, change and go."""
         scheme = self.client.scheme
-        if scheme.generation == self._generation:
+        if self._ended or scheme.generation == self._generation:
             return
         self._generation = scheme.generation
         present = collectable(self.context)

@@ -62,7 +62,10 @@ class Graph:
         self._absent: OrderedDict[str, None] = OrderedDict()
 
     def absent(self, uid: str) -> bool:
-        """Whether the owner with this uid is known not to exist (uids are never used again)."""
+        """Whether the owner with this uid is known not to exist.
+
+        Uids are used again by nobody but who restores what was there, which :meth:`observe` sees.
+        """
         return uid in self._absent
 
     def note_absent(self, uid: str) -> None:
@@ -74,6 +77,7 @@ class Graph:
 
     def observe(self, resource: Resource[Any], metadata: ObjectMeta) -> None:
         """An object was added or changed."""
+        self._absent.pop(metadata.uid, None)
         vertex = self.vertices.get(metadata.uid)
         if vertex is None:
             vertex = Vertex(resource, metadata.namespace, metadata.name, metadata.uid, virtual=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 
@@ -120,6 +120,11 @@ class Controller:
     async def reconcile(self, key: str) -> float | None:
         """Bring the world one step closer to what is wanted; after how many seconds to look again, if at all."""
         raise NotImplementedError
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What it is doing, and will be within ``soon`` seconds."""
+        yield from self.queue.unfinished(soon)
+        yield from self.recorder.unfinished()
 
     async def background(self) -> None:
         """Work beside the workers, for controllers that look at everything from time to time."""

@@ -8,7 +8,7 @@ import logging
 import secrets
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from steersman.api.clock import SYSTEM, Clock
@@ -56,10 +56,18 @@ class Manager:
         self._settings = config or ControllerManagerConfig()
         self._clock = clock
         self._controllers: dict[int, Controller] = {}
+        self._informers: InformerFactory | None = None
 
     def queues(self) -> list[WorkQueue[str]]:
         """Those of the controllers that run."""
         return [controller.queue for controller in list(self._controllers.values())]
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What the controllers are doing, and will be within ``soon`` seconds."""
+        if self._informers is not None:
+            yield from self._informers.unfinished()
+        for controller in self._controllers.values():
+            yield from controller.unfinished(soon)
 
     async def run(self) -> None:
         """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
@@ -70,7 +78,7 @@ class Manager:
         await lead(self._client, self._lease, identity, self._run, namespace=self._lease_namespace, clock=self._clock)
 
     async def _run(self) -> None:
-        informers = InformerFactory(self._client)
+        self._informers = informers = InformerFactory(self._client)
         started = [asyncio.Event() for _ in self._makers]
         try:
             async with asyncio.TaskGroup() as group:
@@ -85,6 +93,7 @@ class Manager:
         finally:
             self.ready.clear()
             self._controllers.clear()
+            self._informers = None
 
     @contextlib.asynccontextmanager
     async def client_for(self, make: MakeController) -> AsyncIterator[Client]:

@@ -7,7 +7,7 @@ import contextlib
 import itertools
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from steersman.apiserver.registry.lacking import Lacking
 from steersman.storage.store import Event, EventBatch, Follower, KeyValue, Store, StoreError
@@ -58,6 +58,7 @@ class ConvertingFollower:
         self._ending: asyncio.Task[None] | None = None
         self._working: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._pausing = False
         self._waiters: list[asyncio.Future[None]] = []
         self._ended: asyncio.Future[StoreError | None] = asyncio.get_running_loop().create_future()
 
@@ -129,6 +130,11 @@ class ConvertingFollower:
             first = self._queue[0]
             return (first.events[0].revision if first.events else first.revision) - 1
         return self._last if self._behind else None
+
+    def unfinished(self) -> Iterator[str]:
+        """What is being converted; what cannot be now, and waits for another attempt, is not."""
+        if self._working is not None and not self._pausing:
+            yield f"{self._prefix}: {len(self._queue)} changes to convert"
 
     async def reach(self, revision: int) -> None:
         """Wait until all up to a revision has been delivered; raises StoreError where that fails."""
@@ -216,9 +222,11 @@ class ConvertingFollower:
         self._behind = self._dropping
 
     async def _pause(self, seconds: float) -> None:
+        self._pausing = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._hurry.wait()
+        self._pausing = False
 
 
 def _weight(batch: EventBatch) -> int:

@@ -7,7 +7,7 @@ lags behind the other one, as one that is far away does.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from steersman.apiserver.registry.heavy import LARGE, weight
 from steersman.apiserver.registry.lacking import Lacking
@@ -113,6 +113,11 @@ class VersionStore(ForwardingStore):
         await self._store.wait_revision(revision)
         for follower in list(self._followers):
             await follower.reach(revision)
+
+    def unfinished(self) -> Iterator[str]:
+        """What is being converted."""
+        for follower in self._followers:
+            yield from follower.unfinished()
 
     async def close(self) -> None:
         """Leave the store open: it is shared."""

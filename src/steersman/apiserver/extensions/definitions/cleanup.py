@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from steersman.api.errors import StatusError
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
@@ -25,26 +25,40 @@ _LOOK_AGAIN = (0.01, 0.05, 0.2, 1.0, 5.0)
 class Cleanup:
     """``instances`` finds who has the objects of a definition, None where it was never established."""
 
-    def __init__(self, registry: Registry, definitions: Handler, instances: Callable[[str], Handler | None]) -> None:
+    def __init__(
+        self, registry: Registry, definitions: Handler, instances: Callable[[str], Handler | None], name: str
+    ) -> None:
         self._registry = registry
         self._definitions = definitions
         self._instances = instances
+        self._name = name
+        self._pause = 0.0
 
-    async def run(self, name: str) -> None:
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """Whether it does something now, or looks again within ``soon`` seconds."""
+        if self._pause <= soon:
+            yield f"definitions: cleaning up {self._name}"
+
+    async def run(self) -> None:
         """Delete the objects, wait until they have gone, and let go of the definition."""
-        delays = iter(_LOOK_AGAIN)
+        name, delays = self._name, iter(_LOOK_AGAIN)
         while True:
+            self._pause = 0.0
             try:
                 if await self._step(name):
                     return
             except StatusError as error:
                 log.warning("the objects of %s could not be deleted: %s", name, error)
-            await asyncio.sleep(next(delays, _LOOK_AGAIN[-1]))
+            self._pause = next(delays, _LOOK_AGAIN[-1])
+            await asyncio.sleep(self._pause)
 
     async def _step(self, name: str) -> bool:
         """Do what can be done now; True when nothing is left to do."""
         entry = self._definitions.cache.get(self._definitions.resource.key("", name))
-        if entry is None or FINALIZER not in outline(entry).metadata.finalizers:
+        if entry is None:
+            return True
+        metadata = outline(entry).metadata
+        if metadata.deletion_timestamp is None or FINALIZER not in metadata.finalizers:
             return True
         handler = self._instances(name)
         if handler is None:

@@ -58,11 +58,23 @@ class Definitions:
         """The groups of all definitions and the names that they have been given."""
         self._pending: dict[str, None] = {}
         self._wake = asyncio.Event()
-        self._cleanups: dict[str, asyncio.Task[None]] = {}
+        self._deciding = ""
+        self._cleanups: dict[str, Cleanup] = {}
 
     @property
     def _handler(self) -> Handler:
         return self._registry.handler_of(CustomResourceDefinition)
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What is to be decided, cleaned up or converted; not what waits for somebody's finalizer."""
+        for name in (*self._pending, self._deciding):
+            if name:
+                yield f"definitions: {name}"
+        for cleanup in self._cleanups.values():
+            yield from cleanup.unfinished(soon)
+        for served in self._served.values():
+            for store in served.stores:
+                yield from store.unfinished()
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -171,6 +183,7 @@ class Definitions:
             while self._pending:
                 name = next(iter(self._pending))
                 del self._pending[name]
+                self._deciding = name
                 try:
                     await self._settle(name, tasks)
                 except StatusError as error:
@@ -181,6 +194,8 @@ class Definitions:
                 except Exception:
                     log.exception("%s could not be settled", name)
                     loop.call_later(_RETRY, self._look_at, name)
+                finally:
+                    self._deciding = ""
 
     async def _settle(self, name: str, tasks: asyncio.TaskGroup) -> None:
         """Write into the status of a definition what its names come to; begin to clean up after one that goes."""
@@ -205,9 +220,8 @@ class Definitions:
         if released:
             self._look_at_group(definition.spec.group)
         if definition.metadata.deletion_timestamp is not None and name not in self._cleanups:
-            cleanup = Cleanup(self._registry, self._handler, self._instances)
-            task = tasks.create_task(cleanup.run(name), name=f"cleaning up {name}")
-            self._cleanups[name] = task
+            cleanup = self._cleanups[name] = Cleanup(self._registry, self._handler, self._instances, name)
+            task = tasks.create_task(cleanup.run(), name=f"cleaning up {name}")
             task.add_done_callback(lambda _: self._cleanups.pop(name, None))
 
     def _instances(self, name: str) -> Handler | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -42,6 +42,7 @@ class Served(NamedTuple):
     handlers: Mapping[Resource[Any], Handler]
     stored: Handler
     """Of the version in which objects are stored, which need not be served."""
+    stores: Sequence[VersionStore]
 
 
 class _Schemas(msgspec.Struct):
@@ -96,16 +97,19 @@ def serve(
     converter = _converter(definition, webhooks, observe) if webhooks is not None else None
     versions = Versions(types, models, stored, converter, registry.heavy)
     handlers: dict[Resource[Any], Handler] = {}
+    stores: list[VersionStore] = []
     at_home: Handler | None = None
     for each in spec.versions:
         resource = _resource(definition, each, names, types[f"{spec.group}/{each.name}"], stored)
-        handler = _handler(resource, each.subresources, versions, registry)
+        store = VersionStore(registry.store, versions, resource.group_version, resource.key())
+        stores.append(store)
+        handler = _handler(resource, each.subresources, versions, store, registry)
         if resource.group_version == stored:
             at_home = handler
         if each.served:
             handlers[resource] = handler
     assert at_home is not None
-    return Served(signature(definition), handlers, at_home)
+    return Served(signature(definition), handlers, at_home, stores)
 
 
 def _converter(
@@ -174,11 +178,14 @@ def _deprecation(definition: CustomResourceDefinition, version: CustomResourceDe
 
 
 def _handler(
-    resource: Resource[Any], subresources: CustomResourceSubresources | None, versions: Versions, registry: Registry
+    resource: Resource[Any],
+    subresources: CustomResourceSubresources | None,
+    versions: Versions,
+    store: VersionStore,
+    registry: Registry,
 ) -> Handler:
     version = resource.group_version
     scale = subresources.scale if subresources is not None else None
-    store = VersionStore(registry.store, versions, version, resource.key())
     strategy = CustomResourceStrategy(resource, registry, versions, store.outdated, scale)
     cache: WatchCache[Any] = WatchCache(store, resource.key(), resource.decoder.decode)
 

@@ -43,13 +43,20 @@ class PolicyStatus:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
+        self._looking = False
+        self._changed = asyncio.Event()
+
+    def unfinished(self) -> Iterator[str]:
+        """Whether policies are being looked at, or are to be."""
+        if self._looking or self._changed.is_set():
+            yield "policies: their status"
 
     async def run(self) -> None:
         """Follow the policies until cancelled."""
         handler = self._registry.handler_of(ValidatingAdmissionPolicy)
         while True:
             await handler.ready()
-            changed = asyncio.Event()
+            self._changed = changed = asyncio.Event()
             # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
             await asyncio.sleep(0)
 
@@ -58,8 +65,12 @@ class PolicyStatus:
 
             listing = handler.cache.list()
             subscription = handler.cache.subscribe(handler.resource.key(), listing.revision, note, on_end=note)
+            self._looking = True
             try:
-                written = [await self._attempt(entry.object) for entry in listing.entries]
+                try:
+                    written = [await self._attempt(entry.object) for entry in listing.entries]
+                finally:
+                    self._looking = False
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(None if all(written) else _RETRY):
                         await changed.wait()

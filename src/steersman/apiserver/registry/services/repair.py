@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from steersman.api.clock import within
@@ -49,6 +49,12 @@ class Repair:
         )
         self._suspects: set[str] = set()
         self._changed = asyncio.Event()
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What is damaged perhaps, and looked at within ``soon`` seconds; and what people are still to be told."""
+        if self._suspects and soon >= SOON:
+            yield f"addresses of Services: {', '.join(sorted(self._suspects)[:3])}"
+        yield from self._recorder.unfinished()
 
     async def run(self) -> None:
         """Look after everything until cancelled."""
