@@ -77,10 +77,10 @@ class WorkQueue(Generic[K]):
         return bool(self._dirty or self._processing)
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
-        """What is being done, and what is to be done within ``soon`` seconds of the machine's time."""
+        """What is being done, and what is to be done within ``soon`` seconds."""
         if self.busy:
             yield f"{self.name}: {_some([*self._processing, *self._queue])}"
-        elif soon and self._heap and self._heap[0][0] - asyncio.get_running_loop().time() < soon:
+        elif soon and self._heap and self._heap[0][0] - self._clock.monotonic() < soon:
             yield f"{self.name}: {_some([self._heap[0][2]])} again"
 
     def add(self, key: K) -> None:

@@ -13,6 +13,8 @@ from typing import Protocol
 
 from steersman.api.clock import SYSTEM, Clock
 
+from .turnable_clock import TurnableClock
+
 SOON = 0.1
 """Seconds within which what waits is waited for."""
 
@@ -47,7 +49,12 @@ class Settling:
     def __init__(self, parts: Callable[[], Iterable[Part]], revision: Callable[[], int], clock: Clock = SYSTEM) -> None:
         self._parts = parts
         self._revision = revision
-        self._soon = SOON if clock is SYSTEM else 0.0  # a clock that tests turn may stand still
+        self._clock = clock
+
+    @property
+    def _soon(self) -> float:
+        """Nothing comes by itself while the clock stands."""
+        return 0.0 if isinstance(self._clock, TurnableClock) and self._clock.stands else SOON
 
     def unfinished(self) -> list[str]:
         """What is going on now."""
@@ -60,7 +67,8 @@ class Settling:
         quiet, turns, revision = 0, 0, -1
         while True:
             now = self._revision()
-            busy = any(True for part in self._parts() for _ in part.unfinished(self._soon))
+            soon = self._soon
+            busy = any(True for part in self._parts() for _ in part.unfinished(soon))
             quiet = 0 if busy or now != revision else quiet + 1
             if quiet == TURNS:
                 return

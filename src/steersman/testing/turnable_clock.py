@@ -87,6 +87,11 @@ class TurnableClock:
         held = self._held
         return time.monotonic() + self._offset if held is None else held
 
+    @property
+    def stands(self) -> bool:
+        """Whether no time passes by itself now."""
+        return self._held is not None
+
     def call_later(self, delay: float, callback: Callable[[], object]) -> Timer:
         """Call back on the running loop once so much time has passed, by itself or by being turned."""
         with self._lock:
