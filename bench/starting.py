@@ -26,18 +26,18 @@ def measure(setting: Setting) -> Iterator[Row]:
     yield Row("start", statistics.median(starts), "s", 0.5, "lower", "exec to /readyz, data there")
     yield Row("first-start", first, "s", 0.0, "lower", "exec to /readyz, keys and certificates made")
     yield Row("stop", max(stops), "s", 1.0, "lower", "SIGTERM to end, slowest of four")
-    setting.say("starting control planes in this process")
+    setting.say("starting clusters in this process")
     yield Row("in-process", statistics.median(_in_process() for _ in range(5)), "s", 0.2, "lower", _IN_PROCESS)
 
 
-_IN_PROCESS = "steersman.testing.ControlPlane: API server and controllers, until both are ready; modules are there"
+_IN_PROCESS = "steersman.testing.Cluster with all its parts, until they are ready; modules are there"
 
 
 def _in_process() -> float:
-    """The seconds that a control plane takes to start in a thread of this process."""
-    from steersman.testing import ControlPlane
+    """The seconds that a cluster takes to start in a thread of this process."""
+    from steersman.testing import Cluster
 
-    plane = ControlPlane()
+    cluster = Cluster()
     started = time.perf_counter()
-    with plane:
+    with cluster:
         return time.perf_counter() - started

@@ -1,3 +1,3 @@
-"""A control plane for all tests: an API server with Kubernetes's own controllers, in this process."""
+"""A cluster for all tests, in this process."""
 
 pytest_plugins = ["steersman.testing.plugin"]

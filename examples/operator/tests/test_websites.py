@@ -12,20 +12,25 @@ from steersman.api.types.apps_v1 import Deployment
 from steersman.api.types.core_v1 import ConfigMap, Event, Service
 from steersman.client import HTTPClient, ObjectMeta, StatusError, copy, is_not_found
 from steersman.controllers.kit import Manager, condition, controlled_by, is_true
-from steersman.testing import ControlPlane, eventually, running
+from steersman.testing import Cluster, eventually, running
 
 EXAMPLE = Path(__file__).parent.parent
 OPERATOR = "system:serviceaccount:websites:website-operator"
 
 
 @pytest.fixture
-async def client(control_plane: ControlPlane, namespace: str) -> AsyncIterator[HTTPClient]:
+def namespace(kubernetes: Cluster) -> str:
+    return kubernetes.namespace
+
+
+@pytest.fixture
+async def client(kubernetes: Cluster, namespace: str) -> AsyncIterator[HTTPClient]:
     """An administrator's client, while the operator runs with the rights that it has in a cluster."""
-    control_plane.install(EXAMPLE / "crd.yaml", EXAMPLE / "rbac.yaml")
+    kubernetes.apply(EXAMPLE / "crd.yaml", EXAMPLE / "rbac.yaml")
     controller = partial(WebsiteController, namespace=namespace)
     async with (
-        control_plane.connect(Website) as client,
-        control_plane.connect(Website, user=OPERATOR) as operator,
+        kubernetes.connect(Website) as client,
+        kubernetes.as_user(OPERATOR).connect(Website) as operator,
         running(Manager(operator, [controller], leader_election_id="operator", leader_election_namespace=namespace)),
     ):
         yield client

@@ -1,18 +1,16 @@
-"""A control plane for tests: a true API server with upstream's controllers, in the test's own process.
+"""A cluster for tests: a true API server with upstream's controllers and scheduler, in the test's own process.
 
-    pytest_plugins = ["steersman.testing.plugin"]        # in conftest.py: the fixtures control_plane and namespace
+    def test_something(kubernetes):                     # the fixture that comes with steersman[testing]
+        kubernetes.apply("crd.yaml", "deployment.yaml")
+        kubernetes.wait_for("deployment/web", condition="Available")
 
-    async def test_something(control_plane, namespace):
-        control_plane.install("crd.yaml")
-        async with control_plane.connect(Website) as client:
-            async with running(Manager(client, [WebsiteController])):
-                await client.create(Website(...))
-                await eventually(...)
+    with Cluster() as cluster: ...                      # or without pytest; blocking
+    async with Cluster() as cluster: ...                # the same methods, to be awaited
 
-It listens on a free port of the loopback address, over TLS, and keeps its objects in memory; kubectl and any other
-client find it by :attr:`.control_plane.ControlPlane.kubeconfig`.  There are no nodes: pods say that they run, as
-:class:`.pods.SimulatedKubelet` has it, and nothing does.  It runs on an event loop in a thread of its own, so that
-tests may be written in any style, and leaves nothing behind.
+It listens on a free port of the loopback address, over TLS, with RBAC, and keeps its objects in memory; kubectl and any
+other client find it by :attr:`.cluster.Cluster.kubeconfig_path`.  Nodes are simulated: pods on them say that they run,
+and nothing does.  It runs on an event loop in a thread of its own, so that tests may be written in any style, and
+leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -21,12 +19,20 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .control_plane import ControlPlane
+    from .cluster import Access, AsyncCluster, Cluster
+    from .operations import NotMetError
     from .waiting import eventually, running
 
-_HOMES = {"ControlPlane": "control_plane", "eventually": "waiting", "running": "waiting"}
+_HOMES = {
+    "Access": "cluster",
+    "AsyncCluster": "cluster",
+    "Cluster": "cluster",
+    "NotMetError": "operations",
+    "eventually": "waiting",
+    "running": "waiting",
+}
 
-__all__ = ["ControlPlane", "eventually", "running"]
+__all__ = ["Access", "AsyncCluster", "Cluster", "NotMetError", "eventually", "running"]
 
 
 def __getattr__(name: str) -> Any:

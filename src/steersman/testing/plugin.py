@@ -1,4 +1,7 @@
-"""The fixtures, for ``pytest_plugins``."""
+"""pytest's fixtures; the entry point that loads them is that of ``steersman[testing]``.
+
+Every test run imports this module, most of them in vain: it imports nothing but pytest.
+"""
 
 from __future__ import annotations
 
@@ -8,21 +11,27 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from .control_plane import ControlPlane
+    from .cluster import AsyncCluster, Cluster
 
 
 @pytest.fixture(scope="session")
-def control_plane() -> Iterator[ControlPlane]:
-    """A control plane for all tests of a run."""
-    from .control_plane import ControlPlane
+def kubernetes_cluster() -> Iterator[Cluster]:
+    """A cluster for all tests of a run."""
+    from .cluster import Cluster
 
-    with ControlPlane() as plane:
-        yield plane
+    with Cluster() as cluster:
+        yield cluster
 
 
 @pytest.fixture
-def namespace(control_plane: ControlPlane) -> Iterator[str]:
-    """A namespace of the test's own, deleted after it."""
-    name = control_plane.create_namespace()
-    yield name
-    control_plane.delete_namespace(name)
+def kubernetes(kubernetes_cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, with a namespace of the test's own, which is deleted after it."""
+    name = kubernetes_cluster.create_namespace()
+    yield kubernetes_cluster.in_namespace(name)
+    kubernetes_cluster.delete_namespace(name)
+
+
+@pytest.fixture
+def async_kubernetes(kubernetes: Cluster) -> AsyncCluster:
+    """The same as ``kubernetes``, with methods to be awaited."""
+    return kubernetes.awaitable

@@ -1,16 +1,24 @@
-"""A control plane for the tests of this directory, gone before others begin."""
+"""A cluster for the tests of this directory, gone before others begin."""
 
 from collections.abc import Iterator
 
 import pytest
 
-from steersman.testing import ControlPlane
+from steersman.testing import Cluster
 
 from .gadgets import DEFINITION
 
 
 @pytest.fixture(scope="package")
-def control_plane() -> Iterator[ControlPlane]:
-    with ControlPlane() as plane:
-        plane.install(DEFINITION)
-        yield plane
+def cluster() -> Iterator[Cluster]:
+    with Cluster() as cluster:
+        cluster.apply(DEFINITION)
+        yield cluster
+
+
+@pytest.fixture
+def namespace(cluster: Cluster) -> Iterator[str]:
+    """A namespace of the test's own, deleted after it."""
+    name = cluster.create_namespace()
+    yield name
+    cluster.delete_namespace(name)

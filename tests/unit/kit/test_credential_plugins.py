@@ -15,7 +15,7 @@ from steersman.api.types.authentication_v1 import SelfSubjectReview, TokenReques
 from steersman.api.types.core_v1 import ConfigMap, ServiceAccount
 from steersman.client import HTTPClient, ObjectMeta, StatusError, connect, kubeconfig
 from steersman.client.credential_plugins import CredentialError, read_credential
-from steersman.testing import ControlPlane
+from steersman.testing import Cluster
 
 V1 = "client.authentication.k8s.io/v1"
 EXPIRED = "2020-01-01T00:00:00Z"
@@ -45,7 +45,7 @@ def test_answers_that_are_none(output: Any, message: str) -> None:
 class Plugin:
     """A program that prints a file, and keeps what it was told each time."""
 
-    def __init__(self, plane: ControlPlane, directory: Path) -> None:
+    def __init__(self, cluster: Cluster, directory: Path) -> None:
         self.answers = directory / "answer.json"
         self.told = directory / "told"
         self.told.touch()
@@ -53,7 +53,7 @@ class Plugin:
         program.parent.mkdir()
         program.write_text('#!/bin/sh\necho "$KUBERNETES_EXEC_INFO $1 $STAGE" >> "$TOLD"\ncat "$ANSWER"\n')
         program.chmod(program.stat().st_mode | stat.S_IXUSR)
-        tree = yaml.safe_load(plane.kubeconfig.read_text())
+        tree = yaml.safe_load(cluster.kubeconfig_path.read_text())
         variables = {"ANSWER": str(self.answers), "TOLD": str(self.told), "STAGE": "test"}
         plugin = {
             "apiVersion": V1,
@@ -73,13 +73,13 @@ class Plugin:
 
 
 @pytest.fixture
-def plugin(control_plane: ControlPlane, tmp_path: Path) -> Plugin:
-    return Plugin(control_plane, tmp_path)
+def plugin(cluster: Cluster, tmp_path: Path) -> Plugin:
+    return Plugin(cluster, tmp_path)
 
 
 @pytest.fixture
-async def admin(control_plane: ControlPlane) -> AsyncIterator[HTTPClient]:
-    async with control_plane.connect() as client:
+async def admin(cluster: Cluster) -> AsyncIterator[HTTPClient]:
+    async with cluster.connect() as client:
         yield client
 
 
@@ -137,8 +137,8 @@ async def test_a_credential_that_expires(admin: HTTPClient, plugin: Plugin, name
         assert len(plugin.runs) == 3
 
 
-async def test_a_client_certificate(control_plane: ControlPlane, plugin: Plugin) -> None:
-    config = control_plane.config
+async def test_a_client_certificate(cluster: Cluster, plugin: Plugin) -> None:
+    config = cluster.config
     certificate, key = config.client_certificate_data.decode(), config.client_key_data.decode()
     plugin.answers.write_text(json.dumps(answer(clientCertificateData=certificate, clientKeyData=key)))
     async with connect(config=kubeconfig.load(plugin.kubeconfig)) as client:

@@ -22,14 +22,14 @@ from steersman.client import (
     is_not_found,
 )
 from steersman.controllers.kit import controller_reference
-from steersman.testing import ControlPlane, eventually
+from steersman.testing import Cluster, eventually
 
 from .gadgets import Gadget, GadgetSpec
 
 
 @pytest.fixture
-async def client(control_plane: ControlPlane) -> AsyncIterator[HTTPClient]:
-    async with control_plane.connect(Gadget) as client:
+async def client(cluster: Cluster) -> AsyncIterator[HTTPClient]:
+    async with cluster.connect(Gadget) as client:
         yield client
 
 
@@ -100,8 +100,8 @@ async def test_configurations_may_hold_typed_parts(client: HTTPClient, namespace
     assert applied.spec.part_names == ["p"]
 
 
-async def test_a_kind_that_only_the_server_knows(control_plane: ControlPlane, namespace: str) -> None:
-    async with control_plane.connect() as client:
+async def test_a_kind_that_only_the_server_knows(cluster: Cluster, namespace: str) -> None:
+    async with cluster.connect() as client:
         gadgets = await discover(client, "example.com/v1", "Gadget")
         assert (gadgets.name, gadgets.namespaced, gadgets.short_names) == ("gadgets", True, ("gt",))
         assert set(gadgets.subresources) == {"status"}

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from steersman.client import WorkQueue
-from steersman.testing import ControlPlane, eventually
+from steersman.testing import Cluster, eventually
 
 from .gadgets import DEFINITION
 
@@ -29,9 +29,9 @@ def guide() -> dict[str, Any]:
     return names_of(ROOT / "docs" / "controller-kit.md")
 
 
-async def test_the_readme(control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_readme(cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
-    await names_of(ROOT / "README.md")["test_a_deployment"](control_plane, namespace)
+    names_of(ROOT / "README.md")["test_a_deployment"](cluster.in_namespace(namespace))
 
 
 def backups(directory: Path) -> None:
@@ -47,11 +47,11 @@ def backups(directory: Path) -> None:
 
 
 async def test_the_test(
-    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guide: dict[str, Any], cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     backups(tmp_path)
     monkeypatch.chdir(tmp_path)
-    await guide["test_a_backup"](control_plane, namespace)
+    await guide["test_a_backup"](cluster.in_namespace(namespace))
 
 
 KOPF = """
@@ -65,28 +65,28 @@ def created(patch, **_):
 
 
 async def test_the_test_of_an_operator_on_kopf(
-    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    guide: dict[str, Any], cluster: Cluster, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("kopf")
     backups(tmp_path)
     (tmp_path / "backups.py").write_text(KOPF)
     monkeypatch.chdir(tmp_path)
-    await guide["test_an_operator_on_kopf"](control_plane, namespace)
+    await guide["test_an_operator_on_kopf"](cluster.in_namespace(namespace))
 
 
 async def test_the_client(
-    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, monkeypatch: pytest.MonkeyPatch
+    guide: dict[str, Any], cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUBECONFIG", str(control_plane.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(cluster.kubeconfig_path))
     pod = {"containers": [{"name": "main", "image": "example.invalid/a"}]}
     metadata = {"name": "web", "namespace": namespace, "labels": {"app": "web"}}
-    control_plane.install({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod})
+    cluster.apply({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": pod})
 
     async def counted() -> bool:
         return bool(await guide["count_pods"](namespace) == {"Running": 1})
 
     await eventually(counted)
-    async with control_plane.connect() as client:
+    async with cluster.connect() as client:
         numbers = [await guide["increment"](client, "counter", namespace)]
         numbers += await asyncio.gather(*(guide["increment"](client, "counter", namespace) for _ in range(5)))
         assert sorted(numbers) == [1, 2, 3, 4, 5, 6]
@@ -95,15 +95,15 @@ async def test_the_client(
 
 
 async def test_the_parts(
-    guide: dict[str, Any], control_plane: ControlPlane, namespace: str, capsys: pytest.CaptureFixture[str]
+    guide: dict[str, Any], cluster: Cluster, namespace: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     queue: WorkQueue[str] = WorkQueue()
-    async with control_plane.connect() as client:
+    async with cluster.connect() as client:
         tasks = [
             asyncio.create_task(guide["follow"](client, namespace, queue)),
             asyncio.create_task(guide["work"](queue)),
         ]
-        control_plane.install(
+        cluster.apply(
             {
                 "apiVersion": "v1",
                 "kind": "Pod",

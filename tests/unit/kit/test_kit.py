@@ -28,7 +28,7 @@ from steersman.controllers.kit import (
 )
 from steersman.controllers.kit import manager as kit_manager
 from steersman.controllers.kit.ownership import owner_key
-from steersman.testing import ControlPlane, eventually, running
+from steersman.testing import Cluster, eventually, running
 
 from .gadgets import Gadget
 
@@ -37,8 +37,8 @@ NOW = THEN + timedelta(hours=1)
 
 
 @pytest.fixture
-async def client(control_plane: ControlPlane) -> AsyncIterator[HTTPClient]:
-    async with control_plane.connect(Gadget) as client:
+async def client(cluster: Cluster) -> AsyncIterator[HTTPClient]:
+    async with cluster.connect(Gadget) as client:
         yield client
 
 

@@ -10,7 +10,7 @@ from steersman.api.errors import StatusError
 from steersman.api.types.core_v1 import ConfigMap, Namespace
 from steersman.client import ObjectMeta, connect, kubeconfig
 from steersman.client.kubeconfig import ClientConfig
-from steersman.testing import ControlPlane
+from steersman.testing import Cluster
 
 
 class Proxy:
@@ -41,10 +41,10 @@ class Proxy:
             writer.close()
 
 
-async def test_everything_goes_through_the_proxy(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+async def test_everything_goes_through_the_proxy(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     proxy = Proxy()
     async with await asyncio.start_server(proxy.serve, "127.0.0.1", 0) as server:
-        tree = yaml.safe_load(control_plane.kubeconfig.read_text())
+        tree = yaml.safe_load(cluster.kubeconfig_path.read_text())
         port = server.sockets[0].getsockname()[1]
         tree["clusters"][0]["cluster"]["proxy-url"] = f"http://127.0.0.1:{port}"
         (tmp_path / "config").write_text(yaml.safe_dump(tree))

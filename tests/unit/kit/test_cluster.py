@@ -1,4 +1,4 @@
-"""The control plane that tests of operators run against."""
+"""The cluster that tests of operators run against."""
 
 import json
 import ssl
@@ -11,7 +11,7 @@ import pytest
 from steersman.api.types.apps_v1 import Deployment
 from steersman.api.types.core_v1 import Namespace, Pod
 from steersman.client import ObjectMeta, StatusError, is_not_found
-from steersman.testing import ControlPlane, eventually
+from steersman.testing import Cluster, eventually
 
 from .gadgets import DEFINITION, Gadget
 
@@ -27,11 +27,11 @@ def deployment(namespace: str) -> dict[str, object]:
     }
 
 
-async def test_its_controllers_work_and_its_pods_say_that_they_run(control_plane: ControlPlane) -> None:
-    namespace = control_plane.create_namespace("some")
+async def test_its_controllers_work_and_its_pods_say_that_they_run(cluster: Cluster) -> None:
+    namespace = cluster.create_namespace(prefix="some")
     assert namespace.startswith("some-")
-    control_plane.install(deployment(namespace))
-    async with control_plane.connect() as client:
+    cluster.apply(deployment(namespace))
+    async with cluster.connect() as client:
 
         async def available() -> bool:
             return (await client.get(Deployment, "web", namespace)).status.available_replicas == 2
@@ -40,7 +40,7 @@ async def test_its_controllers_work_and_its_pods_say_that_they_run(control_plane
         pods = (await client.list(Pod, namespace)).items
         assert {pod.status.phase for pod in pods} == {"Running"}
         assert len({pod.status.pod_ip for pod in pods}) == 2
-        control_plane.delete_namespace(namespace)
+        cluster.delete_namespace(namespace)
 
         async def gone() -> bool:
             try:
@@ -52,7 +52,7 @@ async def test_its_controllers_work_and_its_pods_say_that_they_run(control_plane
         await eventually(gone)
 
 
-async def test_manifests_are_installed_once(control_plane: ControlPlane, namespace: str, tmp_path: Path) -> None:
+async def test_manifests_are_applied_again_and_again(cluster: Cluster, namespace: str, tmp_path: Path) -> None:
     manifest = tmp_path / "all.yaml"
     gadget = {
         "apiVersion": "example.com/v1",
@@ -61,21 +61,21 @@ async def test_manifests_are_installed_once(control_plane: ControlPlane, namespa
         "spec": {"size": 1},
     }
     manifest.write_text("---\n".join(json.dumps(each) + "\n" for each in (DEFINITION, gadget)))
-    control_plane.install(manifest)
-    control_plane.install(str(manifest), DEFINITION)
-    async with control_plane.connect(Gadget) as client:
+    cluster.apply(manifest)
+    cluster.apply(str(manifest), DEFINITION)
+    async with cluster.connect(Gadget) as client:
         assert (await client.get(Gadget, "a", namespace)).spec.color == "blue"
     with pytest.raises(ValueError, match='no matches for kind "Nothing" in version "v1"'):
-        control_plane.install({"apiVersion": "v1", "kind": "Nothing"})
+        cluster.apply({"apiVersion": "v1", "kind": "Nothing"})
     with pytest.raises(StatusError, match=r"spec\.size"):
-        control_plane.install(gadget | {"metadata": {"name": "b", "namespace": namespace}, "spec": {"size": -1}})
+        cluster.apply(gadget | {"metadata": {"name": "b", "namespace": namespace}, "spec": {"size": -1}})
 
 
-async def test_roles_are_tried_out_by_impersonation(control_plane: ControlPlane, namespace: str) -> None:
+async def test_roles_are_tried_out_as_somebody_else(cluster: Cluster, namespace: str) -> None:
     metadata = {"name": "reader", "namespace": namespace}
     rule = {"apiGroups": ["example.com"], "resources": ["gadgets"], "verbs": ["get", "list"]}
     group = "rbac.authorization.k8s.io"
-    control_plane.install(
+    cluster.apply(
         {"apiVersion": f"{group}/v1", "kind": "Role", "metadata": metadata, "rules": [rule]},
         {
             "apiVersion": f"{group}/v1",
@@ -85,7 +85,7 @@ async def test_roles_are_tried_out_by_impersonation(control_plane: ControlPlane,
             "subjects": [{"apiGroup": group, "kind": "User", "name": "jane"}],
         },
     )
-    async with control_plane.connect(Gadget, user="jane") as jane:
+    async with cluster.as_user("jane").connect(Gadget) as jane:
         assert (await jane.list(Gadget, namespace)).items == []
         with pytest.raises(StatusError) as refused:
             await jane.create(Gadget(metadata=ObjectMeta(name="a", namespace=namespace)))
@@ -94,14 +94,14 @@ async def test_roles_are_tried_out_by_impersonation(control_plane: ControlPlane,
 
 def test_it_leaves_nothing() -> None:
     before = set(threading.enumerate())
-    with ControlPlane(controllers=(), run_pods=False) as plane:
-        directory = plane.kubeconfig.parent
-        config = plane.config
+    with Cluster(controllers=(), nodes=0) as cluster:
+        directory = cluster.kubeconfig_path.parent
+        config = cluster.config
         context = ssl.create_default_context(cadata=config.ca_data.decode())
         with urllib.request.urlopen(f"{config.server}/readyz", context=context) as answer:
             assert answer.read() == b"ok"
-        assert plane.create_namespace("quick").startswith("quick-")
+        assert cluster.create_namespace(prefix="quick").startswith("quick-")
     assert not directory.exists()
-    assert {thread for thread in threading.enumerate() if not thread.daemon} <= before
+    assert set(threading.enumerate()) == before
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"{config.server}/readyz", context=context)

@@ -1,0 +1,246 @@
+"""A cluster inside a test: an API server, controllers, a scheduler and simulated nodes in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar
+
+from steersman.api.clock import SYSTEM, Clock
+from steersman.api.scheme import Resource
+from steersman.client.connecting import connect
+from steersman.client.custom_resources import CustomObject
+from steersman.client.http import HTTPClient
+from steersman.client.kubeconfig import ClientConfig
+
+from .clients import AsyncClient, BlockingClient
+from .composition import Settings
+from .credentials import Kubeconfig
+from .faces import awaitable, blocking
+from .life import Life
+from .operations import Operations
+from .thread import LoopThread, StoppedError
+
+ClientT = TypeVar("ClientT", BlockingClient, AsyncClient)
+
+
+class Access(Generic[ClientT]):
+    """How somebody reaches the cluster."""
+
+    def __init__(self, life: Life, kubeconfig: Kubeconfig, face: type[ClientT]) -> None:
+        self._life = life
+        self._kubeconfig = kubeconfig
+        self._face: type[ClientT] = face
+
+    @property
+    def kubeconfig(self) -> dict[str, Any]:
+        """A kubeconfig as data, everything in it: ``kubernetes.config.load_kube_config_from_dict``, ``kr8s.api``."""
+        return self._kubeconfig.tree
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """Its file, for ``$KUBECONFIG``."""
+        return self._kubeconfig.path
+
+    @property
+    def config(self) -> ClientConfig:
+        """What it says."""
+        return self._kubeconfig.config
+
+    @cached_property
+    def client(self) -> ClientT:
+        """A client over HTTPS that lives with the cluster."""
+        inner = self._life.composition.connect(self.config)
+        face: type[ClientT] = self._face
+        return face(self._life.thread, inner)
+
+    def connect(self, *types: type[CustomObject] | Resource[Any]) -> HTTPClient:
+        """A client of the caller's event loop, to be used as an ``async with``."""
+        return connect(*types, config=self.config)
+
+
+class _Running(Generic[ClientT]):
+    """What the two faces of a cluster have in common: an administrator's access, and how others get theirs."""
+
+    _face: type[ClientT]
+
+    def __init__(self, namespace: str = "default") -> None:
+        self.namespace = namespace
+        """Where objects go that name no namespace."""
+        self._life: Life | None = None
+
+    @property
+    def life(self) -> Life:
+        if self._life is None:
+            raise StoppedError("the cluster was not started, or was stopped")
+        return self._life
+
+    @property
+    def _thread(self) -> LoopThread:
+        return self.life.thread
+
+    @cached_property
+    def _inner(self) -> Operations:
+        return Operations(self.life.composition, self.namespace)
+
+    @cached_property
+    def access(self) -> Access[ClientT]:
+        """An administrator's."""
+        kubeconfig = self.life.credentials.kubeconfig(namespace=self.namespace)
+        return Access(self.life, kubeconfig, self._face)
+
+    @property
+    def kubeconfig(self) -> dict[str, Any]:
+        """An administrator's kubeconfig as data; see :class:`Access`."""
+        return self.access.kubeconfig
+
+    @property
+    def kubeconfig_path(self) -> Path:
+        """Its file."""
+        return self.access.kubeconfig_path
+
+    @property
+    def config(self) -> ClientConfig:
+        """What it says."""
+        return self.access.config
+
+    @property
+    def client(self) -> ClientT:
+        """An administrator's client over HTTPS, which knows all kinds that the server knows."""
+        return self.access.client
+
+    def connect(self, *types: type[CustomObject] | Resource[Any]) -> HTTPClient:
+        """An administrator's client of the caller's event loop, to be used as an ``async with``."""
+        return self.access.connect(*types)
+
+    def in_namespace(self, name: str) -> Self:
+        """The same running cluster, seen from another namespace: objects go there, and kubeconfigs name it."""
+        view = copy.copy(self)
+        view._forget()
+        view.namespace = name
+        return view
+
+    def _forget(self) -> None:
+        for name in ("_inner", "access", "awaitable"):
+            self.__dict__.pop(name, None)
+
+    def as_user(self, name: str, groups: Iterable[str] = ()) -> Access[ClientT]:
+        """The access of somebody else, by a client certificate.  RBAC decides what they may."""
+        kubeconfig = self.life.credentials.kubeconfig(name, groups, self.namespace)
+        return Access(self.life, kubeconfig, self._face)
+
+
+class AsyncCluster(_Running[AsyncClient]):
+    """A running cluster whose methods are awaited, on whatever event loop."""
+
+    _face = AsyncClient
+
+    apply = awaitable(Operations.apply)
+    wait_for = awaitable(Operations.wait_for)
+    create_namespace = awaitable(Operations.create_namespace)
+    delete_namespace = awaitable(Operations.delete_namespace)
+    event_lines = awaitable(Operations.event_lines)
+
+
+class Cluster(_Running[BlockingClient]):
+    """A cluster to be used as a ``with``, by :meth:`start` and :meth:`stop`, or as an ``async with``.
+
+    The ``with`` gives the cluster itself, whose methods block; ``async with`` gives an :class:`AsyncCluster`, which has
+    the same methods to be awaited (:attr:`awaitable`, of a cluster that runs).  Both may be used from any thread.
+
+    - ``controllers`` chooses among upstream's: ``*`` for all, names, ``-name`` for not that one; none where empty.
+    - ``scheduler``: whether pods are given nodes.
+    - ``nodes``: how many simulated nodes; pods on them say that they run, and nothing does.
+    - ``store``: ``memory``, or a directory for SQLite's files, which stays.
+    - ``clock``: the time that controllers, scheduler and nodes see.
+    """
+
+    _face = BlockingClient
+
+    apply = blocking(Operations.apply)
+    wait_for = blocking(Operations.wait_for)
+    create_namespace = blocking(Operations.create_namespace)
+    delete_namespace = blocking(Operations.delete_namespace)
+    event_lines = blocking(Operations.event_lines)
+
+    def __init__(
+        self,
+        *,
+        controllers: Sequence[str] = ("*",),
+        scheduler: bool = True,
+        nodes: int = 1,
+        store: str | Path = "memory",
+        clock: Clock = SYSTEM,
+    ) -> None:
+        super().__init__()
+        self._settings = Settings(controllers=controllers, scheduler=scheduler, nodes=nodes, store=store, clock=clock)
+
+    @cached_property
+    def awaitable(self) -> AsyncCluster:
+        """The same running cluster, with methods to be awaited."""
+        face = AsyncCluster(self.namespace)
+        face._life = self.life
+        return face
+
+    def start(self) -> Cluster:
+        """Start it and wait until everything works; raises StartError where it does not."""
+        life = self._begin()
+        try:
+            life.ready.result()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def stop(self) -> None:
+        """End it; with a store in memory, its objects are gone."""
+        if (life := self._end()) is not None:
+            with contextlib.suppress(Exception):  # told when it was to be ready, or of no consequence any more
+                life.thread.ended.result()
+            life.finish()
+
+    def __enter__(self) -> Cluster:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> AsyncCluster:
+        life = self._begin()
+        try:
+            await asyncio.wrap_future(life.ready)
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self.awaitable
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if (life := self._end()) is not None:
+            with contextlib.suppress(Exception):
+                await asyncio.shield(asyncio.wrap_future(life.thread.ended))
+            life.finish()
+
+    def _begin(self) -> Life:
+        if self._life is not None:
+            raise RuntimeError("the cluster runs already")
+        self._life = life = Life(self._settings)
+        life.begin()
+        return life
+
+    def _end(self) -> Life | None:
+        """Tell it to end, and forget what was made of it; None where nothing runs."""
+        life = self._life
+        if life is not None:
+            self._life = None
+            self._forget()
+            life.thread.stop()
+        return life

@@ -1,0 +1,87 @@
+"""What :meth:`.cluster.Cluster.apply` takes: files, directories, YAML, data and objects, read into JSON data."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from steersman.api import codecs
+from steersman.api.scheme import Object
+from steersman.api.yaml import load_documents
+
+Tree = dict[str, Any]
+Manifest = str | os.PathLike[str] | Mapping[str, Any] | Object
+
+SUFFIXES = (".yaml", ".yml", ".json")
+FIRST = ("Namespace", "CustomResourceDefinition")
+"""Kinds without which others cannot be."""
+
+
+def read(manifests: Iterable[Manifest]) -> list[Tree]:
+    """The objects, those that others need first.  Raises FileNotFoundError, ValueError."""
+    trees = [tree for manifest in manifests for tree in _objects(manifest)]
+    return sorted(trees, key=lambda tree: tree["kind"] not in FIRST)
+
+
+def _objects(manifest: Manifest) -> Iterator[Tree]:
+    if isinstance(manifest, Mapping):
+        yield from _flat(dict(manifest), "data")
+    elif isinstance(manifest, os.PathLike):
+        yield from _files(Path(manifest))
+    elif isinstance(manifest, str):
+        if _is_text(manifest):
+            yield from _documents(manifest, "text")
+        else:
+            yield from _files(Path(manifest))
+    elif hasattr(manifest, "metadata") and hasattr(manifest, "api_version") and _ours(manifest):
+        yield _configuration(codecs.to_builtins(manifest))
+    else:
+        raise TypeError(
+            f"{type(manifest).__name__} is neither a path, nor YAML, nor data, nor an object of steersman's"
+        )
+
+
+def _ours(obj: object) -> bool:
+    return type(obj).__module__.partition(".")[0] == "steersman" or hasattr(type(obj), "__struct_fields__")
+
+
+def _is_text(manifest: str) -> bool:
+    """Whether a string is YAML itself: paths have neither line breaks nor braces at their beginning."""
+    return "\n" in manifest or manifest.lstrip().startswith("{")
+
+
+def _files(path: Path) -> Iterator[Tree]:
+    """Those of a directory in the order of their names; directories below it are left alone, as kubectl does."""
+    if not path.is_dir():
+        yield from _documents(path.read_bytes(), str(path))
+        return
+    for file in sorted(path.iterdir()):
+        if file.suffix in SUFFIXES and file.is_file():
+            yield from _documents(file.read_bytes(), str(file))
+
+
+def _documents(text: str | bytes, origin: str) -> Iterator[Tree]:
+    for document in load_documents(text):
+        if document:
+            yield from _flat(document, origin)
+
+
+def _flat(tree: Any, origin: str) -> Iterator[Tree]:
+    """An object, or those of a list."""
+    if not isinstance(tree, dict) or not tree.get("apiVersion") or not tree.get("kind"):
+        raise ValueError(f"{origin}: an object needs apiVersion and kind")
+    if str(tree["kind"]).endswith("List") and isinstance(tree.get("items"), list):
+        for item in tree["items"]:
+            yield from _flat(item, origin)
+    else:
+        yield _configuration(tree)
+
+
+def _configuration(tree: Tree) -> Tree:
+    """What can be applied of an object: neither its status nor what the server wrote into its metadata."""
+    metadata = dict(tree.get("metadata") or {})
+    for name in ("managedFields", "resourceVersion", "uid", "creationTimestamp", "generation"):
+        metadata.pop(name, None)
+    return {**{key: value for key, value in tree.items() if key != "status"}, "metadata": metadata}

@@ -1,0 +1,95 @@
+"""A thread with an event loop of its own, and how work gets there."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import threading
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import uvloop
+
+T = TypeVar("T")
+
+
+class StoppedError(RuntimeError):
+    """The cluster does not run, or ended while it was asked."""
+
+
+class LoopThread:
+    """Runs one coroutine until that ends, or :meth:`stop` is called.
+
+    ``ended`` is done once the loop is closed and nothing of it is left; it carries what the coroutine raised.
+    """
+
+    def __init__(self, main: Callable[[], Coroutine[Any, Any, None]], name: str) -> None:
+        self.ended: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._main = main
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin; what is submitted before the coroutine runs is refused."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cancel the coroutine; wait for ``ended``, then :meth:`join`."""
+        if self._loop is not None and self._task is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                self._loop.call_soon_threadsafe(self._task.cancel)
+
+    def join(self) -> None:
+        """Wait for the thread itself, which is about to end once ``ended`` is done."""
+        self._thread.join()
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        """Run something there; raises StoppedError where nothing runs any more."""
+        if self._loop is None or self.ended.done():
+            work.close()
+            raise StoppedError("the cluster does not run")
+        try:
+            return asyncio.run_coroutine_threadsafe(work, self._loop)
+        except RuntimeError as error:  # closed this moment
+            work.close()
+            raise StoppedError("the cluster does not run") from error
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something there, and hold the calling thread until it is done."""
+        if threading.current_thread() is self._thread:
+            work.close()
+            raise RuntimeError("the cluster cannot be waited for on its own event loop, as in a condition of wait_for")
+        future = self.submit(work)
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError:
+            raise StoppedError("the cluster was stopped meanwhile") from None
+        finally:
+            future.cancel()
+
+    async def reach(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run something there, from another event loop."""
+        future = self.submit(work)
+        try:
+            return await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if future.cancelled() and task is not None and not task.cancelling():
+                raise StoppedError("the cluster was stopped meanwhile") from None
+            raise
+
+    def _run(self) -> None:
+        async def main() -> None:
+            self._task = asyncio.current_task()
+            self._loop = asyncio.get_running_loop()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._main()
+
+        try:
+            uvloop.run(main())
+        except BaseException as error:
+            self.ended.set_exception(error)
+        else:
+            self.ended.set_result(None)
