@@ -1,11 +1,13 @@
-"""Addresses that are given out and come back."""
+"""Addresses and networks that are given out and come back."""
 
 from __future__ import annotations
 
 import ipaddress
 
-_LARGEST = 1 << 18
-"""A larger network's first addresses are enough."""
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+LONGEST_PREFIX = 24
+"""The pods of a node have a network of this size, or a larger one where there may be more."""
 
 
 class Exhausted(Exception):
@@ -13,7 +15,7 @@ class Exhausted(Exception):
 
 
 class AddressPool:
-    """The addresses of one network.
+    """The addresses of one network and who has them; what is asked of another network's is answered by nothing.
 
     The first and the second are the network's and its gateway's, the last is the broadcast's.  They are given out one
     after the other, so that one that comes back rests a while.
@@ -24,41 +26,69 @@ class AddressPool:
         self.network = str(parsed)
         self._base = int(parsed.network_address)
         self._v4 = parsed.version == 4
-        size = min(_LARGEST, parsed.num_addresses)
-        self._used = bytearray(size)
-        self._used[:2] = b"\1" * min(2, size)
-        if self._v4 and size > 2:
-            self._used[-1] = 1
-        self._next = 0
+        self._first = min(2, parsed.num_addresses - 1)
+        self._end = parsed.num_addresses - (1 if parsed.num_addresses > 2 else 0)
+        self._next = self._first
+        self._owners: dict[int, str] = {}
 
-    def take(self) -> str:
+    def take(self, owner: str) -> str:
         """An address that nobody has; raises Exhausted."""
-        found = self._used.find(0, self._next)
-        if found < 0 and (found := self._used.find(0)) < 0:
+        if len(self._owners) >= self._end - self._first:
             raise Exhausted(f"no address of {self.network} is free")
-        self._used[found] = 1
-        self._next = found + 1
-        return self._text(self._base + found)
+        number = self._next
+        while number in self._owners or number >= self._end:
+            number = number + 1 if number < self._end else self._first
+        self._owners[number] = owner
+        self._next = number + 1
+        return _v4_text(self._base + number) if self._v4 else str(ipaddress.IPv6Address(self._base + number))
 
-    def mark(self, address: str) -> None:
-        """Somebody has this one; nothing where it is of another network."""
+    def mark(self, address: str, owner: str) -> None:
+        """Somebody has this one, unless another has."""
         if (number := self._number(address)) is not None:
-            self._used[number] = 1
+            self._owners.setdefault(number, owner)
 
-    def release(self, address: str) -> None:
-        """Nobody has it any more."""
-        if (number := self._number(address)) is not None:
-            self._used[number] = 0
-
-    def _text(self, value: int) -> str:
-        if self._v4:  # ten times as fast as the module's
-            return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
-        return str(ipaddress.IPv6Address(value))
+    def release(self, address: str, owner: str) -> None:
+        """Its owner has it no more; nothing where it is another's."""
+        if (number := self._number(address)) is not None and self._owners.get(number) == owner:
+            del self._owners[number]
 
     def _number(self, address: str) -> int | None:
         try:
-            parsed = ipaddress.ip_address(address)
+            value = _v4_value(address) if self._v4 else int(ipaddress.IPv6Address(address))
         except ValueError:
             return None
-        number = int(parsed) - self._base
-        return number if (parsed.version == 4) == self._v4 and 0 <= number < len(self._used) else None
+        number = value - self._base
+        return number if self._first <= number < self._end else None
+
+
+def _v4_text(value: int) -> str:
+    return f"{value >> 24}.{value >> 16 & 255}.{value >> 8 & 255}.{value & 255}"
+
+
+def _v4_value(text: str) -> int:
+    """Of an address that some server took; ten times as fast as the standard library's."""
+    first, second, third, fourth = text.split(".")
+    return int(first) << 24 | int(second) << 16 | int(third) << 8 | int(fourth)
+
+
+class Networks:
+    """Gives out the parts of a range one after the other; those that come back are not given out again."""
+
+    def __init__(self, range_: str) -> None:
+        self._range = ipaddress.ip_network(range_)
+        self._next = int(self._range.network_address)
+
+    def mark(self, network: str) -> None:
+        """Somebody has this one."""
+        parsed = ipaddress.ip_network(network, strict=False)
+        if parsed.version == self._range.version and parsed.overlaps(self._range):
+            self._next = max(self._next, int(parsed.broadcast_address) + 1)
+
+    def take(self, addresses: int) -> str:
+        """A network with room for so many addresses, twice over; empty where the range is used up."""
+        bits = max(self._range.max_prefixlen - LONGEST_PREFIX, (2 * addresses - 1).bit_length())
+        start = -(-self._next >> bits) << bits
+        if start + (1 << bits) - 1 > int(self._range.broadcast_address):
+            return ""
+        self._next = start + (1 << bits)
+        return f"{type(self._range.network_address)(start)}/{self._range.max_prefixlen - bits}"

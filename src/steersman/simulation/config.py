@@ -28,8 +28,11 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     renewal: float = 0.0
     report: float = 300.0
     """Seconds between a node's reports of its status where that does not change."""
-    node_addresses: str = "100.64.0.0/16"
-    pod_addresses: str = "198.18.0.0/15"
+    pod_networks: str = "240.0.0.0/8"
+    """The nodes that it creates have their ``podCIDR`` of this range, and the cluster's own remains for other nodes.
+    These ranges are reserved: nobody is reached there by mistake."""
+    node_addresses: str = "241.0.0.0/16"
+    pod_addresses: str = "242.0.0.0/15"
     """Of pods on nodes without a ``podCIDR``."""
     workers: int = 64
     """Writes under way at a time, of pods, and as many of nodes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -26,6 +26,11 @@ class Crew(Generic[T]):
     def pending(self) -> int:
         """How many pieces wait or are being done."""
         return self._queue.qsize() + self._at_work
+
+    def unfinished(self) -> Iterator[str]:
+        """Whether there is anything to do or being done."""
+        if self.pending:
+            yield f"{self._name}: {self.pending} to be written"
 
     def add(self, item: T) -> None:
         """Have this done."""

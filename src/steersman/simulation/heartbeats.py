@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 import msgspec
@@ -56,10 +56,10 @@ class Heartbeats:
         self._renewers: Crew[SimulatedNode] = Crew("simulated leases", config.workers, self._renew)
         self._reporters: Crew[SimulatedNode] = Crew("simulated node statuses", 4, self._report)
 
-    @property
-    def pending(self) -> int:
-        """How many writes are to be done now."""
-        return self._renewers.pending + self._reporters.pending
+    def unfinished(self) -> Iterator[str]:
+        """What is to be written now; what comes in its time does not count."""
+        yield from self._renewers.unfinished()
+        yield from self._reporters.unfinished()
 
     def start(self, node: SimulatedNode) -> None:
         """A node is here."""

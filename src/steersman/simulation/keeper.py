@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -80,15 +80,11 @@ class Keeper(Generic[T]):
         self._timers: Timers[_Job[T]] = Timers(clock, self._due)
         self._crew: Crew[_Job[T]] = Crew(f"simulated {type_.__name__}", workers, self._do)
 
-    @property
-    def pending(self) -> int:
-        """How many objects are to be written now; those whose stage comes later do not count."""
-        return self._crew.pending
-
-    @property
-    def delayed(self) -> int:
-        """How many jobs wait for their time, those that were dropped meanwhile among them."""
-        return len(self._timers)
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """Whether objects are to be written now or within so many seconds."""
+        yield from self._crew.unfinished()
+        if self._timers.soon(soon):
+            yield f"simulated {self._type.__name__}: the next stage of one"
 
     async def run(self) -> None:
         """Work until cancelled."""

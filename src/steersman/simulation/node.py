@@ -33,18 +33,18 @@ class SimulatedNode:
             self._cidrs = cidrs
             self._pools = [AddressPool(cidr) for cidr in cidrs]
 
-    def take_addresses(self) -> list[str]:
+    def take_addresses(self, owner: str) -> list[str]:
         """An address of each of the node's networks; of the common one where it has none.  Raises Exhausted."""
-        return [pool.take() for pool in self._pools or [self._elsewhere]]
+        return [pool.take(owner) for pool in self._pools or [self._elsewhere]]
 
-    def mark_addresses(self, addresses: Iterable[str]) -> None:
+    def mark_addresses(self, addresses: Iterable[str], owner: str) -> None:
         """A pod has these."""
         for address in addresses:
             for pool in (*self._pools, self._elsewhere):
-                pool.mark(address)
+                pool.mark(address, owner)
 
-    def release_addresses(self, addresses: Iterable[str]) -> None:
-        """A pod has these no more."""
+    def release_addresses(self, addresses: Iterable[str], owner: str) -> None:
+        """A pod has these no more; nothing where others have them."""
         for address in addresses:
             for pool in (*self._pools, self._elsewhere):
-                pool.release(address)
+                pool.release(address, owner)

@@ -69,11 +69,6 @@ def owned_by(pod: Pod, kind: str) -> bool:
     return any(each.kind == kind for each in pod.metadata.owner_references)
 
 
-def has_address(pod: Pod) -> bool:
-    """Whether a pod occupies the address that its status tells."""
-    return bool(pod.status.pod_ip) and not pod.spec.host_network and pod.status.phase not in TERMINAL
-
-
 def _status(container: Container, state: ContainerState, *, ready: bool) -> ContainerStatus:
     resources = container.resources
     return ContainerStatus(

@@ -19,7 +19,7 @@ def _may_start(subject: Subject) -> bool:
 
 def _run(subject: Subject) -> Outcome:
     pod, place = subject.pod, subject.place
-    addresses = [place.address] if pod.spec.host_network else place.take_addresses()
+    addresses = [place.address] if pod.spec.host_network else place.take_addresses(pod.metadata.uid)
     return Outcome(status=pod_status.running(pod, place.address, addresses, subject.instant))
 
 

@@ -61,8 +61,8 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
             return self.name.format(number)
         return self.name if self.count == 1 else f"{self.name}-{number}"
 
-    def node(self, number: int, address: str, instant: datetime) -> Node:
-        """The node of this number, as its kubelet would register it."""
+    def node(self, number: int, address: str, network: str, instant: datetime) -> Node:
+        """The node of this number, as its kubelet would register it; ``network`` is its pods', empty for none."""
         name = self.node_name(number)
         zone = {labels.TOPOLOGY_ZONE: self.zones[number % len(self.zones)]} if self.zones else {}
         marks = {
@@ -84,7 +84,11 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         status = NodeStatus(capacity=capacity, allocatable=capacity)
         node = Node(
             metadata=ObjectMeta(name=name, labels=marks, annotations={ANNOTATION: "fake", **self.annotations}),
-            spec=NodeSpec(taints=[parse_taint(text) for text in self.taints]),
+            spec=NodeSpec(
+                taints=[parse_taint(text) for text in self.taints],
+                pod_cidr=network,
+                pod_cidrs=[network] if network else [],
+            ),
             status=status,
         )
         node.status = ready_status(node, address, instant, self.arch)

@@ -14,13 +14,13 @@ from steersman.client.client import Client, Selectors
 from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer
 
-from .addresses import AddressPool
+from .addresses import AddressPool, Networks
 from .config import SimulationConfig
 from .crew import Crew
 from .heartbeats import Heartbeats
 from .keeper import Keeper
 from .node import SimulatedNode
-from .pod_status import has_address
+from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip, is_simulated
 from .stage import Outcome
 
@@ -51,6 +51,7 @@ class SimulatedNodes:
         self._strangers: set[str] = set()
         """Names of other nodes that have pods."""
         self._addresses = AddressPool(config.node_addresses)
+        self._networks = Networks(config.pod_networks)
         self._elsewhere = AddressPool(config.pod_addresses)
         self._node_informer: Informer[Node] = Informer(client, Node)
         self._pod_informer: Informer[Pod] = Informer(client, Pod, selectors=BOUND)
@@ -70,11 +71,13 @@ class SimulatedNodes:
         self._registration: Crew[tuple[NodeShape, int]] = Crew("simulated nodes", config.workers, self._register)
         self._newcomers: Crew[str] = Crew("simulated newcomers", 4, self._look_for_pods)
 
-    @property
-    def pending(self) -> int:
-        """How much there is to be done now, beside what comes in its time."""
-        crews = self._registration.pending + self._newcomers.pending + self._heartbeats.pending
-        return crews + self._node_keeper.pending + self._pod_keeper.pending
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What it does now, and whether a stage comes within so many seconds; nothing while at rest."""
+        for crew in (self._registration, self._newcomers):
+            yield from crew.unfinished()
+        yield from self._heartbeats.unfinished()
+        yield from self._node_keeper.unfinished(soon)
+        yield from self._pod_keeper.unfinished(soon)
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -110,8 +113,9 @@ class SimulatedNodes:
 
     async def _register(self, missing: tuple[NodeShape, int]) -> None:
         shape, number = missing
-        address = self._addresses.take()
-        node = shape.node(number, address, self._clock.now().replace(microsecond=0))
+        name = shape.node_name(number)
+        address, network = self._addresses.take(name), self._networks.take(shape.pods)
+        node = shape.node(number, address, network, self._clock.now().replace(microsecond=0))
         while True:
             try:
                 await self._client.create(node)
@@ -119,7 +123,7 @@ class SimulatedNodes:
             except StatusError as error:
                 if is_already_exists(error):
                     break
-                log.warning("cannot register node %s: %s", node.metadata.name, error)
+                log.warning("cannot register node %s: %s", name, error)
                 await self._clock.sleep(RETRY)
         self._missing -= 1
         if not self._missing and self._pod_informer.has_synced:
@@ -129,10 +133,11 @@ class SimulatedNodes:
         if not is_simulated(node):
             return
         name = node.metadata.name
-        address = internal_ip(node)
-        if address:
-            self._addresses.mark(address)
-        self._nodes[name] = place = SimulatedNode(node, address or self._addresses.take(), self._elsewhere)
+        if address := internal_ip(node):
+            self._addresses.mark(address, name)
+        if node.spec.pod_cidr:
+            self._networks.mark(node.spec.pod_cidr)
+        self._nodes[name] = place = SimulatedNode(node, address or self._addresses.take(name), self._elsewhere)
         self._heartbeats.start(place)
         self._node_keeper.observe(node)
         if name in self._strangers:
@@ -151,7 +156,7 @@ class SimulatedNodes:
     def _node_deleted(self, node: Node) -> None:
         if (place := self._nodes.pop(node.metadata.name, None)) is not None:
             self._node_keeper.forget(node)
-            self._addresses.release(place.address)
+            self._addresses.release(place.address, place.name)
 
     def _current(self, place: SimulatedNode) -> Node | None:
         """The node of a place; None where it is gone."""
@@ -178,29 +183,28 @@ class SimulatedNodes:
         if place is None:
             self._strangers.add(pod.spec.node_name)
             return
-        if has_address(pod):
-            place.mark_addresses(each.ip for each in pod.status.pod_ips)
-        self._pod_keeper.observe(pod)
+        self._observe(place, pod)
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
         if old.metadata.uid != new.metadata.uid:
             self._pod_deleted(old)
-            self._pod_added(new)
-            return
-        if has_address(old) and not has_address(new):
-            self._release(new, old.status)
-        self._pod_keeper.observe(new)
+        self._pod_added(new)
+
+    def _observe(self, place: SimulatedNode, pod: Pod) -> None:
+        if pod.status.pod_ip and not pod.spec.host_network:
+            account = place.release_addresses if pod.status.phase in TERMINAL else place.mark_addresses
+            account([each.ip for each in pod.status.pod_ips], pod.metadata.uid)
+        self._pod_keeper.observe(pod)
 
     def _pod_deleted(self, pod: Pod) -> None:
         self._pod_keeper.forget(pod)
-        if has_address(pod):
-            self._release(pod, pod.status)
+        self._release(pod, pod.status)
 
     def _lost(self, pod: Pod, outcome: Outcome) -> None:
         """Addresses were chosen, and not written."""
-        if isinstance(outcome.status, PodStatus) and not pod.status.pod_ip and not pod.spec.host_network:
+        if isinstance(outcome.status, PodStatus) and not pod.status.pod_ip:
             self._release(pod, outcome.status)
 
     def _release(self, pod: Pod, status: PodStatus) -> None:
-        if (place := self._nodes.get(pod.spec.node_name)) is not None:
-            place.release_addresses(each.ip for each in status.pod_ips)
+        if (place := self._nodes.get(pod.spec.node_name)) is not None and not pod.spec.host_network:
+            place.release_addresses((each.ip for each in status.pod_ips), pod.metadata.uid)

@@ -23,8 +23,8 @@ class Place(Protocol):
         """The node's own address."""
         ...
 
-    def take_addresses(self) -> list[str]:
-        """Addresses for one more pod: one, or one of each family."""
+    def take_addresses(self, owner: str) -> list[str]:
+        """Addresses for one more pod, by its uid: one, or one of each family."""
         ...
 
 

@@ -31,6 +31,10 @@ class Timers(Generic[T]):
     def __len__(self) -> int:
         return len(self._heap)
 
+    def soon(self, seconds: float) -> bool:
+        """Whether something comes within so many seconds."""
+        return bool(seconds and self._heap and self._heap[0][0] - self._clock.monotonic() < seconds)
+
     def add(self, delay: float, item: T) -> None:
         """Tell of an item after so many seconds."""
         due = self._clock.monotonic() + max(0.0, delay)

@@ -118,22 +118,18 @@ async def test_a_pod_runs_and_goes(client: Client) -> None:
 
 
 async def test_pods_have_addresses_of_their_nodes_network(client: Client) -> None:
-    async with simulating(client, NodeShape()):
-        node = await client.get(Node, "node-0")
-        assert node.spec.pod_cidr == ""
-        await client.create(pod("a"))
-        assert (await eventually(reached(client, "a", "Running"))).status.pod_ip.startswith("198.18.")
+    mark = {ANNOTATION: "fake"}
+    await client.create(Node(metadata=ObjectMeta(name="bare", annotations=mark)))
     await client.create(
-        Node(
-            metadata=ObjectMeta(name="other", annotations={ANNOTATION: "fake"}),
-            spec=NodeSpec(pod_cidr="10.1.2.0/24"),
-        )
+        Node(metadata=ObjectMeta(name="other", annotations=mark), spec=NodeSpec(pod_cidr="10.1.2.0/24"))
     )
-    async with simulating(client, NodeShape()):
-        for name in ("b", "c"):
-            await client.create(pod(name, "other"))
-        addresses = [(await eventually(reached(client, name, "Running"))).status.pod_ip for name in ("b", "c")]
-        assert sorted(addresses) == ["10.1.2.2", "10.1.2.3"]
+    async with simulating(client, NodeShape(pods=500)):
+        assert (await client.get(Node, "node-0")).spec.pod_cidrs == ["240.0.0.0/22"]
+        addresses = {}
+        for name, node in (("a", "node-0"), ("b", "node-0"), ("c", "other"), ("d", "other"), ("e", "bare")):
+            await client.create(pod(name, node))
+            addresses[name] = (await eventually(reached(client, name, "Running"))).status.pod_ip
+        assert addresses == {"a": "240.0.0.2", "b": "240.0.0.3", "c": "10.1.2.2", "d": "10.1.2.3", "e": "242.0.0.2"}
         await client.create(pod("h", "other", host_network=True))
         host = (await eventually(reached(client, "h", "Running"))).status
         assert host.pod_ip == host.host_ip
