@@ -51,6 +51,27 @@ class Version(NamedTuple):
     mod_revision: int
 
 
+class Difference(NamedTuple):
+    """A key that is not what it was: before and now, None where it was, or is, absent."""
+
+    key: str
+    then: KeyValue | None
+    now: KeyValue | None
+
+
+class Hold:
+    """A revision whose state stays known, whatever is compacted, until it is let go of."""
+
+    def __init__(self, holds: dict[Hold, None], revision: int) -> None:
+        self.revision = revision
+        self._holds = holds
+        holds[self] = None
+
+    def release(self) -> None:
+        """Let go of it; what it kept is forgotten by the next compaction."""
+        self._holds.pop(self, None)
+
+
 class _Failed(Exception):
     def __init__(self, keys: list[str]) -> None:
         self.keys = keys
@@ -75,6 +96,7 @@ class EmbeddedStore(ABC):
         self._closed = False
         self._loop = asyncio.get_running_loop()
         self._compacting = asyncio.Lock()
+        self._holds: dict[Hold, None] = {}
 
     # -- what a kind of store provides ---------------------------------------------------------------------------
 
@@ -99,8 +121,25 @@ class EmbeddedStore(ABC):
         """The changes below a prefix within revisions, in order."""
 
     @abstractmethod
-    async def _forget(self, revision: int) -> None:
-        """Drop what a compaction to this revision no longer needs."""
+    async def _read_differences(self, revision: int) -> list[Difference]:
+        """The keys whose values have been changed since a revision, at the cost of the changes alone."""
+
+    @abstractmethod
+    async def _forget(self, revision: int, held: Sequence[int]) -> None:
+        """Drop what neither a compaction to this revision nor the revisions held, which are older, need."""
+
+    # -- going back ----------------------------------------------------------------------------------------------
+
+    def hold(self) -> Hold:
+        """Keep what there is now known."""
+        self._check_open()
+        return Hold(self._holds, self._followers.revision)
+
+    async def differences(self, hold: Hold) -> list[Difference]:
+        """What is not as it was, in the order of keys."""
+        self._check_open()
+        found = await self._read_differences(hold.revision)
+        return sorted(each for each in found if _value(each.then) != _value(each.now))
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -317,7 +356,9 @@ class EmbeddedStore(ABC):
                 raise Compacted(self._compact_revision)
             previous, self._compact_revision = self._compact_revision, revision
             try:
-                await self._forget(revision)
+                await self._forget(
+                    revision, sorted({hold.revision for hold in self._holds if hold.revision < revision})
+                )
             except NothingForgotten as error:
                 self._compact_revision = previous
                 raise StoreError(str(error)) from error
@@ -339,6 +380,10 @@ class EmbeddedStore(ABC):
 
 class NothingForgotten(Exception):
     """A compaction failed before it changed anything."""
+
+
+def _value(item: KeyValue | None) -> bytes | None:
+    return None if item is None else item.value
 
 
 def _event(row: Row) -> Event:

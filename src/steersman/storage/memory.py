@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from .embedded import EmbeddedStore, Row
+from .embedded import Difference, EmbeddedStore, Row
 from .followers import prefix_end
 from .store import KeyValue, StoreError
 
@@ -72,7 +72,12 @@ class MemoryStore(EmbeddedStore):
                     break
         return found
 
-    async def _forget(self, revision: int) -> None:
+    async def _read_differences(self, revision: int) -> list[Difference]:
+        start = bisect_right(self._log, revision, key=lambda row: row.revision)
+        keys = {self._log[index].key for index in range(start, len(self._log))}
+        return [Difference(key, self._at(key, revision), self._at(key, self.current_revision)) for key in keys]
+
+    async def _forget(self, revision: int, held: Sequence[int]) -> None:
         """Drop garbage in slices, between which others read and write."""
         kept: list[Row] = []
         count = bisect_left(self._log, revision, key=lambda row: row.revision)
@@ -80,7 +85,7 @@ class MemoryStore(EmbeddedStore):
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
             row = self._log[number]
-            if self._is_needed(row, revision):
+            if self._is_needed(row, revision) or (held and self._is_held(row, held)):
                 kept.append(row)
                 continue
             self._size -= len(row.key) + len(row.value or b"")
@@ -98,6 +103,12 @@ class MemoryStore(EmbeddedStore):
         following = bisect_right(self._versions[row.key], row.revision, key=lambda version: version.revision)
         versions = self._versions[row.key]
         return following == len(versions) or versions[following].revision > revision
+
+    def _is_held(self, row: Row, held: Sequence[int]) -> bool:
+        """Whether one of those revisions is known by it; that something was deleted since tells of what there was."""
+        if row.value is None:
+            return row.revision > held[0]
+        return any(row.revision <= each and self._is_needed(row, each) for each in held)
 
     async def size(self) -> int:
         """The bytes of all keys and values held."""

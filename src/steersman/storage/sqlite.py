@@ -16,7 +16,7 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from queue import SimpleQueue
@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from .embedded import EmbeddedStore, NothingForgotten, Row, Version
+from .embedded import Difference, EmbeddedStore, NothingForgotten, Row, Version
 from .followers import prefix_end
 from .store import KeyValue, NoSpace, StoreError, StoreUnusableError
 
@@ -71,9 +71,22 @@ SELECT h.id, h.key, h.created, h.value FROM
      WHERE key >= ? AND key < ? AND id >= ? AND id < ? ORDER BY id LIMIT ?) AS found
     CROSS JOIN history AS h ON h.id = found.id ORDER BY h.id
 """
+# The keys that were written since, with their values before and now.
+_DIFFERENCES = """
+SELECT changed.key, b.id, b.created, b.value, n.id, n.created, n.value FROM
+    (SELECT key, max(id) AS id FROM history NOT INDEXED WHERE id >= ?1 GROUP BY key) AS changed
+    CROSS JOIN history AS n ON n.id = changed.id
+    LEFT JOIN history AS b ON b.id = (SELECT max(id) FROM history WHERE key = changed.key AND id < ?1)
+"""
 _GARBAGE = """
 DELETE FROM history WHERE id >= ?1 AND id < ?2 AND (value IS NULL OR EXISTS
     (SELECT 1 FROM history AS newer WHERE newer.key = history.key AND newer.id > history.id AND newer.id < ?3))
+"""
+# That something was deleted since the oldest revision held tells of what there was.
+_NOT_DELETED_SINCE = " AND NOT (value IS NULL AND id >= {0})"
+_NOT_HELD = """
+    AND (value IS NULL OR id >= {0} OR EXISTS
+        (SELECT 1 FROM history AS newer WHERE newer.key = history.key AND newer.id > history.id AND newer.id < {0}))
 """
 
 
@@ -195,7 +208,16 @@ class SqliteStore(EmbeddedStore):
 
     # -- the rest ------------------------------------------------------------------------------------------------
 
-    async def _forget(self, revision: int) -> None:
+    async def _read_differences(self, revision: int) -> list[Difference]:
+        def read(reader: apsw.Connection) -> list[Difference]:
+            return [
+                Difference(row[0], _key_value(row[0], *row[1:4]), _key_value(row[0], *row[4:]))
+                for row in reader.execute(_DIFFERENCES, ((revision + 1) << _SHIFT,))
+            ]
+
+        return await self._on_reader(read)
+
+    async def _forget(self, revision: int, held: Sequence[int]) -> None:
         """Delete garbage in small transactions, so that commits pass between them; then return pages to the disk."""
         limit = revision << _SHIFT
         mark = "UPDATE meta SET value = ? WHERE name = 'compact_revision'"
@@ -203,6 +225,10 @@ class SqliteStore(EmbeddedStore):
             await self._on_writer(lambda writer: writer.execute(mark, (revision,)).fetchall())
         except StoreError as error:
             raise NothingForgotten(str(error)) from error
+        garbage = _GARBAGE
+        if held:
+            ends = [(each + 1) << _SHIFT for each in held]
+            garbage += _NOT_DELETED_SINCE.format(ends[0]) + "".join(map(_NOT_HELD.format, ends))
         step = "SELECT max(id) FROM (SELECT id FROM history WHERE id >= ? AND id < ? ORDER BY id LIMIT ?)"
         first = 0
         while True:
@@ -214,7 +240,7 @@ class SqliteStore(EmbeddedStore):
             # A key's newest version up to and including the compacted revision stays.
             parameters = (first, last + 1, limit + (1 << _SHIFT))
             await self._on_writer(
-                lambda writer, parameters=parameters: writer.execute(_GARBAGE, parameters).fetchall()  # type: ignore[misc]
+                lambda writer, parameters=parameters: writer.execute(garbage, parameters).fetchall()  # type: ignore[misc]
             )
             first = last + 1
         await self._vacuum()
@@ -248,6 +274,10 @@ class SqliteStore(EmbeddedStore):
             self._reader.close()
             self._writer.close()  # the last connection checkpoints and removes the write-ahead log
             os.close(self._lock)
+
+
+def _key_value(key: str, id_: int | None, created: int, value: bytes | None) -> KeyValue | None:
+    return None if id_ is None or value is None else KeyValue(key, value, created, id_ >> _SHIFT)
 
 
 def _insert(writer: apsw.Connection, rows: list[Row]) -> None:

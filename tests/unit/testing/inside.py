@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from steersman.api import codecs
+from steersman.api.errors import StatusError, is_conflict, is_not_found
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
@@ -25,6 +26,22 @@ from steersman.testing.pods import SimulatedKubelet
 from steersman.testing.settling import Part, Settling
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
+
+
+class Kubelet(SimulatedKubelet):
+    """Pods run once they have a node."""
+
+    async def reconcile(self, key: str) -> float | None:
+        pod = self.pods.lister.by_key(key)
+        if pod is None or pod.metadata.deletion_timestamp is not None:
+            return await super().reconcile(key)
+        if pod.spec.node_name and pod.status.phase == "Pending":
+            try:
+                await self.client.update(self._running(pod), subresource="status")
+            except StatusError as error:
+                if not (is_not_found(error) or is_conflict(error)):
+                    raise
+        return None
 
 
 class Inside:
@@ -67,7 +84,7 @@ async def inside(directory: Path | None = None, *, https: Path | None = None) ->
         found = Inside(store, server)
         manager = ControllerManager(ControllerManagerConfig(), server.local_client(ADMIN))
         scheduler = Scheduler(SchedulerConfig(), server.local_client(ADMIN))
-        pods = Manager(server.local_client(ADMIN), [SimulatedKubelet])
+        pods = Manager(server.local_client(ADMIN), [Kubelet])
         found.parts += [manager, scheduler, pods]
         for part in (manager, scheduler, pods):
             await start(part.run, part.ready)
