@@ -5,26 +5,30 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import os
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
-from steersman.api.clock import SYSTEM, Clock
+from steersman.api.clock import Clock
 from steersman.api.scheme import Resource
 from steersman.client.connecting import connect
 from steersman.client.custom_resources import CustomObject
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
+from steersman.simulation import DEFAULT_STAGES, NodeShape, SimulationConfig, Stage
 
 from .clients import AsyncClient, BlockingClient
+from .clocks import AsyncClock, BlockingClock
 from .composition import Settings
 from .credentials import Kubeconfig
 from .faces import awaitable, blocking
 from .life import Life
 from .operations import Operations
 from .thread import LoopThread, StoppedError
+from .turnable_clock import TurnableClock
 
 ClientT = TypeVar("ClientT", BlockingClient, AsyncClient)
 
@@ -145,6 +149,12 @@ class AsyncCluster(_Running[AsyncClient]):
     create_namespace = awaitable(Operations.create_namespace)
     delete_namespace = awaitable(Operations.delete_namespace)
     event_lines = awaitable(Operations.event_lines)
+    settle = awaitable(Operations.settle)
+
+    @property
+    def clock(self) -> AsyncClock:
+        """The time that the cluster's parts see."""
+        return AsyncClock(self._thread, self.life.clock)
 
 
 class Cluster(_Running[BlockingClient]):
@@ -155,9 +165,10 @@ class Cluster(_Running[BlockingClient]):
 
     - ``controllers`` chooses among upstream's: ``*`` for all, names, ``-name`` for not that one; none where empty.
     - ``scheduler``: whether pods are given nodes.
-    - ``nodes``: how many simulated nodes; pods on them say that they run, and nothing does.
+    - ``nodes``: how many simulated nodes, or of what shapes; pods on them say that they run, and nothing does.
+    - ``stages``: what nodes and pods go through; by default pods run, and end, the moment that they should.
     - ``store``: ``memory``, or a directory for SQLite's files, which stays.
-    - ``clock``: the time that controllers, scheduler and nodes see.
+    - ``clock``: the time that all parts see; by default the machine's, until it is turned (:attr:`clock`).
     """
 
     _face = BlockingClient
@@ -167,18 +178,32 @@ class Cluster(_Running[BlockingClient]):
     create_namespace = blocking(Operations.create_namespace)
     delete_namespace = blocking(Operations.delete_namespace)
     event_lines = blocking(Operations.event_lines)
+    settle = blocking(Operations.settle)
+
+    @property
+    def clock(self) -> BlockingClock:
+        """The time that the cluster's parts see."""
+        return BlockingClock(self._thread, self.life.clock)
 
     def __init__(
         self,
         *,
         controllers: Sequence[str] = ("*",),
         scheduler: bool = True,
-        nodes: int = 1,
-        store: str | Path = "memory",
-        clock: Clock = SYSTEM,
+        nodes: int | Sequence[NodeShape] = 1,
+        stages: Sequence[Stage] = DEFAULT_STAGES,
+        store: str | os.PathLike[str] = "memory",
+        clock: Clock | None = None,
     ) -> None:
         super().__init__()
-        self._settings = Settings(controllers=controllers, scheduler=scheduler, nodes=nodes, store=store, clock=clock)
+        shapes = (NodeShape(count=nodes),) if isinstance(nodes, int) else tuple(nodes)
+        self._settings = Settings(
+            controllers=tuple(controllers),
+            scheduler=scheduler,
+            simulation=SimulationConfig(nodes=shapes, stages=tuple(stages)),
+            store=None if store == "memory" else Path(store),
+            clock=clock or TurnableClock(),
+        )
 
     @cached_property
     def awaitable(self) -> AsyncCluster:

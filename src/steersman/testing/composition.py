@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
-from steersman.api.clock import SYSTEM, Clock
+from steersman.api.clock import Clock
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
@@ -18,14 +18,15 @@ from steersman.client.elsewhere import ElsewhereClient
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
 from steersman.controllers.config import ControllerManagerConfig
-from steersman.controllers.kit import Manager
 from steersman.controllers.manager import ControllerManager, enabled
-from steersman.storage.datastore import open_store
-from steersman.storage.store import Store
+from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
+from steersman.simulation import SimulatedNodes, SimulationConfig
+from steersman.storage.embedded import EmbeddedStore
+from steersman.storage.memory import MemoryStore
 
 from .credentials import Credentials
 from .open_scheme import OpenScheme
-from .pods import SimulatedKubelet
+from .settling import Part, Settling
 
 C = TypeVar("C", bound=Client)
 
@@ -33,16 +34,19 @@ ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
 """On whose behalf the cluster looks after itself, past authorization."""
 
 CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated", "system:masters"))
+SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
+NODES = User("system:nodes", ("system:authenticated", "system:nodes"))
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """What a cluster is made of; :class:`.cluster.Cluster` says what each means."""
 
-    controllers: Sequence[str] = ("*",)
-    scheduler: bool = True
-    nodes: int = 1
-    store: str | Path = "memory"
-    clock: Clock = SYSTEM
+    controllers: tuple[str, ...]
+    scheduler: bool
+    simulation: SimulationConfig
+    store: Path | None
+    """A directory for SQLite's files; memory where there is none."""
+    clock: Clock
 
 
 class Composition:
@@ -56,13 +60,15 @@ class Composition:
         self.credentials = credentials
         self.ready = asyncio.Event()
         self.controllers: ControllerManager | None = None
-        self.nodes: Manager | None = None
-        self._store: Store | None = None
+        self.scheduler: Scheduler | None = None
+        self.nodes: SimulatedNodes | None = None
+        self.settling = Settling(self.parts, lambda: self.store.current_revision, settings.clock)
+        self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
         self._clients: list[Client] = []
 
     @property
-    def store(self) -> Store:
+    def store(self) -> EmbeddedStore:
         """Where the objects are."""
         assert self._store is not None, "the cluster does not run"
         return self._store
@@ -75,7 +81,13 @@ class Composition:
 
     def runs(self, controller: str) -> bool:
         """Whether one of upstream's controllers was asked for."""
-        return enabled(controller, tuple(self.settings.controllers))
+        return enabled(controller, self.settings.controllers)
+
+    def parts(self) -> Iterator[Part]:
+        """Those that are there, the one likeliest to be busy first."""
+        for part in (self.nodes, self.scheduler, self.controllers, self._server, self._store):
+            if part is not None:
+                yield part
 
     def client(self, user: User = ADMIN) -> Client:
         """A client in this process, past authorization; what other API servers serve through this one it has, too."""
@@ -96,12 +108,12 @@ class Composition:
 
     async def run(self) -> None:
         """Run everything; whatever part fails ends the others, and is raised."""
-        kind, directory = ("sqlite", self.settings.store) if self.settings.store != "memory" else ("memory", "")
-        self._store = store = await open_store(kind, directory)
+        self._store = store = await self._open()
         try:
             async with asyncio.TaskGroup() as group:
                 await self._serve(group, store)
                 await self._control(group)
+                await self._schedule(group)
                 await self._simulate(group)
                 self.ready.set()
         finally:
@@ -109,9 +121,16 @@ class Composition:
                 await client.close()
             await store.close()
 
-    async def _serve(self, group: asyncio.TaskGroup, store: Store) -> None:
+    async def _open(self) -> EmbeddedStore:
+        if self.settings.store is None:
+            return MemoryStore()
+        from steersman.storage.sqlite import SqliteStore
+
+        return await SqliteStore.open(self.settings.store / "state.db")
+
+    async def _serve(self, group: asyncio.TaskGroup, store: EmbeddedStore) -> None:
         config = ApiServerConfig(bind_address="127.0.0.1", secure_port=0, pki_directory=self.credentials.pki)
-        self._server = server = ApiServer(config, store)
+        self._server = server = ApiServer(config, store, clock=self.settings.clock)
         group.create_task(server.run(), name="API server")
         await server.ready.wait()
         self.credentials.serve_at(server.port)
@@ -120,15 +139,22 @@ class Composition:
         if not self.settings.controllers:
             return
         settings = ControllerManagerConfig(
-            controllers=tuple(self.settings.controllers), root_ca=self.credentials.authority_pem
+            controllers=self.settings.controllers, root_ca=self.credentials.authority_pem
         )
-        self.controllers = manager = ControllerManager(settings, self.client(CONTROLLER_MANAGER))
+        client, clock = self.client(CONTROLLER_MANAGER), self.settings.clock
+        self.controllers = manager = ControllerManager(settings, client, clock=clock)
         group.create_task(manager.run(), name="controllers")
         await manager.ready.wait()
 
-    async def _simulate(self, group: asyncio.TaskGroup) -> None:
-        if not self.settings.nodes:
+    async def _schedule(self, group: asyncio.TaskGroup) -> None:
+        if not self.settings.scheduler:
             return
-        self.nodes = nodes = Manager(self.client(), [SimulatedKubelet])
+        self.scheduler = scheduler = Scheduler(SchedulerConfig(), self.client(SCHEDULER), clock=self.settings.clock)
+        group.create_task(scheduler.run(), name="scheduler")
+        await scheduler.ready.wait()
+
+    async def _simulate(self, group: asyncio.TaskGroup) -> None:
+        """Nodes of others that are to be simulated are looked after, too, where there are none of the cluster's own."""
+        self.nodes = nodes = SimulatedNodes(self.settings.simulation, self.client(NODES), clock=self.settings.clock)
         group.create_task(nodes.run(), name="nodes")
         await nodes.ready.wait()

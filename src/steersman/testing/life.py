@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextlib
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from .composition import Composition, Settings
 from .credentials import Credentials
 from .operations import Operations
 from .thread import LoopThread
+from .turnable_clock import TurnableClock
 
 
 class StartError(RuntimeError):
@@ -26,8 +29,16 @@ class Life:
         self.credentials = Credentials(Path(self._directory.name))
         self.composition = Composition(settings, self.credentials)
         self.operations = Operations(self.composition)
+        self._clock = settings.clock
         self.thread = LoopThread(self._run, "steersman cluster")
         self.thread.ended.add_done_callback(self._ended)
+
+    @property
+    def clock(self) -> TurnableClock:
+        """The cluster's, where that can be turned; raises TypeError."""
+        if not isinstance(self._clock, TurnableClock):
+            raise TypeError("this cluster was given a clock that cannot be turned")
+        return self._clock
 
     def begin(self) -> None:
         """Start; wait for ``ready``."""
@@ -39,10 +50,23 @@ class Life:
         self._directory.cleanup()
 
     async def _run(self) -> None:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.composition.run(), name="cluster")
-            await self.operations.started()
-            self.ready.set_result(None)
+        with self._turning():
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.composition.run(), name="cluster")
+                await self.operations.started()
+                self.ready.set_result(None)
+
+    @contextlib.contextmanager
+    def _turning(self) -> Iterator[None]:
+        """While the cluster runs, its clock knows when what a timer set off has settled."""
+        if isinstance(self._clock, TurnableClock) and self._clock.settle is None:
+            self._clock.settle = self.operations.settle
+            try:
+                yield
+            finally:
+                self._clock.settle = None
+        else:
+            yield
 
     def _ended(self, ended: concurrent.futures.Future[None]) -> None:
         if not self.ready.done():

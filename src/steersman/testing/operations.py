@@ -58,6 +58,10 @@ class Operations:
         await self._composition.ready.wait()
         await self._applier.usable("default")
 
+    async def settle(self, within: float = 10.0) -> None:
+        """Wait until the cluster has come to rest: no part of it has anything to do.  Raises NotSettled."""
+        await self._composition.settling.wait(within)
+
     async def apply(self, *what: Manifest, namespace: str = "") -> list[Any]:
         """Apply manifests (server-side, taking over what others manage): files, directories, YAML, data, objects.
 
