@@ -15,6 +15,9 @@ from steersman.cluster.config import DEFAULT_DATA_DIR, ClusterConfig, ConfigErro
 
 F = Callable[..., Any]
 
+TAINT = "kwok.x-k8s.io/node=fake:NoSchedule"
+"""Keeps what is to run off nodes that run nothing, where there are others."""
+
 
 class Commands(click.Group):
     """A group whose commands fail with the cause and the cure, never with a traceback of the expected."""
@@ -83,6 +86,19 @@ def cluster_options(function: F) -> F:
                 help="Serve these API versions too, or api/beta, api/alpha, api/all.  [default: what upstream serves]",
             ),
             click.option("--profiling/--no-profiling", default=None, help="Serve /debug/pprof.  [default: no]"),
+            click.option(
+                "--simulated-nodes",
+                type=click.IntRange(0, 10_000),
+                help="Nodes that run nothing, and say that their pods run.  [default: 0]",
+            ),
+            click.option("--simulated-shape", metavar="SHAPE", help="[default: cpu=8,memory=32Gi,pods=110]"),
+            click.option("--simulated-zones", type=click.IntRange(0, 1000), help="Spread them over so many zones."),
+            click.option(
+                "--simulated-taint",
+                metavar="TAINT",
+                help=f"[default: {TAINT} beside a real node, else none]",
+            ),
+            click.option("--simulated-stages", metavar="STAGES", help="What pods go through.  [default: fast]"),
             click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),
         )
     ):
@@ -93,6 +109,13 @@ def cluster_options(function: F) -> F:
 def resolve(data_dir: Path, settings: dict[str, Any]) -> ClusterConfig:
     """The configuration that a command works with."""
     return configuration.resolve(data_dir, **settings)
+
+
+def _apart(settings: dict[str, Any]) -> dict[str, Any]:
+    """Settings of a cluster with a real node: what does not tolerate simulated ones is kept off them."""
+    if settings["simulated_nodes"] and settings["simulated_taint"] is None:
+        return {**settings, "simulated_taint": TAINT}
+    return settings
 
 
 def existing(data_dir: Path) -> ClusterConfig:
@@ -111,7 +134,7 @@ def up(data_dir: Path, foreground: bool, **settings: Any) -> None:
     from steersman.cluster import foreground as in_foreground
     from steersman.cluster import up as starting
 
-    config = resolve(data_dir, settings)
+    config = resolve(data_dir, _apart(settings))
     click.echo(f"Steersman {steersman.__version__}, Kubernetes {steersman.KUBERNETES_VERSION}, in {config.data_dir}")
     if foreground:
         in_foreground.run(config)
@@ -184,7 +207,7 @@ def server(
     from steersman.cluster import server as serving
 
     serving.run(
-        resolve(data_dir, settings),
+        resolve(data_dir, settings if disable_node else _apart(settings)),
         node=not disable_node,
         controllers=not disable_controllers,
         scheduler=not disable_scheduler,
@@ -200,6 +223,56 @@ def agent(data_dir: Path, verbose: bool) -> None:
     from steersman.cluster import agent as running
 
     running.run(existing(data_dir), verbose=verbose)
+
+
+@main.command()
+@click.option(
+    "--kubeconfig",
+    "path",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="[default: $KUBECONFIG, a pod's service account, or ~/.kube/config]",
+)
+@click.option("--context", default="", help="[default: the current one]")
+@click.option("--nodes", "count", type=click.IntRange(0, 10_000), default=1, show_default=True, help="Create so many.")
+@click.option("--name", default="node-{}", show_default=True, help="What they are called; {} is the number, from 0.")
+@click.option("--shape", default="", metavar="SHAPE", help="[default: cpu=8,memory=32Gi,pods=110]")
+@click.option("--zones", type=click.IntRange(0, 1000), default=0, help="Spread them over so many zones.")
+@click.option("--label", "labels", multiple=True, metavar="KEY=VALUE")
+@click.option(
+    "--taint",
+    "taints",
+    multiple=True,
+    default=(TAINT,),
+    show_default=True,
+    metavar="KEY=VALUE:EFFECT",
+    help="Instead of that which keeps off what does not tolerate it; an empty one for none.",
+)
+@click.option(
+    "--stages",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="What pods and nodes go through: fast, or a file of Stages.  [default: fast]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log more.")
+def nodes(
+    path: Path | None,
+    context: str,
+    count: int,
+    name: str,
+    shape: str,
+    zones: int,
+    labels: tuple[str, ...],
+    taints: tuple[str, ...],
+    stages: tuple[str, ...],
+    verbose: bool,
+) -> None:
+    """Look after simulated nodes of any cluster, in the foreground: those it creates, and those annotated as kwok's."""
+    from steersman.cluster import simulated
+
+    made = simulated.shape_of(
+        shape, count=count, name=name, zones=zones, labels=labels, taints=[each for each in taints if each]
+    )
+    simulated.run(simulated.access_to(path, context), simulated.simulation((made,), stages), verbose=verbose)
 
 
 @main.group()

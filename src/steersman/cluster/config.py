@@ -69,6 +69,11 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     airgap_images: str = ""
     profiling: bool = False
     runtime_config: str = ""
+    simulated_nodes: int = 0
+    simulated_shape: str = ""
+    simulated_zones: int = 0
+    simulated_taint: str = ""
+    simulated_stages: str = ""
 
     @property
     def root(self) -> Path:
@@ -254,6 +259,8 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         )
     if given.get("airgap_images") and not Path(config.airgap_images).is_dir():
         raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
+    if given.keys() & {"simulated_shape", "simulated_taint", "simulated_stages"}:
+        _can_be_simulated(config)
     if given.get("runtime_config"):
         _can_be_served(config)
     if present is not None:
@@ -320,6 +327,13 @@ def _can_be_served(config: ClusterConfig) -> None:
             )
         if value == "false" and (name == "api/all" or known.get(name, False)):
             raise ConfigError(f"{given!r} would turn off what is always served; leave it out of --runtime-config")
+
+
+def _can_be_simulated(config: ClusterConfig) -> None:
+    """Raises ConfigError for what simulated nodes cannot be."""
+    from . import simulated
+
+    simulated.config_of(config)
 
 
 def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:

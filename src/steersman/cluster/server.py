@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 # Local clients pass no authorization; the group lets the role aggregation pass the check against escalation too.
 CONTROLLER_MANAGER = User("system:kube-controller-manager", ("system:authenticated", "system:masters"))
 SCHEDULER = User("system:kube-scheduler", ("system:authenticated",))
+SIMULATION = User("system:kubelet", ("system:authenticated", "system:masters"))
 BOOTSTRAP = User("system:steersman", ("system:masters",))
 
 NODE_PATIENCE = 30.0
@@ -97,6 +98,8 @@ async def serve(config: ClusterConfig, *, node: bool, controllers: bool, schedul
             group.create_task(_control(manager, client), name="controllers")
         if scheduler:
             group.create_task(_schedule(config, server.local_client(SCHEDULER)), name="scheduler")
+        if config.simulated_nodes:
+            group.create_task(_simulate(config, server.local_client(SIMULATION)), name="simulated nodes")
         if node:
             group.create_task(_keep_node(config), name="node")
 
@@ -135,6 +138,20 @@ async def _schedule(config: ClusterConfig, client: Client) -> None:
     from steersman.client.leader_election import lead
 
     await lead(client, "kube-scheduler", config.process_identity, run)
+
+
+async def _simulate(config: ClusterConfig, client: Client) -> None:
+    from . import simulated
+
+    async def run() -> None:
+        await simulated.serve(simulated.config_of(config), client)
+
+    if not config.shares_store:
+        await run()
+        return
+    from steersman.client.leader_election import lead
+
+    await lead(client, "steersman-simulated-nodes", config.process_identity, run)
 
 
 @contextlib.asynccontextmanager

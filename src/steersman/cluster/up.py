@@ -192,6 +192,10 @@ async def _wait_until_served(config: ClusterConfig, started: float, since: datet
         say(f"  control plane   ready after {time.monotonic() - started:.1f} s at {config.server_url}")
         await _until(lambda: _node_ready(client, config.node_name, since))
         say(f"  node            ready after {time.monotonic() - started:.1f} s: {config.node_name}")
+        if config.simulated_nodes:
+            last = f"simulated-{config.simulated_nodes - 1}"
+            await _until(lambda: _node_ready(client, last, None))
+            say(f"  simulated       {config.simulated_nodes} nodes, up to {last}")
     finally:
         await client.close()
 

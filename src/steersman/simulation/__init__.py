@@ -13,9 +13,17 @@ where it dies.  What a node's kubelet would be asked for beside that (logs, exec
 """
 
 from .config import SimulationConfig
-from .profiles import DEFAULT_STAGES
-from .shape import NodeShape
+from .profiles import DEFAULT_STAGES, stages_of
+from .shape import NodeShape, parse_shape
 from .simulated_nodes import SimulatedNodes
 from .stage import Stage
 
-__all__ = ["DEFAULT_STAGES", "NodeShape", "SimulatedNodes", "SimulationConfig", "Stage"]
+__all__ = [
+    "DEFAULT_STAGES",
+    "NodeShape",
+    "SimulatedNodes",
+    "SimulationConfig",
+    "Stage",
+    "parse_shape",
+    "stages_of",
+]

@@ -64,3 +64,16 @@ FAST = (NODE_INITIALIZE, POD_READY, POD_COMPLETE, POD_DELETE)
 """Pods run at once, those of Jobs succeed at once, those that are deleted go at once."""
 
 DEFAULT_STAGES = FAST
+
+PROFILES = {"fast": FAST}
+
+
+def stages_of(*names: str) -> tuple[Stage, ...]:
+    """The stages of profiles; of a kind for which there are none, the default ones.  Raises ValueError."""
+    found: list[Stage] = []
+    for name in names:
+        if name not in PROFILES:
+            raise ValueError(f"there are no stages {name!r}; choose of {', '.join(PROFILES)}")
+        found += PROFILES[name]
+    kinds = {stage.kind for stage in found}
+    return (*found, *(stage for stage in DEFAULT_STAGES if stage.kind not in kinds))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from steersman import KUBERNETES_VERSION
-from steersman.api import labels
+from steersman.api import labels, quantity
+from steersman.api.pods import hugepages, native
 from steersman.api.tolerations import parse_taint
 from steersman.api.types.core_v1 import (
     Node,
@@ -18,9 +20,6 @@ from steersman.api.types.core_v1 import (
     NodeSystemInfo,
 )
 from steersman.api.types.meta_v1 import ObjectMeta
-
-ANNOTATION = "kwok.x-k8s.io/node"
-"""Marks a node that is simulated."""
 
 RUNTIME = "simulated://1.0.0"
 OS_IMAGE = "Simulated Linux"
@@ -55,10 +54,17 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     arch: str = "amd64"
 
+    def check(self) -> None:
+        """Raises ValueError for what no node can be."""
+        if "{}" not in self.name and "{" in self.name:
+            raise ValueError(f"{self.name!r} is no name of nodes: write {{}} for the number")
+        for text in self.taints:
+            parse_taint(text)
+
     def node_name(self, number: int) -> str:
         """The name of the node of this number."""
-        if "{" in self.name:
-            return self.name.format(number)
+        if "{}" in self.name:
+            return self.name.replace("{}", str(number))
         return self.name if self.count == 1 else f"{self.name}-{number}"
 
     def node(self, number: int, address: str, network: str, instant: datetime) -> Node:
@@ -83,7 +89,9 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         }
         status = NodeStatus(capacity=capacity, allocatable=capacity)
         node = Node(
-            metadata=ObjectMeta(name=name, labels=marks, annotations={ANNOTATION: "fake", **self.annotations}),
+            metadata=ObjectMeta(
+                name=name, labels=marks, annotations={labels.SIMULATED_NODE: "fake", **self.annotations}
+            ),
             spec=NodeSpec(
                 taints=[parse_taint(text) for text in self.taints],
                 pod_cidr=network,
@@ -95,9 +103,33 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         return node
 
 
+_OWN = {"cpu": "cpu", "memory": "memory", "ephemeral-storage": "ephemeral_storage", "arch": "arch", "pods": "pods"}
+
+
+def parse_shape(text: str) -> NodeShape:
+    """``cpu=8,memory=32Gi,pods=110,nvidia.com/gpu=4,arch=arm64``; raises ValueError."""
+    own: dict[str, Any] = {}
+    others: dict[str, str] = {}
+    for part in filter(None, (each.strip() for each in text.split(","))):
+        name, equals, value = part.partition("=")
+        if not equals or not value:
+            raise ValueError(f"{part!r} is no part of a shape: write such as cpu=8,memory=32Gi,pods=110")
+        if name != "arch":
+            quantity.parse(value)
+        if name in _OWN:
+            own[_OWN[name]] = value
+        elif native(name) and not hugepages(name):
+            raise ValueError(f"{name!r} is no resource of nodes; write {', '.join(_OWN)} or such as nvidia.com/gpu")
+        else:
+            others[name] = value
+    if "pods" in own:
+        own["pods"] = int(own["pods"])
+    return NodeShape(**own, resources=others)
+
+
 def is_simulated(node: Node) -> bool:
     """Whether a node is one of ours."""
-    return ANNOTATION in node.metadata.annotations
+    return labels.SIMULATED_NODE in node.metadata.annotations
 
 
 def internal_ip(node: Node) -> str:

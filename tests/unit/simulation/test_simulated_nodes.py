@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
 from steersman.api.errors import StatusError, is_not_found
+from steersman.api.labels import SIMULATED_NODE
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import Container, Node, NodeSpec, Pod, PodSpec
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
 from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig
-from steersman.simulation.shape import ANNOTATION
 from steersman.testing import eventually
 
 T = TypeVar("T")
@@ -67,7 +67,7 @@ async def test_a_node_registers_as_its_shape_says(client: Client) -> None:
         assert [node.metadata.name for node in nodes] == ["node-0", "node-1", "node-2"]
         assert [node.metadata.labels["topology.kubernetes.io/zone"] for node in nodes] == ["x", "y", "x"]
         node = nodes[0]
-        assert node.metadata.annotations[ANNOTATION] == "fake"
+        assert node.metadata.annotations[SIMULATED_NODE] == "fake"
         assert node.metadata.labels["kubernetes.io/hostname"] == "node-0"
         assert node.metadata.labels["disk"] == "ssd"
         assert ("a", "b", "NoSchedule") in [(each.key, each.value, each.effect) for each in node.spec.taints]
@@ -118,7 +118,7 @@ async def test_a_pod_runs_and_goes(client: Client) -> None:
 
 
 async def test_pods_have_addresses_of_their_nodes_network(client: Client) -> None:
-    mark = {ANNOTATION: "fake"}
+    mark = {SIMULATED_NODE: "fake"}
     await client.create(Node(metadata=ObjectMeta(name="bare", annotations=mark)))
     await client.create(
         Node(metadata=ObjectMeta(name="other", annotations=mark), spec=NodeSpec(pod_cidr="10.1.2.0/24"))
@@ -159,7 +159,7 @@ async def test_who_holds_a_pod_is_told_how_it_ended(client: Client) -> None:
 async def test_nodes_of_others_are_looked_after_when_they_appear(client: Client) -> None:
     async with simulating(client):
         await client.create(pod("early", "late"))
-        await client.create(Node(metadata=ObjectMeta(name="late", annotations={ANNOTATION: "fake"})))
+        await client.create(Node(metadata=ObjectMeta(name="late", annotations={SIMULATED_NODE: "fake"})))
         await eventually(reached(client, "early", "Running"))
         node = await client.get(Node, "late")
         assert any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from steersman.api.errors import internal_error
+from steersman.api.errors import StatusError, internal_error
+from steersman.api.labels import SIMULATED_NODE
 from steersman.api.types.core_v1 import Node
+from steersman.api.types.meta_v1 import Status
 from steersman.apiserver.outgoing import TLS, Outgoing
 from steersman.client.streaming import SocketConnection, ask_upgrade
 
@@ -47,7 +49,10 @@ class NodeClient:
         self.outgoing = Outgoing(config.connect_timeout)
 
     def target(self, node: Node) -> Target:
-        """The address of a node's kubelet: by the addresses it reports, an IP first because names may not resolve."""
+        """The address of a node's kubelet: by the addresses it reports, an IP first because names may not resolve.
+
+        Raises a 501 where a node is simulated and says of no kubelet.
+        """
         by_type = {address.type: address.address for address in reversed(node.status.addresses)}
         order = ("InternalIP", "ExternalIP", *self._config.preferred_addresses)
         host = next((by_type[kind] for kind in order if by_type.get(kind)), "")
@@ -55,6 +60,9 @@ class NodeClient:
             raise internal_error(f"no preferred addresses found; known addresses: {list(by_type.values())}")
         endpoint = node.status.daemon_endpoints
         port = endpoint.kubelet_endpoint.port if endpoint is not None and endpoint.kubelet_endpoint is not None else 0
+        if not port and SIMULATED_NODE in node.metadata.annotations:
+            message = f"node {node.metadata.name} is simulated: nothing runs there that has logs or answers"
+            raise StatusError(Status(status="Failure", code=501, reason="NotImplemented", message=message))
         return Target(node.metadata.name, host, port or 10250)
 
     async def get(self, target: Target, path: str, *, verify: bool = True) -> aiohttp.ClientResponse:
