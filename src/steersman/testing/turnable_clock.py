@@ -146,12 +146,14 @@ class TurnableClock:
             self._held = self.monotonic()
             self._due = [*self._timers]
             heapq.heapify(self._due)
+            loops = {timer.loop for timer in self._due}
         try:
-            await self._settled()
+            await self._settled(loops)
             while batch := self._next(target):
                 for timer in batch:
+                    loops.add(timer.loop)
                     self._fire(timer)
-                await self._settled()
+                await self._settled(loops)
             with self._lock:
                 self._held = max(target, self._held)
         finally:
@@ -181,12 +183,9 @@ class TurnableClock:
             with contextlib.suppress(RuntimeError):  # its loop has ended
                 timer.loop.call_soon_threadsafe(_call, timer)
 
-    async def _settled(self) -> None:
-        here = asyncio.get_running_loop()
-        with self._lock:
-            elsewhere = {timer.loop for timer in self._timers if timer.loop is not here}
-        for loop in elsewhere:
-            if not loop.is_closed():
+    async def _settled(self, loops: set[asyncio.AbstractEventLoop]) -> None:
+        for loop in loops:
+            if loop.is_running() and loop is not asyncio.get_running_loop():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_turns(), loop))
         await (_turns() if self.settle is None else self.settle())
 
