@@ -18,8 +18,8 @@ from .turnable_clock import TurnableClock
 SOON = 0.1
 """Seconds within which what waits is waited for."""
 
-TURNS = 3
-"""So often the loop goes round while nobody has anything to do, before that is believed."""
+TURNS = 2
+"""So often in a row, with a turn of the loop before each, nobody must have anything to do before that is believed."""
 
 _IMPATIENT = 50
 _PAUSE = 0.001
@@ -67,9 +67,11 @@ class Settling:
         quiet, turns, revision = 0, 0, -1
         while True:
             now = self._revision()
-            soon = self._soon
-            busy = any(True for part in self._parts() for _ in part.unfinished(soon))
-            quiet = 0 if busy or now != revision else quiet + 1
+            if now != revision:
+                quiet = 0  # whoever is told of that has something to do
+            else:
+                soon = self._soon
+                quiet = 0 if any(True for part in self._parts() for _ in part.unfinished(soon)) else quiet + 1
             if quiet == TURNS:
                 return
             revision = now
