@@ -7,7 +7,7 @@ import contextlib
 import heapq
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -183,7 +183,7 @@ class TurnableClock:
             with contextlib.suppress(RuntimeError):  # its loop has ended
                 timer.loop.call_soon_threadsafe(_call, timer)
 
-    async def _settled(self, loops: set[asyncio.AbstractEventLoop]) -> None:
+    async def _settled(self, loops: Iterable[asyncio.AbstractEventLoop]) -> None:
         for loop in loops:
             if loop.is_running() and loop is not asyncio.get_running_loop():
                 await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_turns(), loop))
