@@ -44,6 +44,7 @@ from .endpoints.answers import raw_response
 from .endpoints.connecting import Connector, NodeClient, NodeClientConfig, is_proxied
 from .endpoints.conversion_metrics import ConversionMetrics
 from .endpoints.discovery import Discovery
+from .endpoints.exchange import Filter, Observer
 from .endpoints.health import Check, Health, ping
 from .endpoints.metrics import Metrics
 from .endpoints.openapi import OpenAPI
@@ -163,6 +164,10 @@ class ApiServer:
         self._components = Components(metered.revision, self._lease, self.registry.now)
         self._surroundings.component_checks = self._components.checks
         self._health = self._checks()
+        self.filters: list[Filter] = []
+        """See requests before they are carried out, the outermost first; may come and go."""
+        self.observers: list[Observer] = []
+        """Hear how requests ended; may come and go."""
         self._clients: WeakSet[LocalClient] = WeakSet()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
 
@@ -330,6 +335,8 @@ class ApiServer:
             max_mutating=self.config.max_mutating_in_flight,
             draining=lambda: self._draining,
             delegate=self._aggregator.find,
+            filters=self.filters,
+            observers=self.observers,
         )
         return HTTPServer(
             pipeline.handle,

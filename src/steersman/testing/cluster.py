@@ -27,6 +27,8 @@ from .credentials import Kubeconfig
 from .faces import awaitable, blocking
 from .life import Life
 from .operations import Operations
+from .requests import Requests
+from .snapshot_faces import AsyncSnapshot, BlockingSnapshot
 from .thread import LoopThread, StoppedError
 from .turnable_clock import TurnableClock
 
@@ -118,6 +120,11 @@ class _Running(Generic[ClientT]):
         """An administrator's client over HTTPS, which knows all kinds that the server knows."""
         return self.access.client
 
+    @property
+    def requests(self) -> Requests:
+        """What clients asked of the cluster."""
+        return self.life.composition.requests
+
     def connect(self, *types: type[CustomObject] | Resource[Any]) -> HTTPClient:
         """An administrator's client of the caller's event loop, to be used as an ``async with``."""
         return self.access.connect(*types)
@@ -151,6 +158,10 @@ class AsyncCluster(_Running[AsyncClient]):
     event_lines = awaitable(Operations.event_lines)
     settle = awaitable(Operations.settle)
 
+    def snapshot(self) -> AsyncSnapshot:
+        """Remember the world once the cluster is at rest: ``async with`` restores it at the end."""
+        return AsyncSnapshot(self._thread, self._inner.snapshot)
+
     @property
     def clock(self) -> AsyncClock:
         """The time that the cluster's parts see."""
@@ -179,6 +190,10 @@ class Cluster(_Running[BlockingClient]):
     delete_namespace = blocking(Operations.delete_namespace)
     event_lines = blocking(Operations.event_lines)
     settle = blocking(Operations.settle)
+
+    def snapshot(self) -> BlockingSnapshot:
+        """Remember the world once the cluster is at rest: ``with`` restores it at the end.  Raises NotSettled."""
+        return BlockingSnapshot(self._thread, self._thread.wait(self._inner.snapshot()))
 
     @property
     def clock(self) -> BlockingClock:

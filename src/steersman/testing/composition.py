@@ -26,6 +26,7 @@ from steersman.storage.memory import MemoryStore
 
 from .credentials import Credentials
 from .open_scheme import OpenScheme
+from .requests import Requests
 from .settling import Part, Settling
 
 C = TypeVar("C", bound=Client)
@@ -63,6 +64,7 @@ class Composition:
         self.scheduler: Scheduler | None = None
         self.nodes: SimulatedNodes | None = None
         self.settling = Settling(self.parts, lambda: self.store.current_revision, settings.clock)
+        self.requests = Requests()
         self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
         self._clients: list[Client] = []
@@ -131,6 +133,7 @@ class Composition:
     async def _serve(self, group: asyncio.TaskGroup, store: EmbeddedStore) -> None:
         config = ApiServerConfig(bind_address="127.0.0.1", secure_port=0, pki_directory=self.credentials.pki)
         self._server = server = ApiServer(config, store, clock=self.settings.clock)
+        server.observers.append(self.requests.observe)
         group.create_task(server.run(), name="API server")
         await server.ready.wait()
         self.credentials.serve_at(server.port)

@@ -22,6 +22,7 @@ from .awaited import Awaited, awaited
 from .composition import Composition
 from .following import follow_all
 from .manifests import Manifest
+from .snapshots import Snapshot, Snapshots
 from .targets import Target
 
 T = TypeVar("T", bound=Object)
@@ -61,6 +62,10 @@ class Operations:
     async def settle(self, within: float = 10.0) -> None:
         """Wait until the cluster has come to rest: no part of it has anything to do.  Raises NotSettled."""
         await self._composition.settling.wait(within)
+
+    async def snapshot(self) -> Snapshot:
+        """Wait until the cluster is at rest, and remember what there is.  Raises NotSettled."""
+        return await Snapshots(self._composition.store, self._composition.settling).take()
 
     async def apply(self, *what: Manifest, namespace: str = "") -> list[Any]:
         """Apply manifests (server-side, taking over what others manage): files, directories, YAML, data, objects.

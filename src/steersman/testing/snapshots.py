@@ -69,7 +69,7 @@ class Snapshot:
         self._hold.release()
         self._hold = hold
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Let go of it: the store may forget that world."""
         self._hold.release()
 

@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -23,13 +24,13 @@ from steersman.api.errors import (
 from steersman.api.types.meta_v1 import Status, StatusDetails
 from steersman.apiserver.authn.chain import Authentication
 from steersman.apiserver.authn.impersonation import impersonated
-from steersman.apiserver.http.messages import Answer, Request, Response, Stream, StreamWriter, Upgrade
+from steersman.apiserver.http.messages import Answer, Request, Response, Severed, Stream, Upgrade
 from steersman.apiserver.seams import Attributes, Authorizer
-from steersman.client.streaming import Connection
 from steersman.storage.store import StoreError
 
 from .answers import status_response
 from .deadline import deadline
+from .exchange import Exchange, Filter, Observer, Stage
 from .metrics import Metrics, is_long_running
 from .refusals import no_page, overloaded, refusal, shutting_down
 from .request_info import RequestInfo, request_info
@@ -42,6 +43,8 @@ _SERVED_TO_THE_END = ("/readyz", "/livez", "/healthz", "/metrics")
 _UPGRADED = frozenset({"attach", "exec", "portforward"})
 _APPLY = "application/apply-patch"
 _READ = frozenset({"get", "list", "watch", "head"})
+
+C = TypeVar("C")
 
 Responder = Callable[[Request], Response | None]
 AsyncResponder = Callable[[Request], Awaitable[Response | None]]
@@ -73,7 +76,8 @@ def too_large_answer(limit: int) -> Response:
 class Pipeline:
     """See the module.  ``plain`` and ``asynchronous`` answer the paths that are no resources, in order.
 
-    ``delegate`` finds who answers a request in this server's place, with limits of its own.
+    ``delegate`` finds who answers a request in this server's place, with limits of its own.  ``filters``, the outermost
+    first, and ``observers`` may come and go while it runs.
     """
 
     def __init__(
@@ -89,6 +93,8 @@ class Pipeline:
         max_mutating: int = 200,
         draining: Callable[[], bool] = lambda: False,
         delegate: Callable[[RequestInfo], Delegate | None] = lambda _: None,
+        filters: Sequence[Filter] = (),
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._authenticator = authenticator
         self._authorizer = authorizer
@@ -100,6 +106,8 @@ class Pipeline:
         self._inflight = metrics.inflight
         self._draining = draining
         self._delegate = delegate
+        self._filters = filters
+        self._observers = observers
 
     async def handle(self, request: Request) -> Answer:
         """Answer; never raises but for cancellation."""
@@ -120,6 +128,12 @@ class Pipeline:
             answer = status_response(service_unavailable(str(error)).status, request)
         except asyncio.CancelledError:
             self._metrics.observe(self._counted_as(info), 504, time.perf_counter() - started)
+            if self._observers:
+                self._tell("Panic", request, info, None, started)
+            raise
+        except Severed:
+            if self._observers:
+                self._tell("Panic", request, info, None, started)
             raise
         except Exception:
             logger.exception("%s %s panicked (audit-id %s)", request.method, request.path, audit_id)
@@ -147,11 +161,20 @@ class Pipeline:
             size=_size(answer),
             apply=info.verb == "patch" and request.headers.get("content-type", "").startswith(_APPLY),
         )
-        if isinstance(answer, Stream):
-            answer.run = self._counted(info, answer.run)
+        if self._observers:
+            stage: Stage = "ResponseComplete" if isinstance(answer, Response) else "ResponseStarted"
+            self._tell(stage, request, info, answer, started)
+        if isinstance(answer, Stream):  # noqa: SIM114  # each takes a connection of its own type
+            answer.run = self._counted(request, info, answer, answer.run, started)
         elif isinstance(answer, Upgrade):
-            answer.run = self._counted_upgrade(info, answer.run)
+            answer.run = self._counted(request, info, answer, answer.run, started)
         return answer
+
+    def _tell(self, stage: Stage, request: Request, info: RequestInfo, answer: Answer | None, started: float) -> None:
+        seconds = time.perf_counter() - started
+        exchange = Exchange(stage, request, info, answer, time.time() - seconds, seconds)
+        for observe in tuple(self._observers):
+            observe(exchange)
 
     def _counted_as(self, info: RequestInfo) -> RequestInfo:
         # What does not exist has names without number: it is counted as one.
@@ -178,7 +201,18 @@ class Pipeline:
             raise
         self._metrics.authenticated(request.user, time.perf_counter() - started)
         if any(name.startswith("impersonate-") for name in request.headers):
+            request.impersonator = request.user
             request.user = await impersonated(request, request.user, self._authorizer)
+        if self._filters:
+            return await self._filtered(request, info, tuple(self._filters))
+        return await self._limited(request, info)
+
+    async def _filtered(self, request: Request, info: RequestInfo, filters: Sequence[Filter]) -> Answer:
+        if not filters:
+            return await self._limited(request, info)
+        return await filters[0](request, info, lambda: self._filtered(request, info, filters[1:]))
+
+    async def _limited(self, request: Request, info: RequestInfo) -> Answer:
         if is_long_running(info) or self._delegate(info) is not None:
             return await self._authorized(request, info)
         mutating = info.verb not in _READ
@@ -244,26 +278,21 @@ class Pipeline:
             raise refusal(attributes, decision.reason)
 
     def _counted(
-        self, info: RequestInfo, run: Callable[[StreamWriter], Awaitable[None]]
-    ) -> Callable[[StreamWriter], Awaitable[None]]:
-        async def counted(writer: StreamWriter) -> None:
-            self._metrics.long_running(info, 1)
-            try:
-                await run(writer)
-            finally:
-                self._metrics.long_running(info, -1)
-
-        return counted
-
-    def _counted_upgrade(
-        self, info: RequestInfo, run: Callable[[Connection], Awaitable[None]]
-    ) -> Callable[[Connection], Awaitable[None]]:
-        async def counted(connection: Connection) -> None:
+        self,
+        request: Request,
+        info: RequestInfo,
+        answer: Answer,
+        run: Callable[[C], Awaitable[None]],
+        started: float,
+    ) -> Callable[[C], Awaitable[None]]:
+        async def counted(connection: C) -> None:
             self._metrics.long_running(info, 1)
             try:
                 await run(connection)
             finally:
                 self._metrics.long_running(info, -1)
+                if self._observers:
+                    self._tell("ResponseComplete", request, info, answer, started)
 
         return counted
 

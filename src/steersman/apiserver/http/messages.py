@@ -24,8 +24,9 @@ class Request:
     """One request, its body read whole.
 
     ``path`` is percent-decoded, ``raw_path`` is not; header names are lower-case; ``peer_certificate`` is the
-    verified client certificate in DER form; ``user`` is set by authentication.  Repeated headers are joined
-    by commas; ``repeated`` holds the single values of those.  ``audit_id`` is what the log calls it.
+    verified client certificate in DER form; ``user`` is set by authentication, and ``impersonator`` where somebody
+    else asks in the name of ``user``.  Repeated headers are joined by commas; ``repeated`` holds the single values of
+    those.  ``audit_id`` is what the log calls it.
     ``incoming`` is the body of a request that is passed on: its ``body`` is empty, and it has no time-out.
     """
 
@@ -35,6 +36,7 @@ class Request:
         "audit_id",
         "body",
         "headers",
+        "impersonator",
         "incoming",
         "method",
         "path",
@@ -72,6 +74,7 @@ class Request:
         self.remote = remote
         self.repeated = repeated or {}
         self.user: User = ANONYMOUS
+        self.impersonator: User | None = None
         self.audit_id = ""
         self.warnings: list[str] = []
         self._annotations: Annotations | None = None
@@ -221,6 +224,10 @@ class Upgrade:
         self.run = run
         self.headers = headers
         self.abandon = abandon
+
+
+class Severed(ConnectionAbortedError):
+    """Raised by a handler in place of an answer: the connection is cut."""
 
 
 Answer = Response | Stream | Upgrade
