@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -315,21 +316,22 @@ class _Queue:
 
     def __init__(self, resource: str) -> None:
         self.resource = resource
-        self._items: asyncio.Queue[tuple[EventType, LocalEntry | None, int]] = asyncio.Queue()
+        self._items: deque[tuple[EventType, LocalEntry | None, int]] = deque()
         self._limit = float("inf")
+        self._waiter: asyncio.Future[None] | None = None
         self._begun = False
-        self._ended = asyncio.Event()
+        self._ended = False
         self._error: Status | None = None
 
     def bound(self) -> None:
         """Limit what may wait from now on; what a watch begins with is there before anybody can take it."""
-        self._limit = self._items.qsize() + QUEUE_LIMIT
+        self._limit = len(self._items) + QUEUE_LIMIT
         self._begun = True
 
     @property
     def pending(self) -> int:
         """How many changes nobody has taken; one for a watch that is being opened."""
-        return self._items.qsize() or not self._begun
+        return len(self._items) or not self._begun
 
     def event(self, event: Any) -> None:
         self._put((event.type, event.entry, event.revision))
@@ -341,24 +343,33 @@ class _Queue:
         await asyncio.sleep(0)
 
     def end(self, error: Status | None) -> None:
-        if not self._ended.is_set():
+        if not self._ended:
             self._error = error
-            self._ended.set()
-            self._items.put_nowait(("BOOKMARK", None, -1))
+            self._ended = True
+            self._wake()
 
     def _put(self, item: tuple[EventType, LocalEntry | None, int]) -> None:
-        if self._ended.is_set():
+        if self._ended:
             return
-        if self._items.qsize() >= self._limit:
+        if len(self._items) >= self._limit:
             self.end(expired("the watcher fell too far behind").status)
             return
-        self._items.put_nowait(item)
+        self._items.append(item)
+        if self._waiter is not None:
+            self._wake()
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     async def __aiter__(self) -> AsyncIterator[tuple[EventType, LocalEntry | None, int]]:
         while True:
-            item = await self._items.get()
-            if item[2] < 0:
+            while self._items:
+                yield self._items.popleft()
+            if self._ended:
                 if self._error is not None:
                     raise StatusError(self._error)
                 return
-            yield item
+            self._waiter = asyncio.get_running_loop().create_future()
+            await self._waiter

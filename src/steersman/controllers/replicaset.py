@@ -22,7 +22,7 @@ from steersman.client.informer import Informer, object_key
 from .kit import Controller, ControllerContext, Expectations, claim, controller_of
 from .kit.conditions import condition
 from .kit.ownership import by_controller
-from .kit.pods import available_in, deletion_order, from_template, is_active, is_ready, is_terminal
+from .kit.pods import TERMINAL, available_in, deletion_order, from_template, is_active, is_ready
 from .kit.refusals import harmless
 
 BURST = 500
@@ -38,23 +38,25 @@ def compute_status(
     """
     spec = replica_set.spec
     template_labels = spec.template.metadata.labels.items()
+    min_ready = spec.min_ready_seconds or 0
     replicas = labeled = ready = available = terminating = 0
     wait: float | None = None
-    for pod in pods:
-        if is_terminal(pod):
+    for pod in pods:  # thousands of them, over and over
+        if pod.status.phase in TERMINAL:
             continue
         if pod.metadata.deletion_timestamp is not None:
             terminating += 1
             continue
         replicas += 1
         labeled += template_labels <= pod.metadata.labels.items()
-        if is_ready(pod):
+        remaining = available_in(pod, min_ready, instant)
+        if remaining is not None:
+            available += remaining == 0
             ready += 1
-            remaining = available_in(pod, spec.min_ready_seconds or 0, instant)
-            if remaining == 0:
-                available += 1
-            elif remaining is not None:
+            if remaining:
                 wait = remaining if wait is None else min(wait, remaining)
+        elif is_ready(pod):  # since when is not known
+            ready += 1
     conditions = [item for item in replica_set.status.conditions if item.type != "ReplicaFailure"]
     if failure is not None:
         present = condition(replica_set.status.conditions, "ReplicaFailure")

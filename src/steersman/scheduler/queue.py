@@ -44,7 +44,8 @@ class SchedulingQueue:
         self._interests = interests
         self._clock = clock
         self._pods: dict[str, Queued] = {}
-        self._unschedulable: dict[str, Queued] = {}
+        self._unschedulable: dict[frozenset[str], dict[str, Queued]] = {}
+        """By the plugins that refused them: an event looks at those alone that it may help."""
         self._active: list[tuple[int, float, int, str]] = []
         self._backoff: list[tuple[float, int, str]] = []
         self._turns = itertools.count(1)
@@ -75,9 +76,8 @@ class SchedulingQueue:
 
     def remove(self, uid: str) -> None:
         """Forget a pod."""
-        found = self._pods.pop(uid, None)
-        self._unschedulable.pop(uid, None)
-        if found is not None:
+        if (found := self._pods.pop(uid, None)) is not None:
+            self._leave(found)
             found.state = ""
 
     def pop_batch(self, limit: int) -> list[Queued]:
@@ -127,7 +127,7 @@ class SchedulingQueue:
             self._delay(item)
         else:
             item.state = "unschedulable"
-            self._unschedulable[item.info.uid] = item
+            self._unschedulable.setdefault(plugins, {})[item.info.uid] = item
 
     def retry(self, info: PodInfo, attempts: int) -> None:
         """A pod whose binding failed: decide again after a back-off."""
@@ -140,8 +140,8 @@ class SchedulingQueue:
         """Something happened; release the pods that it may help."""
         self._event_number = next(self._events)
         self._last_event[kind] = self._event_number
-        for item in [*self._unschedulable.values()]:
-            if self._helps(kind, item.plugins):
+        for plugins in [plugins for plugins in self._unschedulable if self._helps(kind, plugins)]:
+            for item in [*self._unschedulable[plugins].values()]:
                 self._release(item)
 
     def next_due(self) -> float:
@@ -157,11 +157,18 @@ class SchedulingQueue:
         return not plugins or any(kind in self._interests.get(plugin, ()) for plugin in plugins)
 
     def _activate(self, item: Queued) -> None:
+        self._leave(item)
         item.state = "active"
-        self._unschedulable.pop(item.info.uid, None)
         item.turn = next(self._turns)
         heapq.heappush(self._active, (-item.info.priority, item.since, item.turn, item.info.uid))
         self.wakeup.set()
+
+    def _leave(self, item: Queued) -> None:
+        """It is unschedulable no more, if it was."""
+        if item.state == "unschedulable" and (items := self._unschedulable.get(item.plugins)) is not None:
+            items.pop(item.info.uid, None)
+            if not items:
+                del self._unschedulable[item.plugins]
 
     def _ends(self, item: Queued) -> float:
         doublings = max(0, min(item.attempts, 10) - 1)
@@ -174,8 +181,8 @@ class SchedulingQueue:
             self._delay(item)
 
     def _delay(self, item: Queued) -> None:
+        self._leave(item)
         item.state = "backoff"
-        self._unschedulable.pop(item.info.uid, None)
         item.turn = next(self._turns)
         heapq.heappush(self._backoff, (self._ends(item), item.turn, item.info.uid))
         self.wakeup.set()  # the sleeper has a new end to wait for
@@ -191,6 +198,6 @@ class SchedulingQueue:
     def expire(self) -> None:
         """Release the pods that have been unschedulable for long."""
         now = self._clock.monotonic()
-        for item in [*self._unschedulable.values()]:
+        for item in [item for items in self._unschedulable.values() for item in items.values()]:
             if now - item.tried >= UNSCHEDULABLE_TIMEOUT:
                 self._activate(item)

@@ -23,7 +23,7 @@ from steersman.client.informer import Informer
 from .framework import Framework
 from .message import unschedulable
 from .plugins import FILTERS, SCORES
-from .podinfo import PodInfo, pod_info
+from .podinfo import PodInfo, PodInfos
 from .queue import Queued, SchedulingQueue
 from .snapshot import Snapshot
 
@@ -60,6 +60,7 @@ class Scheduler:
         interests = {plugin.name: plugin.events for plugin in FILTERS}
         self.queue = SchedulingQueue(interests, clock)
         self._framework = Framework(FILTERS, SCORES, rng or random.Random())
+        self._infos = PodInfos()
         self._assumed: dict[str, float] = {}
         """uid → when the binding was done (infinity before): decisions the watch has not confirmed."""
         self._slots = asyncio.Semaphore(config.bindings)
@@ -100,7 +101,7 @@ class Scheduler:
         elif pod.spec.node_name:
             self._settle(pod)
         elif self._responsible(pod) and pod.metadata.uid not in self._assumed:
-            self.queue.put(pod_info(pod))
+            self.queue.put(self._infos.of(pod))
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
         if old.metadata.uid != new.metadata.uid:  # deleted and made again between two looks
@@ -108,6 +109,8 @@ class Scheduler:
             self._pod_added(new)
         elif not new.spec.node_name and not self._responsible(new):
             self.queue.remove(new.metadata.uid)
+        elif old.spec.node_name and not _terminal(new) and not _differs(old, new):
+            return  # its status: most updates are such, and help no other pod
         else:
             self._pod_added(new)
             if old.spec.node_name and not _terminal(new) and requests_changed(old, new):
@@ -121,8 +124,7 @@ class Scheduler:
         uid = pod.metadata.uid
         assumed = self._assumed.pop(uid, None) is not None
         self.queue.remove(uid)
-        # Most updates are of a pod's status, and help no other pod.
-        if self.snapshot.add_pod(pod_info(pod), pod.spec.node_name) or assumed:
+        if self.snapshot.add_pod(self._infos.of(pod), pod.spec.node_name) or assumed:
             self.queue.event("AssignedPodAdd")
 
     def _forget(self, pod: Pod) -> None:
@@ -276,7 +278,7 @@ class Scheduler:
         if is_not_found(error) or pod is None or pod.spec.node_name or not self._responsible(pod):
             log.debug("binding %s: %s", info.key, error)
             return
-        self.queue.retry(pod_info(pod), item.attempts)
+        self.queue.retry(self._infos.of(pod), item.attempts)
         if not is_conflict(error):
             log.warning("cannot bind %s, trying again: %s", info.key, error)
             await self._report(info, "SchedulerError", f"binding rejected: {error}")
@@ -328,6 +330,16 @@ class Scheduler:
 def requests_changed(old: Pod, new: Pod) -> bool:
     """Whether a running pod now needs something else (in-place resize)."""
     return [item.resources for item in old.spec.containers] != [item.resources for item in new.spec.containers]
+
+
+def _differs(old: Pod, new: Pod) -> bool:
+    """Whether anything has changed that a :class:`.podinfo.PodInfo` is made of."""
+    before, after = old.metadata, new.metadata
+    return (
+        (before.deletion_timestamp is None) != (after.deletion_timestamp is None)
+        or before.labels != after.labels
+        or old.spec != new.spec
+    )
 
 
 def _terminal(pod: Pod) -> bool:

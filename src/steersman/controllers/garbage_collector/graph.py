@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from steersman.api import labels
@@ -17,9 +17,9 @@ class Vertex:
     """One object.  ``virtual`` says that it was referred to as an owner and not seen yet."""
 
     __slots__ = (
+        "_dependents",
         "deleting",
         "deleting_dependents",
-        "dependents",
         "name",
         "namespace",
         "owners",
@@ -35,9 +35,26 @@ class Vertex:
         self.uid = uid
         self.virtual = virtual
         self.owners: Sequence[OwnerReference] = ()
-        self.dependents: set[Vertex] = set()
+        self._dependents: set[Vertex] | None = None  # most objects have none, and an empty set takes 216 bytes
         self.deleting = False
         self.deleting_dependents = False
+
+    @property
+    def dependents(self) -> Set[Vertex]:
+        """The objects that refer to this one as an owner of theirs."""
+        return self._dependents if self._dependents is not None else _NONE
+
+    def add_dependent(self, dependent: Vertex) -> None:
+        """An object refers to this one."""
+        if self._dependents is None:
+            self._dependents = {dependent}
+        else:
+            self._dependents.add(dependent)
+
+    def discard_dependent(self, dependent: Vertex) -> None:
+        """An object is gone, or refers to this one no more."""
+        if self._dependents is not None:
+            self._dependents.discard(dependent)
 
     def blocks(self, owner: Vertex) -> bool:
         """Whether this dependent keeps its owner from going in a foreground deletion."""
@@ -45,6 +62,9 @@ class Vertex:
 
     def __repr__(self) -> str:
         return f"<{self.resource.name if self.resource else '?'} {self.namespace}/{self.name} {self.uid}>"
+
+
+_NONE: Set[Vertex] = frozenset()
 
 
 class Graph:
@@ -91,8 +111,8 @@ class Graph:
             vertex.namespace, vertex.name = metadata.namespace, metadata.name
         vertex.resource = resource
         before = vertex.owners
-        if before != metadata.owner_references:
-            vertex.owners = metadata.owner_references
+        vertex.owners = metadata.owner_references  # of the newest version, so that no older one is held
+        if before != vertex.owners:
             self._relink(vertex, before)
         was_deleting, was_foreground = vertex.deleting, vertex.deleting_dependents
         vertex.deleting = metadata.deletion_timestamp is not None
@@ -114,7 +134,7 @@ class Graph:
             return
         for reference in vertex.owners:
             if (owner := self.vertices.get(reference.uid)) is not None:
-                owner.dependents.discard(vertex)
+                owner.discard_dependent(vertex)
         for dependent in vertex.dependents:
             self._look(dependent.uid)
         self._look_at_waiting_owners(vertex.owners)
@@ -127,14 +147,14 @@ class Graph:
             if reference.uid not in now:
                 removed = True
                 if owner is not None:
-                    owner.dependents.discard(vertex)
+                    owner.discard_dependent(vertex)
             if owner is not None and owner.deleting_dependents:
                 self._look(owner.uid)  # one that blocked it may block no more
         for reference in vertex.owners:
             owner = self.vertices.get(reference.uid)
             if owner is None:
                 owner = self._virtual(vertex, reference)
-            owner.dependents.add(vertex)
+            owner.add_dependent(vertex)
             if owner.deleting_dependents or self.absent(reference.uid):
                 self._look(vertex.uid)
         if removed:

@@ -16,7 +16,10 @@ C = TypeVar("C", bound=Any)
 
 def condition(conditions: Iterable[C], type_: str) -> C | None:
     """The condition of a type, or None."""
-    return next((item for item in conditions if item.type == type_), None)
+    for item in conditions:
+        if item.type == type_:
+            return item
+    return None
 
 
 def is_true(conditions: Iterable[Any], type_: str) -> bool:

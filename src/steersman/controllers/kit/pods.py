@@ -14,15 +14,18 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from .conditions import condition
 from .ownership import controller_reference
 
+TERMINAL = ("Succeeded", "Failed")
+"""The phases in which all containers have ended for good."""
+
 
 def is_terminal(pod: Pod) -> bool:
     """Whether all containers have ended for good."""
-    return pod.status.phase in ("Succeeded", "Failed")
+    return pod.status.phase in TERMINAL
 
 
 def is_active(pod: Pod) -> bool:
     """Whether the pod runs or may run."""
-    return not is_terminal(pod) and pod.metadata.deletion_timestamp is None
+    return pod.status.phase not in TERMINAL and pod.metadata.deletion_timestamp is None
 
 
 def is_ready(pod: Pod) -> bool:
