@@ -17,46 +17,36 @@ from steersman.api.errors import StatusError, is_already_exists, is_not_found
 from steersman.api.types.apps_v1 import ReplicaSet, ReplicaSetCondition, ReplicaSetStatus
 from steersman.api.types.core_v1 import Pod
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
-from steersman.client.informer import Informer, object_key
+from steersman.client.informer import Informer, object_key, split_key
 
+from .census import Census
 from .kit import Controller, ControllerContext, Expectations, claim, controller_of
 from .kit.conditions import condition
 from .kit.ownership import by_controller
-from .kit.pods import TERMINAL, available_in, deletion_order, from_template, is_active, is_ready
+from .kit.pods import available_in, deletion_order, from_template, is_active
 from .kit.refusals import harmless
 
 BURST = 500
 SLOW_START = 1
 
 
-def compute_status(
-    replica_set: ReplicaSet, pods: Iterable[Pod], failure: tuple[str, str] | None, instant: datetime
-) -> tuple[ReplicaSetStatus, float | None]:
-    """The status that the pods amount to, and after how many seconds the next pod becomes available by itself.
+def available(pods: Iterable[Pod], min_ready_seconds: int, instant: datetime) -> tuple[int, float | None]:
+    """How many active pods are available, and after how many seconds the next one becomes so by itself."""
+    count, wait = 0, None
+    for pod in pods:
+        remaining = available_in(pod, min_ready_seconds, instant) if is_active(pod) else None
+        if remaining is None:
+            continue
+        count += remaining == 0
+        if remaining and (wait is None or remaining < wait):
+            wait = remaining
+    return count, wait
 
-    ``failure`` is the reason and the message of what went wrong just now, None where all went well.
-    """
-    spec = replica_set.spec
-    template_labels = spec.template.metadata.labels.items()
-    min_ready = spec.min_ready_seconds or 0
-    replicas = labeled = ready = available = terminating = 0
-    wait: float | None = None
-    for pod in pods:  # thousands of them, over and over
-        if pod.status.phase in TERMINAL:
-            continue
-        if pod.metadata.deletion_timestamp is not None:
-            terminating += 1
-            continue
-        replicas += 1
-        labeled += template_labels <= pod.metadata.labels.items()
-        remaining = available_in(pod, min_ready, instant)
-        if remaining is not None:
-            available += remaining == 0
-            ready += 1
-            if remaining:
-                wait = remaining if wait is None else min(wait, remaining)
-        elif is_ready(pod):  # since when is not known
-            ready += 1
+
+def compute_status(
+    replica_set: ReplicaSet, census: Census, available: int, failure: tuple[str, str] | None, instant: datetime
+) -> ReplicaSetStatus:
+    """The status that the pods amount to; ``failure`` is the reason and message of what just went wrong, if it did."""
     conditions = [item for item in replica_set.status.conditions if item.type != "ReplicaFailure"]
     if failure is not None:
         present = condition(replica_set.status.conditions, "ReplicaFailure")
@@ -66,16 +56,15 @@ def compute_status(
         if present is not None and present.reason == wanted.reason:
             wanted.last_transition_time = present.last_transition_time
         conditions.append(wanted)
-    status = ReplicaSetStatus(
-        replicas=replicas,
-        fully_labeled_replicas=labeled or None,
-        ready_replicas=ready or None,
+    return ReplicaSetStatus(
+        replicas=census.replicas,
+        fully_labeled_replicas=census.labeled or None,
+        ready_replicas=census.ready or None,
         available_replicas=available or None,
-        terminating_replicas=terminating,
+        terminating_replicas=census.terminating,
         observed_generation=replica_set.metadata.generation,
         conditions=conditions,
     )
-    return status, wait
 
 
 async def slow_start(count: int, create: Callable[[], Awaitable[None]]) -> int:
@@ -111,6 +100,8 @@ class ReplicaSetController(Controller):
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
         self.expectations = Expectations(context.clock)
+        self._censuses: dict[str, Census] = {}
+        """By the replica set's uid: of those that have been looked at."""
         self.replica_sets: Informer[ReplicaSet] = self.watch(ReplicaSet, lambda obj: [object_key(obj)])
         self.pods: Informer[Pod] = context.informers.informer(Pod)
         self.pods.lister.add_index("controller", by_controller)
@@ -124,6 +115,16 @@ class ReplicaSetController(Controller):
     def _gone(self, replica_set: ReplicaSet) -> None:
         """What was expected for this one must not hold up another that gets its name before we look."""
         self.expectations.forget(object_key(replica_set))
+        self._censuses.pop(replica_set.metadata.uid, None)
+
+    def _count(self, pod: Pod, *, gone: bool = False) -> None:
+        """Have a pod counted for the replica set that controls it."""
+        reference = controller_of(pod.metadata)
+        if reference is not None and (census := self._censuses.get(reference.uid)) is not None:
+            if gone:
+                census.drop(pod)
+            else:
+                census.put(pod)
 
     def _owner(self, pod: Pod) -> str | None:
         """The key of the replica set that controls a pod."""
@@ -142,8 +143,9 @@ class ReplicaSetController(Controller):
                 self.queue.add(object_key(candidate))
 
     def _pod_added(self, pod: Pod) -> None:
+        self._count(pod)
         if pod.metadata.deletion_timestamp is not None:
-            self._pod_deleted(pod)
+            self._leaves(pod)
         elif (key := self._owner(pod)) is not None:
             self.expectations.creation_observed(key)
             self.queue.add(key)
@@ -155,9 +157,12 @@ class ReplicaSetController(Controller):
             self._pod_deleted(old)
             self._pod_added(new)
             return
+        if old.metadata.owner_references != new.metadata.owner_references:
+            self._count(old, gone=True)
+        self._count(new)
         if new.metadata.deletion_timestamp is not None:
             # For the purpose of replacing it, a pod is gone when its deletion begins.
-            self._pod_deleted(new)
+            self._leaves(new)
             return
         old_key, key = self._owner(old), self._owner(new)
         if old_key is not None and old_key != key:
@@ -170,6 +175,10 @@ class ReplicaSetController(Controller):
             self._orphaned(new)
 
     def _pod_deleted(self, pod: Pod) -> None:
+        self._count(pod, gone=True)
+        self._leaves(pod)
+
+    def _leaves(self, pod: Pod) -> None:
         if (key := self._owner(pod)) is not None:
             self.expectations.deletion_observed(key, pod.metadata.uid)
             self.queue.add(key)
@@ -181,22 +190,20 @@ class ReplicaSetController(Controller):
             return None
         satisfied = self.expectations.satisfied(key)
         selector = selectors.from_label_selector(replica_set.spec.selector)
-        lister = self.pods.lister
-        candidates = [
-            *lister.by_index("controller", replica_set.metadata.uid),
-            *(pod for pod in lister.by_index("controller", f"{replica_set.metadata.namespace}/") if is_active(pod)),
-        ]
-        pods: list[Pod] = await claim(self.client, replica_set, candidates, selector)
+        orphans = [pod for pod in self.pods.lister.by_index("controller", f"{split_key(key)[0]}/") if is_active(pod)]
+        census = self._census(replica_set)
+        if orphans or census.strangers:
+            claimed = await claim(self.client, replica_set, [*self._controlled(replica_set), *orphans], selector)
+            census = Census(replica_set, claimed)  # whom it has adopted just now, the watch tells later
         failure: tuple[str, str] | None = None
         error: BaseException | None = None
         if satisfied and replica_set.metadata.deletion_timestamp is None:
-            active = [pod for pod in pods if is_active(pod)]
-            difference = (1 if replica_set.spec.replicas is None else replica_set.spec.replicas) - len(active)
+            difference = (1 if replica_set.spec.replicas is None else replica_set.spec.replicas) - census.replicas
             try:
                 if difference > 0:
                     await self._create(key, replica_set, min(difference, BURST))
                 elif difference < 0:
-                    await self._delete(key, replica_set, active, min(-difference, BURST))
+                    await self._delete(key, replica_set, min(-difference, BURST))
             except PartialSuccess as partial:
                 error = partial.__cause__
                 # A generated name that was taken is tried again; in a namespace that goes nothing is.
@@ -206,12 +213,28 @@ class ReplicaSetController(Controller):
                     failure = ("FailedCreate" if difference > 0 else "FailedDelete", str(error))
         elif (present := condition(replica_set.status.conditions, "ReplicaFailure")) is not None:
             failure = (present.reason, present.message)
-        status, wait = compute_status(replica_set, pods, failure, self.context.now())
+        ready, wait = census.ready, None
+        if replica_set.spec.min_ready_seconds:
+            ready, wait = available(
+                self._controlled(replica_set), replica_set.spec.min_ready_seconds, self.context.now()
+            )
+        status = compute_status(replica_set, census, ready, failure, self.context.now())
         if status != replica_set.status:
             await self.client.update(msgspec.structs.replace(replica_set, status=status), subresource="status")
         if error is not None:
             raise error
         return wait
+
+    def _census(self, replica_set: ReplicaSet) -> Census:
+        """The present one; what it judges by is the replica set's as it is now."""
+        uid = replica_set.metadata.uid
+        census = self._censuses.get(uid)
+        if census is None or census.generation != replica_set.metadata.generation:
+            census = self._censuses[uid] = Census(replica_set, self._controlled(replica_set))
+        return census
+
+    def _controlled(self, replica_set: ReplicaSet) -> list[Pod]:
+        return self.pods.lister.by_index("controller", replica_set.metadata.uid)
 
     async def _create(self, key: str, replica_set: ReplicaSet, count: int) -> None:
         self.expectations.expect_creations(key, count)
@@ -238,7 +261,10 @@ class ReplicaSetController(Controller):
         finally:
             self.expectations.creation_observed(key, count - attempted)
 
-    async def _delete(self, key: str, replica_set: ReplicaSet, active: list[Pod], count: int) -> None:
+    async def _delete(self, key: str, replica_set: ReplicaSet, count: int) -> None:
+        selector = selectors.from_label_selector(replica_set.spec.selector)
+        pods = self._controlled(replica_set)
+        active = [pod for pod in pods if is_active(pod) and selector.matches(pod.metadata.labels)]
         doomed = deletion_order(active, self._related(replica_set, active), self.context.now())[:count]
         self.expectations.expect_deletions(key, [pod.metadata.uid for pod in doomed])
 

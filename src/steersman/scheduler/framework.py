@@ -123,6 +123,7 @@ class Framework:
         return self._place(pods, snapshot)
 
     def _place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
+        """As if one pod came after the other: several at once go to the best nodes where each takes but one of them."""
         first = pods[0]
         work = self._memo
         if work is None or not work.fits(first, snapshot):
@@ -133,26 +134,43 @@ class Framework:
                     columns = columns[~refused]
             work = self._weigh(first, snapshot, columns)
         result: list[str | None] = []
-        for pod in pods:
+        together = True
+        while len(result) < len(pods):
             if not work.columns.size:
-                result.append(None)
+                result += [None] * (len(pods) - len(result))
+                break
+            ties = np.flatnonzero(work.totals == work.totals.max()).tolist()
+            count = min(len(ties), len(pods) - len(result)) if together else 1
+            before = self._rng.getstate() if count > 1 else None
+            positions = self._draw(ties, count)
+            columns = work.columns[positions]
+            names = [snapshot.names[column] for column in columns.tolist()]
+            for pod, node in zip(pods[len(result) :], names, strict=False):
+                snapshot.add_pod(pod, node)
+            full = self._full(first, snapshot, columns)
+            scores = self._sum(first, snapshot, columns, dynamic=True)
+            totals = work.totals[positions] + scores - work.dynamic[positions]
+            if before is not None and (full is not None or totals.max() >= work.totals.max()):
+                # One of them would have been worth as much again, or all would have been weighed anew.
+                self._rng.setstate(before)
+                for pod in pods[len(result) : len(result) + count]:
+                    snapshot.remove_pod(pod.uid)
+                together = False
                 continue
-            best = np.flatnonzero(work.totals == work.totals.max())
-            position = int(best[self._rng.randrange(best.size)] if best.size > 1 else best[0])
-            column = work.columns[position : position + 1]
-            node = snapshot.names[int(column[0])]
-            snapshot.add_pod(pod, node)
-            result.append(node)
-            if self._refused(first, snapshot, column):
+            result += names
+            if full is not None:
                 # Normalised scores depend on which nodes are left.
-                work = self._weigh(first, snapshot, np.delete(work.columns, position))
+                work = self._weigh(first, snapshot, np.delete(work.columns, positions))
             else:
-                score = self._sum(first, snapshot, column, dynamic=True)[0]
-                work.totals[position] += score - work.dynamic[position]
-                work.dynamic[position] = score
+                work.totals[positions] = totals
+                work.dynamic[positions] = scores
         work.version = snapshot.version
         self._memo = work
         return result
+
+    def _draw(self, ties: list[int], count: int) -> list[int]:
+        """So many of these, at random, one after the other; they are taken out."""
+        return [ties.pop(self._rng.randrange(len(ties)) if len(ties) > 1 else 0) for _ in range(count)]
 
     def _weigh(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> _Work:
         dynamic = self._sum(pod, snapshot, columns, dynamic=True)
@@ -168,13 +186,13 @@ class Framework:
                     total += weight * scores
         return total
 
-    def _refused(self, pod: PodInfo, snapshot: Snapshot, column: Indexes) -> bool:
-        return any(
-            rejection.nodes[0]
-            for plugin in self._filters
-            if plugin.dynamic
-            for rejection in plugin.filter(pod, snapshot, column)
-        )
+    def _full(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Mask | None:
+        """Which of these columns take no other pod like this one; None where all do."""
+        refused: Mask | None = None
+        for plugin in self._filters:
+            if plugin.dynamic and (found := _union(plugin.filter(pod, snapshot, columns))) is not None:
+                refused = found if refused is None else refused | found
+        return refused if refused is not None and refused.any() else None
 
     def diagnose(self, pod: PodInfo, snapshot: Snapshot) -> Diagnosis:
         """Why a pod fits nowhere.  A node counts for the reasons of the first plugin that refuses it."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from steersman.api import codecs, labels
+from steersman.api import labels
 from steersman.api.scheme import Object
 from steersman.api.types.core_v1 import Pod, PodCondition, PodTemplateSpec
 from steersman.api.types.meta_v1 import ObjectMeta
@@ -67,19 +67,17 @@ def set_pod_condition(pod: Pod, wanted: PodCondition, instant: datetime) -> bool
 
 
 def from_template(template: PodTemplateSpec, owner: Object) -> Pod:
-    """A new pod that ``owner`` controls, named after it."""
-    copied = codecs.copy(template)
-    prefix = f"{owner.metadata.name}-"
+    """A new pod that ``owner`` controls, named after it, to be created as it is: it shares the template's parts."""
     return Pod(
         metadata=ObjectMeta(
-            generate_name=prefix,
+            generate_name=f"{owner.metadata.name}-",
             namespace=owner.metadata.namespace,
-            labels=copied.metadata.labels,
-            annotations=copied.metadata.annotations,
-            finalizers=copied.metadata.finalizers,
+            labels=template.metadata.labels,
+            annotations=template.metadata.annotations,
+            finalizers=template.metadata.finalizers,
             owner_references=[controller_reference(owner)],
         ),
-        spec=copied.spec,
+        spec=template.spec,
     )
 
 
