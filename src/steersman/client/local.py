@@ -122,7 +122,7 @@ class LocalClient(Client):
     def unfinished(self) -> Iterator[str]:
         """What its watches have not handed over to their readers yet."""
         for queue in self._queues:
-            if queue._items.qsize() or not queue._begun:
+            if queue.pending:
                 yield f"a watch of {queue.resource}: {queue.pending} events to be taken"
 
     @property
