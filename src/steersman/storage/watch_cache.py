@@ -59,7 +59,7 @@ Index = Callable[[Entry[Any]], str]
 class WatchCache(Generic[T]):
     """The cache of all keys below ``prefix``, which ends in ``/`` (``resource.key()``).
 
-    ``decode`` gives the object of spliced JSON (``resource.decoder.decode``).  ``indexes`` names functions by which
+    ``decode`` gives the object of spliced JSON (``resource.decode``).  ``indexes`` names functions by which
     lists and subscriptions can be narrowed.  Subscribers that ask for progress get it every ``progress_seconds``.
     Objects of ``kept_decoded`` bytes of JSON stay decoded.
     """

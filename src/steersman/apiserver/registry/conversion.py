@@ -102,7 +102,7 @@ class ConvertingHandler:
         self._conversion = conversion
 
     def _entry(self, entry: Entry[Any]) -> Entry[Any]:
-        return Entry(entry.key, entry.revision, self._raw(entry), self.resource.decoder.decode)
+        return Entry(entry.key, entry.revision, self._raw(entry), self.resource.decode)
 
     def _raw(self, entry: Entry[Any]) -> bytes:
         return codecs.encode(self._conversion.from_storage(entry.object))

@@ -54,7 +54,7 @@ class EphemeralHandler:
         if isinstance(obj, Status):
             return Entry(self.resource.key(), 0, codecs.encode(obj), _STATUS.decode)
         key = self.resource.key(obj.metadata.namespace, obj.metadata.name)
-        return Entry(key, 0, codecs.encode(obj), self.resource.decoder.decode)
+        return Entry(key, 0, codecs.encode(obj), self.resource.decode)
 
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]:
         """Answer an object."""

@@ -59,7 +59,7 @@ class Reader:
     ) -> None:
         self.resource = resource
         self.cache = cache
-        self.decode: Callable[[bytes], Any] = resource.decoder.decode
+        self.decode: Callable[[bytes], Any] = resource.decode
         self._indexes = indexes
         self._start = start
         self._heavy = heavy or HeavyWork()

@@ -145,7 +145,7 @@ class Registry:
             cache = WatchCache(
                 self.store,
                 resource.key(),
-                resource.decoder.decode,
+                resource.decode,
                 indexes=strategy.indexes,
                 kept_decoded=strategy.kept_decoded,
             )

@@ -187,7 +187,7 @@ def _handler(
     version = resource.group_version
     scale = subresources.scale if subresources is not None else None
     strategy = CustomResourceStrategy(resource, registry, versions, store.outdated, scale)
-    cache: WatchCache[Any] = WatchCache(store, resource.key(), resource.decoder.decode)
+    cache: WatchCache[Any] = WatchCache(store, resource.key(), resource.decode)
 
     def into(target: str) -> Callable[[Any], Any]:
         return lambda obj: versions.converted(obj, target)
