@@ -9,5 +9,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = [
     "fixtures.etcd",
+    "fixtures.leaks",
     "steersman.testing.plugin",
 ]

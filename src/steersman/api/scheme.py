@@ -138,7 +138,7 @@ class Resource(Generic[T]):
         return msgspec.json.Decoder(self.type, dec_hook=decode_hook)
 
     def decode(self, data: bytes) -> T:
-        """Read an object from JSON, as :attr:`decoder` does, which is made when first needed: that takes a millisecond."""
+        """Read an object from JSON, by the decoder, which is made when it is first needed: that takes a millisecond."""
         return self.decoder.decode(data)
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:

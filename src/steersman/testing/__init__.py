@@ -19,24 +19,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from steersman.simulation import NodeShape, Stage
+
     from .cluster import Access, AsyncCluster, Cluster
     from .operations import NotMetError
+    from .turnable_clock import TurnableClock
     from .waiting import eventually, running
 
 _HOMES = {
-    "Access": "cluster",
-    "AsyncCluster": "cluster",
-    "Cluster": "cluster",
-    "NotMetError": "operations",
-    "eventually": "waiting",
-    "running": "waiting",
+    "Access": "steersman.testing.cluster",
+    "AsyncCluster": "steersman.testing.cluster",
+    "Cluster": "steersman.testing.cluster",
+    "NodeShape": "steersman.simulation",
+    "NotMetError": "steersman.testing.operations",
+    "Stage": "steersman.simulation",
+    "TurnableClock": "steersman.testing.turnable_clock",
+    "eventually": "steersman.testing.waiting",
+    "running": "steersman.testing.waiting",
 }
 
-__all__ = ["Access", "AsyncCluster", "Cluster", "NotMetError", "eventually", "running"]
+__all__ = [
+    "Access",
+    "AsyncCluster",
+    "Cluster",
+    "NodeShape",
+    "NotMetError",
+    "Stage",
+    "TurnableClock",
+    "eventually",
+    "running",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import a name when it is first asked for: the plugin is loaded by runs that need none of it."""
     if (home := _HOMES.get(name)) is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{home}"), name)
+    return getattr(import_module(home), name)

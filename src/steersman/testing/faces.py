@@ -59,7 +59,7 @@ def awaitable(
 def blocking_iterator(
     function: Callable[Concatenate[S, P], AsyncIterator[R]],
 ) -> Callable[Concatenate[Any, P], Iterator[R]]:
-    """A method whose items are waited for; closing the iterator ends what gives them."""
+    """A method whose items are waited for, until there are no more, or the thread ends."""
 
     @functools.wraps(function)
     def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
@@ -68,7 +68,7 @@ def blocking_iterator(
             while True:
                 try:
                     yield face._thread.wait(_next(source))
-                except StopAsyncIteration:
+                except (StopAsyncIteration, StoppedError):
                     return
         finally:
             with contextlib.suppress(StoppedError):
@@ -89,7 +89,7 @@ def awaitable_iterator(
             while True:
                 try:
                     yield await face._thread.reach(_next(source))
-                except StopAsyncIteration:
+                except (StopAsyncIteration, StoppedError):
                     return
         finally:
             with contextlib.suppress(StoppedError):

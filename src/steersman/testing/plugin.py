@@ -1,11 +1,13 @@
-"""pytest's fixtures; the entry point that loads them is that of ``steersman[testing]``.
+"""pytest's fixtures, options and reports; an entry point of the package loads this module.
 
-Every test run imports this module, most of them in vain: it imports nothing but pytest.
+Every test run imports it, most of them in vain: it imports nothing that pytest has not imported itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,24 +16,119 @@ if TYPE_CHECKING:
     from .cluster import AsyncCluster, Cluster
 
 
+ISOLATIONS = ("snapshot", "namespace", "none")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The command line's options, and what a project sets for good; the command line counts."""
+    group = parser.getgroup("kubernetes", "clusters inside tests (steersman)")
+    group.addoption(
+        "--kubernetes-controllers",
+        metavar="NAMES",
+        help="Kubernetes's controllers to run, separated by commas: * for all, -NAME for not that one; default: *",
+    )
+    group.addoption("--kubernetes-nodes", metavar="N", type=int, help="simulated nodes; default: 1")
+    group.addoption(
+        "--kubernetes-isolation",
+        choices=ISOLATIONS,
+        help="what becomes of what a test did with the fixture 'kubernetes': the cluster is restored to what it was "
+        "(snapshot, the default), or tests work in a namespace of their own (namespace)",
+    )
+    group.addoption(
+        "--kubernetes-keep-on-failure",
+        action="store_true",
+        help="when a test with a cluster fails, leave the cluster as it is, and wait for Enter",
+    )
+    parser.addini("kubernetes_controllers", "see --kubernetes-controllers", type="args", default=["*"])
+    parser.addini("kubernetes_nodes", "see --kubernetes-nodes", default="1")
+    parser.addini("kubernetes_isolation", "see --kubernetes-isolation", default="snapshot")
+    parser.addini("kubernetes_apply", "manifests, files or directories, that the cluster begins with", type="paths")
+
+
 @pytest.fixture(scope="session")
-def kubernetes_cluster() -> Iterator[Cluster]:
-    """A cluster for all tests of a run."""
+def kubernetes_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """A cluster for all tests of a run, or of a worker of pytest-xdist; override it for one that is made otherwise."""
     from .cluster import Cluster
 
-    with Cluster() as cluster:
+    controllers = pytestconfig.getoption("kubernetes_controllers")
+    chosen = controllers.split(",") if controllers else pytestconfig.getini("kubernetes_controllers")
+    nodes = pytestconfig.getoption("kubernetes_nodes")
+    with Cluster(
+        controllers=[each for each in chosen if each],
+        nodes=int(pytestconfig.getini("kubernetes_nodes")) if nodes is None else nodes,
+    ) as cluster:
+        manifests: list[Path] = pytestconfig.getini("kubernetes_apply")
+        cluster.apply(*manifests)
         yield cluster
 
 
 @pytest.fixture
-def kubernetes(kubernetes_cluster: Cluster) -> Iterator[Cluster]:
-    """The cluster, with a namespace of the test's own, which is deleted after it."""
-    name = kubernetes_cluster.create_namespace()
-    yield kubernetes_cluster.in_namespace(name)
-    kubernetes_cluster.delete_namespace(name)
+def kubernetes(kubernetes_cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
+    """The cluster, for one test: what others did is not to be seen."""
+    isolation = pytestconfig.getoption("kubernetes_isolation") or pytestconfig.getini("kubernetes_isolation")
+    if isolation not in ISOLATIONS:
+        raise pytest.UsageError(f"kubernetes_isolation is {isolation!r}, not one of {', '.join(ISOLATIONS)}")
+    if isolation == "none":
+        yield kubernetes_cluster
+    elif isolation == "snapshot":
+        with kubernetes_cluster.snapshot():
+            yield kubernetes_cluster
+    else:
+        name = kubernetes_cluster.create_namespace()
+        yield kubernetes_cluster.in_namespace(name)
+        kubernetes_cluster.delete_namespace(name)
 
 
 @pytest.fixture
 def async_kubernetes(kubernetes: Cluster) -> AsyncCluster:
-    """The same as ``kubernetes``, with methods to be awaited."""
+    """The same as ``kubernetes``, with methods to be awaited, on whatever event loop."""
     return kubernetes.awaitable
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what went on in the cluster of a test that failed."""
+    report = yield
+    if report.failed and report.when != "teardown":
+        for title, text in _told(_clusters(item)):
+            report.sections.append((title, text))
+    return report
+
+
+def pytest_exception_interact(node: pytest.Item, report: pytest.TestReport) -> None:
+    """Leave the cluster of a test that failed as it is, for as long as somebody looks at it."""
+    if not isinstance(node, pytest.Item) or not node.config.getoption("kubernetes_keep_on_failure"):
+        return
+    clusters = _clusters(node)
+    capture = node.config.pluginmanager.getplugin("capturemanager")
+    if not clusters or capture is None:
+        return
+    capture.suspend_global_capture(in_=True)
+    try:
+        print(f"\n\n{node.nodeid} failed, and waits: its cluster is there.\n", file=sys.stderr)
+        for cluster in clusters:
+            print(f"    export KUBECONFIG={cluster.kubeconfig_path}", file=sys.stderr)
+        print("\nPress Enter to go on. ", end="", file=sys.stderr, flush=True)
+        sys.stdin.readline()
+    finally:
+        capture.resume_global_capture()
+
+
+def _clusters(item: pytest.Item) -> list[Cluster]:
+    """Those that a test has by its fixtures; of one that is there twice, the one made for the test."""
+    if (module := sys.modules.get(f"{__package__}.cluster")) is None:
+        return []
+    found: dict[int, Cluster] = {}
+    for value in getattr(item, "funcargs", {}).values():
+        if isinstance(value, module.Cluster) and value.runs:
+            found[id(value.life)] = value
+    return list(found.values())
+
+
+def _told(clusters: list[Cluster]) -> Iterator[tuple[str, str]]:
+    from .report import sections
+
+    for cluster in clusters:
+        yield from sections(cluster)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -12,6 +13,8 @@ from typing import Any, TypeVar
 import uvloop
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 class StoppedError(RuntimeError):
@@ -86,6 +89,8 @@ class LoopThread:
             self._loop = asyncio.get_running_loop()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._main()
+            if left := asyncio.all_tasks() - {self._task}:
+                log.warning("tasks were left: %s", ", ".join(sorted(task.get_name() for task in left if task)))
 
         try:
             uvloop.run(main())
