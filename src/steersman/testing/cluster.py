@@ -87,6 +87,11 @@ class _Running(Generic[ClientT]):
         return self._life
 
     @property
+    def runs(self) -> bool:
+        """Whether it was started and not stopped."""
+        return self._life is not None
+
+    @property
     def _thread(self) -> LoopThread:
         return self.life.thread
 

@@ -39,6 +39,7 @@ def blocking(function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> C
 
     @functools.wraps(function)
     def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
         return face._thread.wait(function(face._inner, *args, **kwargs))
 
     return method
@@ -51,6 +52,7 @@ def awaitable(
 
     @functools.wraps(function)
     async def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
+        __tracebackhide__ = True
         return await face._thread.reach(function(face._inner, *args, **kwargs))
 
     return method

@@ -92,8 +92,7 @@ def pytest_runtest_makereport(
     """Show what went on in the cluster of a test that failed."""
     report = yield
     if report.failed and report.when != "teardown":
-        for title, text in _told(_clusters(item)):
-            report.sections.append((title, text))
+        report.sections += _told(_clusters(item), call.start)
     return report
 
 
@@ -103,7 +102,7 @@ def pytest_exception_interact(node: pytest.Item, report: pytest.TestReport) -> N
         return
     clusters = _clusters(node)
     capture = node.config.pluginmanager.getplugin("capturemanager")
-    if not clusters or capture is None:
+    if not clusters or capture is None or hasattr(node.config, "workerinput"):  # workers of pytest-xdist have no stdin
         return
     capture.suspend_global_capture(in_=True)
     try:
@@ -127,8 +126,9 @@ def _clusters(item: pytest.Item) -> list[Cluster]:
     return list(found.values())
 
 
-def _told(clusters: list[Cluster]) -> Iterator[tuple[str, str]]:
+def _told(clusters: list[Cluster], since: float) -> list[tuple[str, str]]:
+    if not clusters:
+        return []
     from .report import sections
 
-    for cluster in clusters:
-        yield from sections(cluster)
+    return [section for cluster in clusters for section in sections(cluster, since)]

@@ -61,6 +61,7 @@ class LoopThread:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something there, and hold the calling thread until it is done."""
+        __tracebackhide__ = True  # pytest shows the test's line, and where it failed
         if threading.current_thread() is self._thread:
             work.close()
             raise RuntimeError("the cluster cannot be waited for on its own event loop, as in a condition of wait_for")
@@ -74,6 +75,7 @@ class LoopThread:
 
     async def reach(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something there, from another event loop."""
+        __tracebackhide__ = True
         future = self.submit(work)
         try:
             return await asyncio.wrap_future(future)
