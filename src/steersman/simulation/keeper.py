@@ -50,7 +50,8 @@ class _Job(Generic[T]):
 class Keeper(Generic[T]):
     """The objects of one kind; :meth:`observe` and :meth:`forget` never wait.
 
-    ``place_of`` is None for objects that are nobody's here.  ``lost`` is told of what was decided and not written.
+    ``place_of`` is None for objects that are nobody's here.  ``lost`` is told of addresses that were
+    given and not written.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class Keeper(Generic[T]):
         recorder: EventRecorder,
         workers: int,
         place_of: Callable[[T], Place | None],
-        lost: Callable[[T, Outcome], None] = lambda _, __: None,
+        lost: Callable[[T, list[str]], None] = lambda _, __: None,
     ) -> None:
         self._type = type_
         self._stages = stages
@@ -162,11 +163,11 @@ class Keeper(Generic[T]):
         for _ in range(MOST_IMMEDIATE):
             if (subject := self._subject(obj)) is None:
                 return
-            outcome = stage.next(subject)
             try:
-                written = await self._write(obj, outcome)
+                written = await self._write(obj, stage.next(subject))
             except BaseException:
-                self._lost(obj, outcome)
+                if subject.taken:
+                    self._lost(obj, subject.taken)
                 raise
             if written is None or not stage.immediate_next or (subject := self._subject(written)) is None:
                 return
@@ -183,7 +184,7 @@ class Keeper(Generic[T]):
         if outcome.status is not None:
             changed: T = msgspec.structs.replace(obj, status=outcome.status)  # type: ignore[type-var]
             written = await self._client.update(changed, subresource="status")
-        for patch, subresource, _ in outcome.patches:
+        for patch, subresource in outcome.patches:
             written = await self._client.patch(
                 self._type, metadata.name, patch, metadata.namespace, subresource=subresource
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import Node
@@ -13,12 +14,13 @@ from .addresses import AddressPool
 class SimulatedNode:
     """The place of a node and its pods; see :class:`.stage.Place`."""
 
-    __slots__ = ("_cidrs", "_elsewhere", "_pools", "address", "lease", "name", "uid")
+    __slots__ = ("_cidrs", "_elsewhere", "_pools", "address", "lease", "name", "started", "uid")
 
-    def __init__(self, node: Node, address: str, elsewhere: AddressPool) -> None:
+    def __init__(self, node: Node, address: str, elsewhere: AddressPool, started: datetime) -> None:
         self.name = node.metadata.name
         self.uid = node.metadata.uid
         self.address = address
+        self.started = started
         self.lease: Lease | None = None
         """As last written; None where it must be looked for."""
         self._elsewhere = elsewhere

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from steersman.api.types.core_v1 import PodStatus
 
 from . import pod_status
 from .shape import ready_status
 from .stage import Outcome, Stage, Subject
+from .stage_files import load_stages
 
 KILLED = 143
 """The exit code of what ends by SIGTERM."""
@@ -19,7 +22,7 @@ def _may_start(subject: Subject) -> bool:
 
 def _run(subject: Subject) -> Outcome:
     pod, place = subject.pod, subject.place
-    addresses = [place.address] if pod.spec.host_network else place.take_addresses(pod.metadata.uid)
+    addresses = [place.address] if pod.spec.host_network else subject.addresses
     return Outcome(status=pod_status.running(pod, place.address, addresses, subject.instant))
 
 
@@ -69,11 +72,14 @@ PROFILES = {"fast": FAST}
 
 
 def stages_of(*names: str) -> tuple[Stage, ...]:
-    """The stages of profiles; of a kind for which there are none, the default ones.  Raises ValueError."""
+    """The stages of profiles and files; of a kind for which there are none, the default ones.  Raises ValueError."""
     found: list[Stage] = []
     for name in names:
-        if name not in PROFILES:
-            raise ValueError(f"there are no stages {name!r}; choose of {', '.join(PROFILES)}")
-        found += PROFILES[name]
+        if name in PROFILES:
+            found += PROFILES[name]
+        elif Path(name).exists():
+            found += load_stages(Path(name))
+        else:
+            raise ValueError(f"there are no stages {name!r}; choose of {', '.join(PROFILES)}, or name a file")
     kinds = {stage.kind for stage in found}
     return (*found, *(stage for stage in DEFAULT_STAGES if stage.kind not in kinds))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_already_exists
-from steersman.api.types.core_v1 import Node, Pod, PodStatus
+from steersman.api.types.core_v1 import Node, Pod
 from steersman.client.client import Client, Selectors
 from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer
@@ -22,7 +22,6 @@ from .keeper import Keeper
 from .node import SimulatedNode
 from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip, is_simulated
-from .stage import Outcome
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +136,8 @@ class SimulatedNodes:
             self._addresses.mark(address, name)
         if node.spec.pod_cidr:
             self._networks.mark(node.spec.pod_cidr)
-        self._nodes[name] = place = SimulatedNode(node, address or self._addresses.take(name), self._elsewhere)
+        place = SimulatedNode(node, address or self._addresses.take(name), self._elsewhere, self._clock.now())
+        self._nodes[name] = place
         self._heartbeats.start(place)
         self._node_keeper.observe(node)
         if name in self._strangers:
@@ -198,13 +198,10 @@ class SimulatedNodes:
 
     def _pod_deleted(self, pod: Pod) -> None:
         self._pod_keeper.forget(pod)
-        self._release(pod, pod.status)
-
-    def _lost(self, pod: Pod, outcome: Outcome) -> None:
-        """Addresses were chosen, and not written."""
-        if isinstance(outcome.status, PodStatus) and not pod.status.pod_ip:
-            self._release(pod, outcome.status)
-
-    def _release(self, pod: Pod, status: PodStatus) -> None:
         if (place := self._nodes.get(pod.spec.node_name)) is not None and not pod.spec.host_network:
-            place.release_addresses((each.ip for each in status.pod_ips), pod.metadata.uid)
+            place.release_addresses((each.ip for each in pod.status.pod_ips), pod.metadata.uid)
+
+    def _lost(self, pod: Pod, addresses: list[str]) -> None:
+        """Addresses were given, and not written."""
+        if (place := self._nodes.get(pod.spec.node_name)) is not None:
+            place.release_addresses(addresses, pod.metadata.uid)

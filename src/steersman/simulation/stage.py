@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from steersman.api import codecs
 from steersman.api.types.core_v1 import Node, NodeStatus, Pod, PodStatus
 from steersman.client.client import Patch
 
@@ -19,8 +20,18 @@ class Place(Protocol):
     """The simulated node that a stage's object is, or is on."""
 
     @property
+    def name(self) -> str:
+        """The node's name."""
+        ...
+
+    @property
     def address(self) -> str:
         """The node's own address."""
+        ...
+
+    @property
+    def started(self) -> datetime:
+        """When the node was first seen."""
         ...
 
     def take_addresses(self, owner: str) -> list[str]:
@@ -31,13 +42,34 @@ class Place(Protocol):
 class Subject:
     """An object in front of the stages."""
 
-    __slots__ = ("instant", "object", "place", "rng")
+    __slots__ = ("_addresses", "_tree", "instant", "object", "place", "rng")
 
     def __init__(self, obj: Any, place: Place, instant: datetime, rng: random.Random) -> None:
         self.object = obj
         self.place = place
         self.instant = instant
         self.rng = rng
+        self._tree: dict[str, Any] | None = None
+        self._addresses: list[str] | None = None
+
+    @property
+    def tree(self) -> dict[str, Any]:
+        """The object's JSON data, in which metadata, spec and status are always there."""
+        if self._tree is None:
+            self._tree = {"metadata": {}, "spec": {}, "status": {}, **codecs.to_builtins(self.object)}
+        return self._tree
+
+    @property
+    def addresses(self) -> list[str]:
+        """Those that a pod gets which has none; the same ones however often this is asked."""
+        if self._addresses is None:
+            self._addresses = self.place.take_addresses(self.object.metadata.uid)
+        return self._addresses
+
+    @property
+    def taken(self) -> list[str]:
+        """The addresses that were asked for."""
+        return self._addresses or []
 
     @property
     def pod(self) -> Pod:
@@ -59,9 +91,13 @@ class Outcome(msgspec.Struct, frozen=True):
     """Type, reason and message."""
     status: PodStatus | NodeStatus | None = None
     """The whole of it."""
-    patches: tuple[tuple[Patch, str, str], ...] = ()
-    """Each with the subresource and, where it is not us, the user."""
+    patches: tuple[tuple[Patch, str], ...] = ()
+    """Each with its subresource."""
     delete: bool = False
+
+
+def _unweighted(_: Subject) -> int | None:
+    return 0
 
 
 class Stage(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +107,8 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     kind: Kind
     matches: Callable[[Subject], bool]
     next: Callable[[Subject], Outcome]
-    weight: Callable[[Subject], int] | None = None
+    weight: Callable[[Subject], int | None] = _unweighted
+    """None where it cannot be told."""
     delay: Callable[[Subject], float] | None = None
     delay_moves: bool = False
     """The delay depends on the object: it is asked anew when that changes."""
@@ -84,7 +121,8 @@ def choose(stages: tuple[Stage, ...], subject: Subject) -> Stage | None:
     matching = [stage for stage in stages if stage.matches(subject)]
     if len(matching) < 2:
         return matching[0] if matching else None
-    weights = [stage.weight(subject) if stage.weight is not None else 0 for stage in matching]
-    if not any(weights):
-        return subject.rng.choice(matching)
-    return subject.rng.choices(matching, weights)[0]
+    weights = [stage.weight(subject) for stage in matching]
+    if any(weights):
+        return subject.rng.choices(matching, [max(0, weight or 0) for weight in weights])[0]
+    known = [stage for stage, weight in zip(matching, weights, strict=True) if weight is not None]
+    return subject.rng.choice(known or matching)

@@ -1,0 +1,319 @@
+"""Stages from files of kwok's ``Stage``: read, checked, and made what the engine works with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, cast
+
+import msgspec
+
+from steersman.api.time import parse_rfc3339
+from steersman.api.yaml import YAMLError, load_documents, load_yaml
+from steersman.client.client import Patch
+
+from .durations import parse_duration
+from .gotemplate import Template
+from .kwok_stage import (
+    API_VERSION,
+    Delay,
+    Finalizers,
+    From,
+    KwokStage,
+    Requirement,
+    Selector,
+    StageEvent,
+    StagePatch,
+    Step,
+)
+from .queries import Query, compile_query
+from .stage import Kind, Outcome, Stage, Subject
+from .template_functions import TEMPLATE_FUNCTIONS
+
+PATCH_TYPES = {
+    "": "application/strategic-merge-patch+json",
+    "strategic": "application/strategic-merge-patch+json",
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+}
+
+IGNORED_KINDS = frozenset({"ResourceUsage", "ClusterResourceUsage", "Metric"})
+"""They may stand in the same file, and are not about stages."""
+
+
+def load_stages(path: Path) -> tuple[Stage, ...]:
+    """The stages of a file; raises ValueError that names what is wrong with which, OSError for no file."""
+    try:
+        documents = [each for each in load_documents(path.read_bytes()) if each]
+    except YAMLError as error:
+        raise ValueError(f"{path}: {error}") from None
+    return tuple(stage for each in documents for stage in _of_document(each, path))
+
+
+def _of_document(document: Any, path: Path) -> list[Stage]:
+    if not isinstance(document, dict):
+        raise ValueError(f"{path}: expected an object, got {type(document).__name__}")
+    if document.get("kind") in ("List", "StageList"):
+        return [stage for each in document.get("items") or () for stage in _of_document(each, path)]
+    name = str((document.get("metadata") or {}).get("name", ""))
+    if document.get("apiVersion") == API_VERSION and document.get("kind") in IGNORED_KINDS:
+        return []
+    if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, "Stage"):
+        what = f"{document.get('apiVersion')} {document.get('kind')}"
+        raise ValueError(f"{path}: {what} {name!r} is no stage; expected {API_VERSION} Stage")
+    try:
+        return [compile_stage(msgspec.convert(document, KwokStage))]
+    except (ValueError, msgspec.ValidationError) as error:
+        raise ValueError(f"{path}: stage {name!r}: {error}") from None
+
+
+def compile_stage(written: KwokStage) -> Stage:
+    """What a stage says, as closures; raises ValueError for what it cannot say."""
+    spec, name = written.spec, written.metadata.name
+    reference = spec.resource_ref
+    if reference.api_group not in ("v1", "", "core/v1") or reference.kind not in ("Pod", "Node"):
+        raise ValueError(
+            f"resourceRef: {reference.api_group} {reference.kind} has no stages here; only v1 Pod and Node do"
+        )
+    if (spec.next is None) == (not spec.steps):
+        raise ValueError("spec: one of next and steps is needed")
+    moves = spec.delay is not None and bool(spec.delay.duration_from or spec.delay.jitter_duration_from)
+    return Stage(
+        name=name,
+        kind=cast("Kind", reference.kind),
+        matches=_matches(spec.selector),
+        weight=_weight(spec.weight, spec.weight_from),
+        delay=_delay(spec.delay) if spec.delay is not None else None,
+        delay_moves=moves,
+        next=_next(name, _steps(written)),
+        immediate_next=spec.immediate_next_stage,
+    )
+
+
+# Which objects --------------------------------------------------------------------------------------------------
+
+
+def _matches(selector: Selector | None) -> Callable[[Subject], bool]:
+    if selector is None:
+        return lambda _: False
+    labels, annotations = selector.match_labels.items(), selector.match_annotations.items()
+    requirements = [_requirement(each) for each in selector.match_expressions]
+
+    def matches(subject: Subject) -> bool:
+        metadata = subject.object.metadata
+        if any(metadata.labels.get(key) != value for key, value in labels):
+            return False
+        if any(metadata.annotations.get(key) != value for key, value in annotations):
+            return False
+        if not requirements:
+            return True
+        tree = subject.tree
+        return all(holds(tree) for holds in requirements)
+
+    return matches
+
+
+def _requirement(written: Requirement) -> Callable[[Any], bool]:
+    if written.cel is not None:
+        raise ValueError("selector: expressions in CEL are not known here; write them in jq")
+    key, operator, values = written.key, written.operator, frozenset(written.values)
+    if written.jq is not None:
+        key, operator, values = written.jq.key, written.jq.operator, frozenset(written.jq.values)
+    if operator in ("In", "NotIn"):
+        if not values:
+            raise ValueError(f"selector: {operator} needs values")
+    elif operator not in ("Exists", "DoesNotExist"):
+        raise ValueError(f"selector: there is no operator {operator!r}; choose In, NotIn, Exists or DoesNotExist")
+    elif values:
+        raise ValueError(f"selector: {operator} takes no values")
+    query = compile_query(key)
+    wanted = operator in ("In", "Exists")
+    if operator in ("Exists", "DoesNotExist"):
+        return lambda tree: any(each is not None for each in query(tree)) is wanted
+    return lambda tree: any(_as_text(each) in values for each in query(tree)) is wanted
+
+
+def _as_text(value: Any) -> str | None:
+    match value:
+        case str():
+            return value
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+    return None
+
+
+# How likely, and when -------------------------------------------------------------------------------------------
+
+
+def _expression(source: From | None) -> Query | None:
+    if source is None:
+        return None
+    if source.cel is not None:
+        raise ValueError("expressions in CEL are not known here; write them in jq")
+    return compile_query(source.jq.expression if source.jq is not None else source.expression_from)
+
+
+def _first(query: Query | None, subject: Subject) -> Any:
+    """The first result; None where there is none."""
+    return next(iter(query(subject.tree)), None) if query is not None else None
+
+
+def _weight(constant: int, source: From | None) -> Callable[[Subject], int | None]:
+    query = _expression(source)
+    if query is None:
+        return lambda _: constant
+
+    def weight(subject: Subject) -> int | None:
+        found = _first(query, subject)
+        if isinstance(found, str):
+            try:
+                return int(found, 0)
+            except ValueError:
+                return None
+        return int(found) if isinstance(found, int | float) else constant
+
+    return weight
+
+
+def _delay(delay: Delay) -> Callable[[Subject], float]:
+    duration = _seconds(delay.duration_milliseconds or 0, delay.duration_from)
+    jitter = _seconds(delay.jitter_duration_milliseconds, delay.jitter_duration_from)
+
+    def seconds(subject: Subject) -> float:
+        low, high = duration(subject), jitter(subject)
+        if low is None:
+            return 0.0
+        return _between(low, high, subject.rng)
+
+    return seconds
+
+
+def _between(low: float, high: float | None, rng: random.Random) -> float:
+    if high is None:
+        return low
+    return high if high <= low else rng.uniform(low, high)
+
+
+def _seconds(milliseconds: int | None, source: From | None) -> Callable[[Subject], float | None]:
+    constant = milliseconds / 1000 if milliseconds is not None else None
+    query = _expression(source)
+    if query is None:
+        return lambda _: constant
+
+    def seconds(subject: Subject) -> float | None:
+        found = _first(query, subject)
+        if not isinstance(found, str):
+            return constant
+        try:
+            return _remaining(parse_rfc3339(found), subject.instant)
+        except ValueError:
+            pass
+        try:
+            return parse_duration(found)
+        except ValueError:
+            return None
+
+    return seconds
+
+
+def _remaining(until: datetime, since: datetime) -> float:
+    return (until - since).total_seconds()
+
+
+# What it brings about -------------------------------------------------------------------------------------------
+
+
+def _steps(written: KwokStage) -> tuple[Step, ...]:
+    spec = written.spec
+    if spec.next is None:
+        return spec.steps
+    following = spec.next
+    if following.status_subresource != "status" or following.status_patch_as is not None:
+        raise ValueError("next: statusSubresource and statusPatchAs are not available for Pods and Nodes")
+    patches = following.patches
+    if following.status_template:
+        patches = (*patches, StagePatch(subresource="status", root="status", template=following.status_template))
+    first = Step(event=following.event, finalizers=following.finalizers)
+    return (first, *(Step(patch=each) for each in patches), Step(delete=following.delete))
+
+
+def _next(name: str, steps: tuple[Step, ...]) -> Callable[[Subject], Outcome]:
+    parts = [part for step in steps for part in _step(name, step)]
+
+    def next_(subject: Subject) -> Outcome:
+        outcome: dict[str, Any] = {"patches": ()}
+        for part in parts:
+            for field, value in part(subject).items():
+                outcome[field] = (*outcome["patches"], value) if field == "patches" else value
+        return Outcome(**outcome)
+
+    return next_
+
+
+Part = Callable[[Subject], Mapping[str, Any]]
+
+
+def _step(name: str, step: Step) -> list[Part]:
+    parts: list[Part] = []
+    if step.event is not None:
+        parts.append(_event(name, step.event))
+    if step.finalizers is not None:
+        parts.append(_finalizers(step.finalizers))
+    if step.patch is not None:
+        parts.append(_patch(name, step.patch))
+    if step.delete:
+        parts.append(lambda _: {"delete": True})
+    return parts
+
+
+def _event(name: str, event: StageEvent) -> Part:
+    template = Template(name, event.message, TEMPLATE_FUNCTIONS)
+    return lambda subject: {"event": (event.type, event.reason, template.execute(subject.tree, subject))}
+
+
+def _finalizers(written: Finalizers) -> Part:
+    added, removed = [each.value for each in written.add], {each.value for each in written.remove}
+
+    def part(subject: Subject) -> Mapping[str, Any]:
+        metadata = subject.object.metadata
+        kept = [] if written.empty else [each for each in metadata.finalizers if each not in removed]
+        wanted = [*kept, *(each for each in added if each not in kept)]
+        if wanted == metadata.finalizers:
+            return {}
+        body = {"metadata": {"finalizers": wanted, "uid": metadata.uid, "resourceVersion": metadata.resource_version}}
+        return {"patches": (Patch("application/merge-patch+json", msgspec.json.encode(body)), "")}
+
+    return part
+
+
+def _patch(name: str, written: StagePatch) -> Part:
+    if written.type not in PATCH_TYPES:
+        raise ValueError(f"patch: there is no type {written.type!r}; choose json, merge or strategic")
+    if written.impersonation is not None:
+        raise ValueError("patch: impersonation is not available for Pods and Nodes")
+    media_type = cast("Any", PATCH_TYPES[written.type])
+    template = Template(name, written.template.strip(), TEMPLATE_FUNCTIONS)
+
+    def part(subject: Subject) -> Mapping[str, Any]:
+        text = template.execute(subject.tree, subject)
+        try:
+            content = load_yaml(text.encode())
+        except YAMLError as error:
+            raise ValueError(f"stage {name!r} makes no YAML: {error}\n{text}") from None
+        if written.type == "json":
+            content = [_below(written.root, operation) for operation in content or ()]
+        else:
+            content = {written.root: content} if written.root else dict(content or {})
+            # Not another object of the same name that was made meanwhile.
+            content["metadata"] = {**(content.get("metadata") or {}), "uid": subject.object.metadata.uid}
+        return {"patches": (Patch(media_type, msgspec.json.encode(content)), written.subresource)}
+
+    return part
+
+
+def _below(root: str, operation: dict[str, Any]) -> dict[str, Any]:
+    return {**operation, "path": f"/{root}{operation.get('path', '')}"} if root else operation

@@ -1,0 +1,279 @@
+"""kwok's stage files: which objects they choose, when, and what they make of them."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steersman.api import codecs
+from steersman.api.types.core_v1 import Container, Node, Pod, PodSpec, PodStatus
+from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
+from steersman.client.client import Client
+from steersman.simulation import NodeShape, stages_of
+from steersman.simulation.queries import compile_query
+from steersman.simulation.stage import Stage, Subject, choose
+from steersman.simulation.stage_files import load_stages
+from steersman.testing import eventually
+
+from .test_simulated_nodes import gone, pod, reached, simulating
+
+STAGES = Path(__file__).parent / "stages"
+NOW = datetime(2026, 11, 21, 13, 0, tzinfo=UTC)
+
+
+class Here:
+    """A node that gives out one address."""
+
+    name = "node-0"
+    address = "10.0.0.1"
+    started = NOW
+
+    def take_addresses(self, owner: str) -> list[str]:
+        return ["10.1.0.2"]
+
+
+def subject(obj: Any, seed: int = 0) -> Subject:
+    return Subject(obj, Here(), NOW, random.Random(seed))
+
+
+def a_pod(**metadata: Any) -> Pod:
+    return Pod(
+        metadata=ObjectMeta(name="a", namespace="default", uid="1-2", **metadata),
+        spec=PodSpec(node_name="node-0", containers=[Container(name="c", image="nginx")]),
+        status=PodStatus(phase="Pending"),
+    )
+
+
+def stage(spec: str, path: Path, name: str = "s") -> Stage:
+    reference = "" if "resourceRef" in spec else "  resourceRef: {kind: Pod}\n"
+    following = "" if "next:" in spec or "steps:" in spec else "  next: {}\n"
+    selector = "" if "selector:" in spec else "  selector: {}\n"
+    text = f"apiVersion: kwok.x-k8s.io/v1alpha1\nkind: Stage\nmetadata: {{name: {name}}}\nspec:\n"
+    file = path / "stage.yaml"
+    file.write_text(text + reference + selector + following + spec)
+    return load_stages(file)[0]
+
+
+# Queries --------------------------------------------------------------------------------------------------------
+
+TREE = {
+    "a": {"b": "x", "c.d/e": "y", "list": [{"type": "R", "n": 1}, {"type": "S", "n": 2}], "null": None},
+    "n": 3,
+}
+
+
+@pytest.mark.parametrize(
+    ("query", "results"),
+    [
+        (".", [TREE]),
+        (".a.b", ["x"]),
+        ('.a["c.d/e"]', ["y"]),
+        ('.a."c.d/e"', ["y"]),
+        (".missing", [None]),
+        (".missing.deeper", [None]),
+        (".a.b.c", []),
+        (".a.list[].n", [1, 2]),
+        (".a.list.[].n", [1, 2]),
+        (".a.list[0].type", ["R"]),
+        (".a.list[-1].n", [2]),
+        (".a.list[9]", [None]),
+        (".missing[]", []),
+        (".n[]?", []),
+        ('.a.list.[] | select( .type == "S" ) | .n', [2]),
+        ('.a.list[] | select(.type == "T") | .n', []),
+        (".a.list[] | select(.n == 1) | .type", ["R"]),
+        # jq's own
+        ('.a | has("b")', [True]),
+        (".a.list | length", [2]),
+        (".a.list | map(.n) | add", [3]),
+        (".a.b | tonumber", []),
+        (".n + 1", [4]),
+        ('.a.list[] | select(.n > 1 and .type == "S") | .n', [2]),
+    ],
+)
+def test_queries_are_jqs(query: str, results: list[Any]) -> None:
+    assert compile_query(query)(TREE) == results
+
+
+def test_what_is_no_query() -> None:
+    with pytest.raises(ValueError, match="is no expression of jq"):
+        compile_query(".a[")
+
+
+# Stages ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("selector", "matches"),
+    [
+        ("{}", True),
+        ("{matchLabels: {app: web}}", True),
+        ("{matchLabels: {app: other}}", False),
+        ("{matchAnnotations: {note: x}}", True),
+        ("{matchAnnotations: {note: other}}", False),
+        ('{matchExpressions: [{key: ".status.phase", operator: In, values: [Pending, Running]}]}', True),
+        ('{matchExpressions: [{key: ".status.phase", operator: NotIn, values: [Pending]}]}', False),
+        ('{matchExpressions: [{key: ".status.podIP", operator: DoesNotExist}]}', True),
+        ('{matchExpressions: [{key: ".status.podIP", operator: Exists}]}', False),
+        ('{matchExpressions: [{key: ".metadata.labels[]", operator: In, values: [web]}]}', True),
+        ('{matchExpressions: [{key: ".metadata.generation", operator: In, values: ["2"]}]}', True),
+        ('{matchExpressions: [{key: ".spec.hostNetwork", operator: In, values: ["true"]}]}', False),
+        ('{matchExpressions: [{key: ".status.podIP.x[]", operator: NotIn, values: [a]}]}', True),
+        ('{matchExpressions: [{jq: {key: ".status.phase", operator: In, values: [Pending]}}]}', True),
+    ],
+)
+def test_selectors(selector: str, matches: bool, tmp_path: Path) -> None:
+    found = stage(f"  selector: {selector}\n", tmp_path)
+    there = a_pod(labels={"app": "web"}, annotations={"note": "x"}, generation=2)
+    assert found.matches(subject(there)) is matches
+
+
+def test_without_a_selector_nothing_matches(tmp_path: Path) -> None:
+    assert not stage("  selector: null\n", tmp_path).matches(subject(a_pod()))
+
+
+@pytest.mark.parametrize(
+    ("delay", "annotation", "expected"),
+    [
+        ("{durationMilliseconds: 1500}", "", 1.5),
+        ("{durationMilliseconds: 5000, jitterDurationMilliseconds: 1000}", "", 1.0),
+        ("{durationMilliseconds: 1000, durationFrom: {expressionFrom: '.metadata.annotations.d'}}", "", 1.0),
+        ("{durationMilliseconds: 1000, durationFrom: {expressionFrom: '.metadata.annotations.d'}}", "1m30s", 90.0),
+        ("{durationMilliseconds: 1000, durationFrom: {jq: {expression: '.metadata.annotations.d'}}}", "250ms", 0.25),
+        ("{durationFrom: {expressionFrom: '.metadata.annotations.d'}}", "2026-11-21T13:00:07Z", 7.0),
+        ("{durationFrom: {expressionFrom: '.metadata.annotations.d'}}", "nonsense", 0.0),
+        ("{durationMilliseconds: 1000, jitterDurationFrom: {expressionFrom: '.metadata.annotations.d'}}",
+         "2026-11-21T13:00:00.5Z", 0.5),
+    ],
+)  # fmt: skip
+def test_delays(delay: str, annotation: str, expected: float, tmp_path: Path) -> None:
+    found = stage(f"  delay: {delay}\n", tmp_path)
+    assert found.delay is not None
+    there = a_pod(annotations={"d": annotation} if annotation else {})
+    assert found.delay(subject(there)) == pytest.approx(expected)
+
+
+def test_jitter_is_drawn(tmp_path: Path) -> None:
+    found = stage("  delay: {durationMilliseconds: 1000, jitterDurationMilliseconds: 5000}\n", tmp_path)
+    assert found.delay is not None
+    drawn = [found.delay(subject(a_pod(), seed)) for seed in range(50)]
+    assert all(1 <= each <= 5 for each in drawn)
+    assert max(drawn) - min(drawn) > 2
+
+
+def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
+    def drawn(*weights: str, annotations: dict[str, str] | None = None) -> set[str]:
+        stages = tuple(stage(f"  {weight}\n", tmp_path, f"s{number}") for number, weight in enumerate(weights))
+        there = a_pod(annotations=annotations or {})
+        return {found.name for seed in range(40) if (found := choose(stages, subject(there, seed)))}
+
+    by_annotation = "weightFrom: {expressionFrom: '.metadata.annotations.w'}\n  weight: 1"
+    assert drawn("weight: 1", "weight: 0") == {"s0"}
+    assert drawn("weight: 1", "weight: 1") == {"s0", "s1"}
+    assert drawn("weight: 0", "weight: 0") == {"s0", "s1"}
+    assert drawn(by_annotation, "weight: 0", annotations={"w": "0"}) == {"s0", "s1"}
+    assert drawn(by_annotation, "weight: 3", annotations={"w": "0"}) == {"s1"}
+    assert drawn(by_annotation, "weight: 0") == {"s0"}
+    assert drawn("weight: 0", by_annotation, annotations={"w": "nonsense"}) == {"s0"}
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("  resourceRef: {kind: Deployment, apiGroup: apps/v1}\n", "apps/v1 Deployment has no stages here"),
+        ("  next: {}\n  steps: [{delete: true}]\n", "one of next and steps is needed"),
+        ("  selector: {matchExpression: []}\n", "unknown field `matchExpression`"),
+        ('  selector: {matchExpressions: [{key: ".a", operator: Is}]}\n', "there is no operator 'Is'"),
+        ('  selector: {matchExpressions: [{key: ".a", operator: In}]}\n', "In needs values"),
+        ('  selector: {matchExpressions: [{key: ".a", operator: Exists, values: [x]}]}\n', "Exists takes no values"),
+        ('  selector: {matchExpressions: [{cel: {expression: "true"}}]}\n', "CEL are not known here"),
+        ('  selector: {matchExpressions: [{key: ".a[", operator: Exists}]}\n', "is no expression of jq"),
+        ('  next: {statusTemplate: "{{ Nope }}"}\n', 'template: s:1: function "Nope" not defined'),
+        ("  next: {patches: [{type: weird}]}\n", "there is no type 'weird'"),
+        ("  next: {patches: [{impersonation: {username: x}}]}\n", "impersonation is not available for Pods and Nodes"),
+        ("  next: {statusSubresource: approval}\n", "statusSubresource and statusPatchAs are not available"),
+        ("  delay: {durationMilliseconds: soon}\n", "Expected `int | null`, got `str`"),
+    ],
+)
+def test_what_no_stage_can_say(spec: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"stage\.yaml: stage 's': ") as caught:
+        stage(spec, tmp_path)
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("kind: Pod\napiVersion: v1\nmetadata: {name: x}\n", "v1 Pod 'x' is no stage"),
+        ("- 1\n", "expected an object, got list"),
+        ("a: [\n", "yaml"),
+    ],
+)
+def test_what_is_no_stage(text: str, message: str, tmp_path: Path) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load_stages(file)
+
+
+def test_patches_say_where_and_of_which_object(tmp_path: Path) -> None:
+    found = stage(
+        """  next:
+    patches:
+    - {template: "metadata: {labels: {a: b}}", type: merge}
+    - {root: status, subresource: status, type: json, template: "[{op: add, path: /phase, value: Running}]"}
+""",
+        tmp_path,
+    )
+    merge, json_patch = found.next(subject(a_pod())).patches
+    assert codecs.load_json(merge[0].body) == {"metadata": {"labels": {"a": "b"}, "uid": "1-2"}}
+    assert (merge[0].type, merge[1]) == ("application/merge-patch+json", "")
+    assert codecs.load_json(json_patch[0].body) == [{"op": "add", "path": "/status/phase", "value": "Running"}]
+    assert (json_patch[0].type, json_patch[1]) == ("application/json-patch+json", "status")
+
+
+# In a cluster ---------------------------------------------------------------------------------------------------
+
+
+async def test_pods_go_through_the_stages_of_a_file(client: Client) -> None:
+    stages = stages_of(str(STAGES / "general.yaml"))
+    async with simulating(client, NodeShape(), stages=stages):
+        init = [Container(name="i", image="busybox"), Container(name="s", image="envoy", restart_policy="Always")]
+        await client.create(pod("a", init_containers=init, termination_grace_period_seconds=1))
+        running = (await eventually(reached(client, "a", "Running"))).status
+        assert running.pod_ip == "240.0.0.2"
+        assert running.host_ip == "241.0.0.2"
+        assert {each.type: each.status for each in running.conditions} == {
+            "Initialized": "True",
+            "Ready": "True",
+            "PodScheduled": "True",
+        }
+        assert [each.state.running is not None for each in running.init_container_statuses] == [False, True]
+        job = pod("j", restart_policy="Never")
+        job.metadata.owner_references = [OwnerReference(api_version="batch/v1", kind="Job", name="j", uid="1-2")]
+        job.metadata.annotations = {"pod-complete.stage.kwok.x-k8s.io/delay": "1ms"}
+        job.metadata.finalizers = ["kwok.x-k8s.io/fake"]
+        await client.create(job)
+        await eventually(reached(client, "j", "Succeeded"))
+        for name in ("a", "j"):
+            await client.delete(Pod, name, "default")
+            await eventually(gone(client, name))
+
+
+async def test_nodes_go_through_the_stages_of_a_file(client: Client) -> None:
+    async with simulating(client, stages=stages_of(str(STAGES / "node.yaml"))):
+        await client.create(Node(metadata=ObjectMeta(name="n", annotations={"kwok.x-k8s.io/node": "fake"})))
+
+        async def ready() -> Node | None:
+            node = await client.get(Node, "n")
+            return node if node.status.phase == "Running" else None
+
+        status = (await eventually(ready)).status
+        assert {each.type: each.status for each in status.conditions}["Ready"] == "True"
+        assert status.allocatable["cpu"] == "1k"
+        assert [each.type for each in status.addresses] == ["InternalIP", "Hostname"]
+        assert status.node_info.kubelet_version.startswith("kwok-")
