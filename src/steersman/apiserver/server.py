@@ -25,7 +25,7 @@ from steersman.api.types.version import Info
 from steersman.api.user import User
 from steersman.client.client import Client
 from steersman.client.elsewhere import Elsewhere
-from steersman.client.local import LocalClient
+from steersman.client.local import LocalClient, LocalServer
 from steersman.storage.store import Store
 
 from .aggregation.aggregator import Aggregator
@@ -168,6 +168,8 @@ class ApiServer:
         """See requests before they are carried out, the outermost first; may come and go."""
         self.observers: list[Observer] = []
         """Hear how requests ended; may come and go."""
+        self.local: Callable[[User], LocalServer] = lambda _: self.registry
+        """What clients in this process speak to."""
         self._clients: WeakSet[LocalClient] = WeakSet()
         self._served = {resource for resource in self.scheme if self._is_default(resource)}
 
@@ -184,7 +186,7 @@ class ApiServer:
     def local_client(self, user: User) -> Client:
         """A client in this process, on behalf of a user, past authorization."""
         self._components.runs_here(user.name)
-        client = LocalClient(self.registry, user, field_manager=user.name.removeprefix("system:"))
+        client = LocalClient(self.local(user), user, field_manager=user.name.removeprefix("system:"))
         self._clients.add(client)
         return client
 

@@ -380,6 +380,11 @@ class WatchCache(Generic[T]):
         page = await self._store.range(prefix or self.prefix, start=start, limit=limit, revision=revision)
         return Listing([self.entry(item) for item in page.items], revision, page.remaining)
 
+    def forget_past(self) -> None:
+        """Know nothing of what was before now: those who watch, and those who would go on from before, list again."""
+        self._window.restart(self.revision)
+        self._subscriptions.end(Compacted(self.revision))
+
     # -- watching ------------------------------------------------------------------------------------------------
 
     def end_subscriptions(self) -> None:

@@ -25,6 +25,7 @@ from .clocks import AsyncClock, BlockingClock
 from .composition import Settings
 from .credentials import Kubeconfig
 from .faces import awaitable, blocking
+from .faults import AsyncFaults, BlockingFaults
 from .life import Life
 from .operations import Operations
 from .requests import Requests
@@ -163,6 +164,11 @@ class AsyncCluster(_Running[AsyncClient]):
     event_lines = awaitable(Operations.event_lines)
     settle = awaitable(Operations.settle)
 
+    @property
+    def faults(self) -> AsyncFaults:
+        """What may be let go wrong."""
+        return AsyncFaults(self._thread, self.life.composition.faults)
+
     def snapshot(self) -> AsyncSnapshot:
         """Remember the world once the cluster is at rest: ``async with`` restores it at the end."""
         return AsyncSnapshot(self._thread, self._inner.snapshot)
@@ -195,6 +201,11 @@ class Cluster(_Running[BlockingClient]):
     delete_namespace = blocking(Operations.delete_namespace)
     event_lines = blocking(Operations.event_lines)
     settle = blocking(Operations.settle)
+
+    @property
+    def faults(self) -> BlockingFaults:
+        """What may be let go wrong."""
+        return BlockingFaults(self._thread, self.life.composition.faults)
 
     def snapshot(self) -> BlockingSnapshot:
         """Remember the world once the cluster is at rest: ``with`` restores it at the end.  Raises NotSettled."""

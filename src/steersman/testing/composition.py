@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -25,11 +24,11 @@ from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.memory import MemoryStore
 
 from .credentials import Credentials
+from .fault_injection import FaultInjection
+from .faulty_store import FaultyStore
 from .open_scheme import OpenScheme
 from .requests import Requests
 from .settling import Part, Settling
-
-C = TypeVar("C", bound=Client)
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
 """On whose behalf the cluster looks after itself, past authorization."""
@@ -50,6 +49,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
 
 
+class _Over(Exception):
+    """The parts are to be started again."""
+
+
 class Composition:
     """Runs the parts until cancelled.  ``ready`` is set once the API server serves and everything else works.
 
@@ -65,9 +68,13 @@ class Composition:
         self.nodes: SimulatedNodes | None = None
         self.settling = Settling(self.parts, lambda: self.store.current_revision, settings.clock)
         self.requests = Requests()
+        self.faults = FaultInjection(lambda: self.store, self.restart)
         self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
         self._clients: list[Client] = []
+        self._inner: list[Client] = []
+        self._over = asyncio.Event()
+        self._down = 0.0
 
     @property
     def store(self) -> EmbeddedStore:
@@ -98,19 +105,38 @@ class Composition:
             config = self.credentials.admin
             return HTTPClient(msgspec.structs.replace(config, impersonate=user.name, impersonate_groups=user.groups))
 
-        return self._kept(ElsewhereClient(self.server.local_client(user), self.server.elsewhere, connect))
+        client = ElsewhereClient(self.server.local_client(user), self.server.elsewhere, connect)
+        self._inner.append(client)
+        return client
 
     def connect(self, config: ClientConfig) -> HTTPClient:
         """A client over HTTPS, for this loop."""
-        return self._kept(HTTPClient(config, OpenScheme(lambda: self.server.scheme)))
-
-    def _kept(self, client: C) -> C:
+        client = HTTPClient(config, OpenScheme(lambda: self.server.scheme))
         self._clients.append(client)
         return client
+
+    async def restart(self, down: float = 0.0) -> None:
+        """End everything but the store, and start it again after so many seconds, at the same port."""
+        self.ready.clear()
+        self._down = down
+        self._over.set()
+        await self.ready.wait()
 
     async def run(self) -> None:
         """Run everything; whatever part fails ends the others, and is raised."""
         self._store = store = await self._open()
+        try:
+            while True:
+                await self._run(store)
+                await asyncio.sleep(self._down)
+        finally:
+            for client in self._clients:
+                await client.close()
+            await store.close()
+
+    async def _run(self, store: EmbeddedStore) -> None:
+        """Until it is to be started again."""
+        self._over.clear()
         try:
             async with asyncio.TaskGroup() as group:
                 await self._serve(group, store)
@@ -118,10 +144,14 @@ class Composition:
                 await self._schedule(group)
                 await self._simulate(group)
                 self.ready.set()
+                await self._over.wait()
+                raise _Over
+        except* _Over:
+            pass
         finally:
-            for client in self._clients:
+            for client in self._inner:
                 await client.close()
-            await store.close()
+            self._inner.clear()
 
     async def _open(self) -> EmbeddedStore:
         if self.settings.store is None:
@@ -131,8 +161,11 @@ class Composition:
         return await SqliteStore.open(self.settings.store / "state.db")
 
     async def _serve(self, group: asyncio.TaskGroup, store: EmbeddedStore) -> None:
-        config = ApiServerConfig(bind_address="127.0.0.1", secure_port=0, pki_directory=self.credentials.pki)
-        self._server = server = ApiServer(config, store, clock=self.settings.clock)
+        port = self._server.port if self._server is not None else 0
+        config = ApiServerConfig(bind_address="127.0.0.1", secure_port=port, pki_directory=self.credentials.pki)
+        failing = FaultyStore(store, self.faults.befalls)
+        self._server = server = ApiServer(config, failing, clock=self.settings.clock)
+        self.faults.attach(server, ADMIN)  # whom tests act as
         server.observers.append(self.requests.observe)
         group.create_task(server.run(), name="API server")
         await server.ready.wait()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from functools import cached_property
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -14,6 +13,7 @@ from steersman.api import codecs
 from steersman.api.scheme import Object
 from steersman.api.types.core_v1 import Event, Namespace
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client, Selectors
 
 from . import events, manifests, targets
@@ -45,12 +45,18 @@ class Operations:
     def __init__(self, composition: Composition, namespace: str = "default") -> None:
         self._composition = composition
         self._namespace = namespace
+        self._of: ApiServer | None = None
+        self._made: Client | None = None
 
-    @cached_property
+    @property
     def _client(self) -> Client:
-        return self._composition.client()
+        """Of the API server that there is now: it may have been started again."""
+        server = self._composition.server
+        if self._made is None or self._of is not server:
+            self._of, self._made = server, self._composition.client()
+        return self._made
 
-    @cached_property
+    @property
     def _applier(self) -> Applier:
         return Applier(self._client, service_accounts=self._composition.runs("serviceaccount-controller"))
 

@@ -17,7 +17,6 @@ import contextlib
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from fnmatch import fnmatchcase
 from typing import Any, overload
 
 import msgspec
@@ -26,14 +25,13 @@ from steersman.apiserver.endpoints.auditing import Event, event_of
 from steersman.apiserver.endpoints.exchange import Exchange, Observer
 from steersman.apiserver.http.messages import Request, Response
 
+from .selection import Pattern, fits
+
 LIMIT = 10_000
 """So many requests are remembered."""
 
 SHOWN = 50
 """So many of them are shown where an assertion fails."""
-
-Pattern = str | Sequence[str]
-"""A text, perhaps with ``*`` and ``?``, or several of which one must fit."""
 
 
 class _Named(msgspec.Struct):
@@ -267,13 +265,6 @@ class Requests(Queryable):
 
     def __repr__(self) -> str:
         return repr(self.all())
-
-
-def fits(pattern: Pattern, text: str) -> bool:
-    """Whether a text is what was asked for."""
-    if isinstance(pattern, str):
-        return pattern in ("*", text) or fnmatchcase(text, pattern)
-    return any(fits(each, text) for each in pattern)
 
 
 def _read(body: bytes | None) -> Any:
