@@ -173,7 +173,7 @@ class ServiceController(Controller):
                 self.queue.add(object_key(service))
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
-        if self._relevant(old) != self._relevant(new):
+        if self.services.lister.list(new.metadata.namespace) and self._relevant(old) != self._relevant(new):
             self._pod_changed(new)
             if old.metadata.labels != new.metadata.labels:
                 self._pod_changed(old)

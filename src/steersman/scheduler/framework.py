@@ -7,6 +7,7 @@ scheduler's own).  A plugin sees all nodes, or the ones it is asked about, at on
 from __future__ import annotations
 
 import random
+from bisect import insort
 from collections import Counter
 from collections.abc import Sequence
 from typing import ClassVar, NamedTuple, Protocol, runtime_checkable
@@ -139,10 +140,11 @@ class Framework:
             if not work.columns.size:
                 result += [None] * (len(pods) - len(result))
                 break
-            ties = np.flatnonzero(work.totals == work.totals.max()).tolist()
-            count = min(len(ties), len(pods) - len(result)) if together else 1
+            most = work.totals.max()
+            ties = np.flatnonzero(work.totals == most)
+            count = min(ties.size, len(pods) - len(result)) if together else 1
             before = self._rng.getstate() if count > 1 else None
-            positions = self._draw(ties, count)
+            positions = ties[self._draw(ties.size, count)]
             columns = work.columns[positions]
             names = [snapshot.names[column] for column in columns.tolist()]
             for pod, node in zip(pods[len(result) :], names, strict=False):
@@ -150,7 +152,7 @@ class Framework:
             full = self._full(first, snapshot, columns)
             scores = self._sum(first, snapshot, columns, dynamic=True)
             totals = work.totals[positions] + scores - work.dynamic[positions]
-            if before is not None and (full is not None or totals.max() >= work.totals.max()):
+            if before is not None and (full is not None or totals.max() >= most):
                 # One of them would have been worth as much again, or all would have been weighed anew.
                 self._rng.setstate(before)
                 for pod in pods[len(result) : len(result) + count]:
@@ -168,9 +170,19 @@ class Framework:
         self._memo = work
         return result
 
-    def _draw(self, ties: list[int], count: int) -> list[int]:
-        """So many of these, at random, one after the other; they are taken out."""
-        return [ties.pop(self._rng.randrange(len(ties)) if len(ties) > 1 else 0) for _ in range(count)]
+    def _draw(self, size: int, count: int) -> list[int]:
+        """So many of the numbers below a size, at random, one after the other, none twice."""
+        taken: list[int] = []
+        drawn = []
+        for left in range(size, size - count, -1):
+            number = self._rng.randrange(left) if left > 1 else 0
+            for each in taken:  # in order: the number is one of those that are left
+                if each > number:
+                    break
+                number += 1
+            insort(taken, number)
+            drawn.append(number)
+        return drawn
 
     def _weigh(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> _Work:
         dynamic = self._sum(pod, snapshot, columns, dynamic=True)

@@ -111,10 +111,25 @@ class Scheduler:
             self.queue.remove(new.metadata.uid)
         elif old.spec.node_name and not _terminal(new) and not _differs(old, new):
             return  # its status: most updates are such, and help no other pod
+        elif self._confirms(old, new):
+            del self._assumed[new.metadata.uid]
+            self.queue.event("AssignedPodAdd")
         else:
             self._pod_added(new)
             if old.spec.node_name and not _terminal(new) and requests_changed(old, new):
                 self.queue.event("AssignedPodDelete")
+
+    def _confirms(self, old: Pod, new: Pod) -> bool:
+        """Whether this is what was decided about a pod, and nothing else."""
+        uid, before, after = new.metadata.uid, old.metadata, new.metadata
+        return (
+            uid in self._assumed
+            and self.snapshot.node_of(uid) == new.spec.node_name
+            and before.generation == after.generation
+            and before.labels == after.labels
+            and after.deletion_timestamp is None
+            and not _terminal(new)
+        )
 
     def _pod_deleted(self, pod: Pod) -> None:
         self.queue.remove(pod.metadata.uid)

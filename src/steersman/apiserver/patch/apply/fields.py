@@ -72,11 +72,22 @@ def _write(fields: Fields, write: Any) -> None:
         below = fields[name]
         if below:
             write(f"{separator}{_text(name)}:")
-            _write(below, write)
+            if any(below.values()):
+                _write(below, write)
+            else:
+                write(_leaves(tuple(below)))
         else:
             write(f"{separator}{_text(name)}:{{}}")
         separator = ","
     write("}" if names else "{}")
+
+
+@lru_cache(4096)
+def _leaves(names: tuple[str, ...]) -> str:
+    """A set without anything below its elements; most sets consist of the same few."""
+    parts: list[str] = []
+    _write(dict.fromkeys(names, LEAF), parts.append)
+    return "".join(parts)
 
 
 @lru_cache(8192)
