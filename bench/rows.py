@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, converting, extending, large, node, rules, starting, waiting
+from . import api, converting, extending, large, node, rules, simulating, starting, waiting
 from .result import Row
 from .setting import Setting
 
@@ -25,5 +25,6 @@ GROUPS = (
     Group(extending.NAMES, extending.measure),
     Group(converting.NAMES, converting.measure),
     Group(rules.NAMES, rules.measure),
+    Group(simulating.NAMES, simulating.measure),
     Group(node.NAMES, node.measure),
 )
