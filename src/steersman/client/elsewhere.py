@@ -23,6 +23,10 @@ class Elsewhere(Protocol):
 
     generation: int
 
+    def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call back at once after every change, until what this returns is called."""
+        ...
+
     def resources(self) -> Iterable[Resource[Any]]:
         """Their resources, each the same object for as long as nothing is different."""
         ...
@@ -56,8 +60,13 @@ class WiderScheme(Scheme):
         return self._elsewhere.undiscovered()
 
     def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
-        """Of changes to the server's own resources alone."""
-        return self._own.listen(changed)
+        own, elsewhere = self._own.listen(changed), self._elsewhere.listen(changed)
+
+        def stop() -> None:
+            own()
+            elsewhere()
+
+        return stop
 
     def _look(self) -> None:
         if self._seen == self._elsewhere.generation:

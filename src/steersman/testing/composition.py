@@ -20,6 +20,7 @@ from steersman.controllers.config import ControllerManagerConfig
 from steersman.controllers.manager import ControllerManager, enabled
 from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 from steersman.simulation import SimulatedNodes, SimulationConfig
+from steersman.storage.compaction import AutoCompaction
 from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.memory import MemoryStore
 
@@ -139,6 +140,8 @@ class Composition:
         self._over.clear()
         try:
             async with asyncio.TaskGroup() as group:
+                # A run of many tests writes much, and has less use for the past than a cluster.
+                group.create_task(AutoCompaction(store).run(), name="compaction")
                 await self._serve(group, store)
                 await self._control(group)
                 await self._schedule(group)

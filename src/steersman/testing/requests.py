@@ -276,7 +276,8 @@ def _read(body: bytes | None) -> Any:
 def _light(exchange: Exchange) -> Exchange:
     """Without bodies, and with nothing that others go on to change."""
     full = exchange.request
-    request = Request(full.method, full.raw_path, full.path, full.query_string, full.headers, b"", remote=full.remote)
+    headers = {"user-agent": full.headers.get("user-agent", "")}
+    request = Request(full.method, full.raw_path, full.path, full.query_string, headers, b"", remote=full.remote)
     request.user, request.impersonator, request.audit_id = full.user, full.impersonator, full.audit_id
     request._annotations = full._annotations
     answer = Response(b"", exchange.code) if exchange.answer is not None else None

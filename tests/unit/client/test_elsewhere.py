@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from steersman.api.resources import builtin_scheme
@@ -21,12 +21,34 @@ class Others:
     def __init__(self) -> None:
         self.generation = 0
         self.found: list[Resource[Any]] = []
+        self.listeners: list[Callable[[], object]] = []
+
+    def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
+        self.listeners.append(changed)
+        return lambda: self.listeners.remove(changed)
 
     def resources(self) -> Iterator[Resource[Any]]:
         return iter(self.found)
 
     def undiscovered(self) -> Mapping[str, str]:
         return {"dead.example.com/v1": "why"}
+
+
+def test_a_scheme_tells_of_changes_to_what_either_serves() -> None:
+    own, others = builtin_scheme(), Others()
+    told: list[int] = []
+    wider = WiderScheme(own, others)
+    stop = wider.listen(lambda: told.append(wider.generation))
+    own.add(resource("example.com", "things"))
+    others.generation += 1
+    for changed in others.listeners:
+        changed()
+    assert told == sorted(set(told))
+    assert len(told) == 2
+    stop()
+    own.changed()
+    assert len(told) == 2
+    assert not others.listeners
 
 
 def test_a_scheme_with_what_others_serve() -> None:

@@ -60,6 +60,7 @@ class Aggregator:
     ) -> None:
         self.ready = asyncio.Event()
         self.generation = 0
+        self._listeners: dict[Callable[[], object], None] = {}
         self.metrics = Availability()
         self._registry = registry
         self._registration = Registration(registry, served)
@@ -162,8 +163,15 @@ class Aggregator:
 
     # -- following -----------------------------------------------------------------------------------------------
 
+    def listen(self, changed: Callable[[], object]) -> Callable[[], None]:
+        """Call back at once after every change, until what this returns is called."""
+        self._listeners[changed] = None
+        return lambda: self._listeners.pop(changed, None)
+
     def _changed(self) -> None:
         self.generation += 1
+        for changed in [*self._listeners]:
+            changed()
 
     def _observe(self, entry: Entry[Any], gone: bool) -> None:
         service: APIService = entry.object
