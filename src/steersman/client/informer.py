@@ -1,8 +1,7 @@
 """Informers: an ordered stream of changes → a store → handlers.
 
-An :class:`Informer` lists a resource, watches it from the list's resource version, and keeps a store of the
-present objects with indexes.  When the watch ends it resumes from the last version it saw (bookmarks move that
-along); when that version is too old (410) it lists again, and handlers see the difference.
+An :class:`Informer` follows a resource (:mod:`.reflector`) and keeps a store of the present objects with indexes.
+Where it must list again, handlers see the difference.
 
 Guarantees: the store is changed before a handler is called; for one object handlers are called in the order of
 its versions; an object that vanished between two lists is reported as deleted with its last known state.  Handlers
@@ -14,29 +13,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
-from steersman.api.errors import StatusError, is_too_large_resource_version
 from steersman.api.meta import PartialObjectMetadata
 from steersman.api.scheme import Object, Resource
 
-from .client import ALL, Client, ObjectList, Selectors, WatchEvent, Which
+from .client import ALL, Client, EventType, ObjectList, Selectors, WatchEvent, Which
+from .reflector import SLICE, Reflector
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Object)
 IndexFunction = Callable[[T], Iterable[str]]
-
-_SLICE = 100
-"""After so many objects of a list the event loop gets its turn."""
-
-_LONG_PAUSE = 1.0
-"""Seconds: who waits so long until another attempt does nothing meanwhile."""
-
-MIN_BACKOFF = 0.1
-MAX_BACKOFF = 10.0
 
 
 def object_key(obj: Object) -> str:
@@ -139,21 +128,13 @@ class Registration:
             self._handlers.remove(self)
 
 
-class Informer(Generic[T]):
+class Informer(Reflector[T]):
     """Keeps the objects of one resource and tells handlers about changes.  Run it as one task."""
 
     def __init__(self, client: Client, which: Which[T], namespace: str = "", selectors: Selectors = ALL) -> None:
-        self.resource: Resource[T] = which if isinstance(which, Resource) else client.scheme.for_type(which)
+        super().__init__(client, which, namespace, selectors)
         self.lister: Lister[T] = Lister()
-        self.resource_version = ""
-        """The version up to which the store is current; empty before the first list."""
-        self._client = client
-        self._namespace = namespace
-        self._selectors = selectors
         self._handlers: list[Registration] = []
-        self._synced = asyncio.Event()
-        self._following = False
-        self._pause = 0.0
 
     def add_handler(
         self,
@@ -172,106 +153,28 @@ class Informer(Generic[T]):
                 self._call(on_add, obj)
         return registration
 
-    @property
-    def has_synced(self) -> bool:
-        """Whether the first list is in the store and was handed to the handlers."""
-        return self._synced.is_set()
-
-    def unfinished(self) -> Iterator[str]:
-        """Whether it lists, or waits a moment to list again; what a watch has not handed over yet, its client knows."""
-        if not self._following and self._pause < _LONG_PAUSE:
-            yield f"informer of {self.resource.qualified_name}: lists, or waits to list again"
-
-    async def synced(self) -> None:
-        """Wait for the first list to be in the store and handed to the handlers."""
-        await self._synced.wait()
-
-    async def run(self) -> None:
-        """List and watch until cancelled; failures of the server are waited out."""
-        backoff = 0.0
-        consistent = False
-        while True:
-            try:
-                if not self._synced.is_set() or consistent or not self.resource_version:
-                    # After Expired the cache's own idea of "now" is needed: an empty version, not the one that is gone.
-                    await self._relist("" if consistent else "0")
-                    consistent = False
-                started = asyncio.get_running_loop().time()
-                await self._follow()
-                # A watch that ended at once was not worth much: do not spin.
-                backoff = 0.0 if asyncio.get_running_loop().time() - started > 1 else max(backoff, MIN_BACKOFF)
-            except StatusError as error:
-                if error.code == 410 or is_too_large_resource_version(error):
-                    # The version is gone, or of a future that a restored store will not see.
-                    consistent = True
-                    backoff = max(backoff, MIN_BACKOFF) if backoff else 0.01
-                    log.debug("watch of %s expired, listing again: %s", self.resource.qualified_name, error)
-                else:
-                    backoff = min(max(backoff * 2, MIN_BACKOFF), MAX_BACKOFF)
-                    log.log(
-                        logging.WARNING if backoff > 1 else logging.DEBUG,
-                        "cannot list or watch %s: %s",
-                        self.resource.qualified_name,
-                        error,
-                    )
-            self._pause = backoff * (1 + random.random())
-            if backoff:
-                await asyncio.sleep(self._pause)
-            self._pause = 0.0
-
-    async def _list(self, resource_version: str) -> ObjectList[T]:
-        return await self._client.list(
-            self.resource, self._namespace, selectors=self._selectors, resource_version=resource_version
-        )
-
-    def _watch(self) -> AsyncIterator[WatchEvent[T]]:
-        return self._client.watch(
-            self.resource,
-            self._namespace,
-            selectors=self._selectors,
-            resource_version=self.resource_version,
-            bookmarks=True,
-        )
-
-    async def _relist(self, resource_version: str) -> None:
-        page = await self._list(resource_version)
+    async def replace(self, objects: list[T]) -> None:
+        """See :class:`.reflector.Reflector`."""
         seen = set[str]()
-        for number, obj in enumerate(page.items, 1):
+        for number, obj in enumerate(objects, 1):
             key = object_key(obj)
             seen.add(key)
             known = self.lister.by_key(key)
             if known is None or known.metadata.resource_version != obj.metadata.resource_version:
                 self._put(key, obj)
-            if number % _SLICE == 0:
+            if number % SLICE == 0:
                 await asyncio.sleep(0)
         for obj in self.lister.list():
             if (key := object_key(obj)) not in seen:
                 self._delete(key, None)
-        self.resource_version = page.resource_version
-        self._synced.set()
 
-    async def _follow(self) -> None:
-        stream = self._watch()
-        handled = 0
-        self._following = True
-        try:
-            async for type_, obj in stream:
-                if type_ != "BOOKMARK":
-                    key = object_key(obj)
-                    if type_ == "DELETED":
-                        self._delete(key, obj)
-                    else:
-                        self._put(key, obj)
-                # Only after the store has the change: a crash between must see it again.
-                if version := obj.metadata.resource_version:
-                    self.resource_version = version
-                handled += 1
-                if handled % _SLICE == 0:
-                    await asyncio.sleep(0)
-        finally:
-            self._following = False
-            if (close := getattr(stream, "aclose", None)) is not None:
-                await close()
+    def change(self, type_: EventType, obj: T) -> None:
+        """See :class:`.reflector.Reflector`."""
+        key = object_key(obj)
+        if type_ == "DELETED":
+            self._delete(key, obj)
+        else:
+            self._put(key, obj)
 
     def _put(self, key: str, obj: T) -> None:
         old = self.lister._set(key, obj)

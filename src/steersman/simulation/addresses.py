@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -51,6 +52,10 @@ class AddressPool:
         """Its owner has it no more; nothing where it is another's."""
         if (number := self._number(address)) is not None and self._owners.get(number) == owner:
             del self._owners[number]
+
+    def retain(self, is_there: Callable[[str], bool]) -> None:
+        """Take back what others than these owners have."""
+        self._owners = {number: owner for number, owner in self._owners.items() if is_there(owner)}
 
     def _number(self, address: str) -> int | None:
         try:

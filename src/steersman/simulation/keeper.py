@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Generic, TypeVar
 
 import msgspec
@@ -22,6 +22,7 @@ from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.client import Client
 from steersman.client.events import EventRecorder
 
+from .addresses import Exhausted
 from .crew import Crew
 from .stage import Outcome, Place, Stage, Subject, choose
 from .timers import Timers
@@ -120,6 +121,15 @@ class Keeper(Generic[T]):
         if (job := self._jobs.pop(obj.metadata.uid, None)) is not None:
             job.object = None
 
+    def retain(self, uids: Container[str]) -> None:
+        """No others are there any more."""
+        for uid in [uid for uid in self._jobs if uid not in uids]:
+            self._jobs.pop(uid).object = None
+
+    def is_busy(self, uid: str) -> bool:
+        """Whether an object is being written."""
+        return uid in self._busy
+
     def _subject(self, obj: T) -> Subject | None:
         place = self._place_of(obj)
         return Subject(obj, place, self._clock.now().replace(microsecond=0), self._rng) if place is not None else None
@@ -142,6 +152,8 @@ class Keeper(Generic[T]):
         except StatusError as error:
             if not (is_conflict(error) or is_not_found(error)):  # a newer version comes, or nothing more
                 self._again(job, obj, error)
+        except Exhausted as error:
+            self._again(job, obj, error)
         except Exception:  # a fault in one stage must not keep other objects from theirs
             log.exception("stage %s of %s %s", job.stage.name, self._type.__name__, obj.metadata.name)
         finally:
@@ -149,7 +161,7 @@ class Keeper(Generic[T]):
             if (next_ := self._jobs.get(uid)) is not None and not next_.waits:
                 self._crew.add(next_)
 
-    def _again(self, job: _Job[T], obj: T, error: StatusError) -> None:
+    def _again(self, job: _Job[T], obj: T, error: Exception) -> None:
         name = f"{self._type.__name__} {obj.metadata.namespace}/{obj.metadata.name}"
         log.warning("stage %s of %s: %s", job.stage.name, name, error)
         if (uid := obj.metadata.uid) in self._jobs:

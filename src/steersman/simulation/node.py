@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from steersman.api.types.coordination_v1 import Lease
@@ -50,3 +50,8 @@ class SimulatedNode:
         for address in addresses:
             for pool in (*self._pools, self._elsewhere):
                 pool.release(address, owner)
+
+    def retain_addresses(self, has: Callable[[str], bool]) -> None:
+        """Take those of the node's own networks back from pods that are not there any more."""
+        for pool in self._pools:
+            pool.retain(has)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 
 from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_already_exists
 from steersman.api.types.core_v1 import Node, Pod
-from steersman.client.client import Client, Selectors
+from steersman.client.client import Client, EventType, Selectors
 from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer
+from steersman.client.reflector import SLICE, Reflector
 
 from .addresses import AddressPool, Networks
 from .config import SimulationConfig
@@ -28,6 +29,29 @@ log = logging.getLogger(__name__)
 COMPONENT = "kubelet"
 BOUND = Selectors(fields="spec.nodeName!=")
 RETRY = 1.0
+
+
+class _Pods(Reflector[Pod]):
+    """All pods that are bound.  They are not kept: what is to become of them is decided when they change."""
+
+    def __init__(
+        self,
+        client: Client,
+        replace: Callable[[list[Pod]], Awaitable[None]],
+        change: Callable[[EventType, Pod], None],
+    ) -> None:
+        super().__init__(client, Pod, selectors=BOUND)
+        self._replace = replace
+        self._change = change
+
+    async def replace(self, objects: list[Pod]) -> None:
+        await self._replace(objects)
+
+    def change(self, type_: EventType, obj: Pod) -> None:
+        try:
+            self._change(type_, obj)
+        except Exception:  # one pod's fault must not stop the others
+            log.exception("cannot decide about pod %s/%s", obj.metadata.namespace, obj.metadata.name)
 
 
 class SimulatedNodes:
@@ -53,8 +77,7 @@ class SimulatedNodes:
         self._networks = Networks(config.pod_networks)
         self._elsewhere = AddressPool(config.pod_addresses)
         self._node_informer: Informer[Node] = Informer(client, Node)
-        self._pod_informer: Informer[Pod] = Informer(client, Pod, selectors=BOUND)
-        self._events = EventRecorder(client, COMPONENT)
+        self._events = EventRecorder(client, COMPONENT, clock=clock)
         node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
         pod_stages = tuple(stage for stage in config.stages if stage.kind == "Pod")
         self._node_keeper: Keeper[Node] = Keeper(
@@ -63,6 +86,7 @@ class SimulatedNodes:
         self._pod_keeper: Keeper[Pod] = Keeper(
             Pod, pod_stages, client, clock, rng, self._events, config.workers, self._place_of_pod, self._lost
         )
+        self._pods = _Pods(client, self._replace_pods, self._change_pod)
         self._heartbeats = Heartbeats(
             config, client, clock, rng, lambda: config.renewal_of(len(self._nodes)), self._current
         )
@@ -77,16 +101,18 @@ class SimulatedNodes:
         yield from self._heartbeats.unfinished()
         yield from self._node_keeper.unfinished(soon)
         yield from self._pod_keeper.unfinished(soon)
+        yield from self._node_informer.unfinished()
+        yield from self._pods.unfinished()
+        yield from self._events.unfinished()
 
     async def run(self) -> None:
         """Work until cancelled."""
         self._node_informer.add_handler(self._node_added, self._node_updated, self._node_deleted)
-        self._pod_informer.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._events.run(), name="simulated events")
             group.create_task(self._node_informer.run(), name="simulated nodes informer")
             await self._node_informer.synced()
-            group.create_task(self._pod_informer.run(), name="simulated pods informer")
+            group.create_task(self._pods.run(), name="simulated pods")
             group.create_task(self._newcomers.run(), name="simulated newcomers")
             group.create_task(self._node_keeper.run(), name="simulated nodes' stages")
             group.create_task(self._pod_keeper.run(), name="simulated pods' stages")
@@ -96,7 +122,7 @@ class SimulatedNodes:
                 self._missing += 1
                 self._registration.add(missing)
             registration = group.create_task(self._registration.run(), name="simulated registrations")
-            await self._pod_informer.synced()
+            await self._pods.synced()
             if not self._missing:
                 self.ready.set()
             await self.ready.wait()
@@ -125,7 +151,7 @@ class SimulatedNodes:
                 log.warning("cannot register node %s: %s", name, error)
                 await self._clock.sleep(RETRY)
         self._missing -= 1
-        if not self._missing and self._pod_informer.has_synced:
+        if not self._missing and self._pods.has_synced:
             self.ready.set()
 
     def _node_added(self, node: Node) -> None:
@@ -168,7 +194,7 @@ class SimulatedNodes:
         """Decide about pods that were bound to a node before it was known to be ours."""
         page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))
         for pod in page.items:
-            self._pod_added(pod)
+            self._observe(pod)
 
     def _place_of_node(self, node: Node) -> SimulatedNode | None:
         return self._nodes.get(node.metadata.name)
@@ -178,28 +204,40 @@ class SimulatedNodes:
     def _place_of_pod(self, pod: Pod) -> SimulatedNode | None:
         return self._nodes.get(pod.spec.node_name)
 
-    def _pod_added(self, pod: Pod) -> None:
+    async def _replace_pods(self, pods: list[Pod]) -> None:
+        there = {pod.metadata.uid for pod in pods}
+        self._pod_keeper.retain(there)
+
+        def has_addresses(uid: str) -> bool:
+            return uid in there or self._pod_keeper.is_busy(uid)
+
+        self._elsewhere.retain(has_addresses)
+        for number, place in enumerate([*self._nodes.values()], 1):
+            place.retain_addresses(has_addresses)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+        for number, pod in enumerate(pods, 1):
+            self._observe(pod)
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+
+    def _change_pod(self, type_: EventType, pod: Pod) -> None:
+        if type_ != "DELETED":
+            self._observe(pod)
+            return
+        self._pod_keeper.forget(pod)
+        if (place := self._nodes.get(pod.spec.node_name)) is not None and not pod.spec.host_network:
+            place.release_addresses((each.ip for each in pod.status.pod_ips), pod.metadata.uid)
+
+    def _observe(self, pod: Pod) -> None:
         place = self._nodes.get(pod.spec.node_name)
         if place is None:
             self._strangers.add(pod.spec.node_name)
             return
-        self._observe(place, pod)
-
-    def _pod_updated(self, old: Pod, new: Pod) -> None:
-        if old.metadata.uid != new.metadata.uid:
-            self._pod_deleted(old)
-        self._pod_added(new)
-
-    def _observe(self, place: SimulatedNode, pod: Pod) -> None:
         if pod.status.pod_ip and not pod.spec.host_network:
             account = place.release_addresses if pod.status.phase in TERMINAL else place.mark_addresses
             account([each.ip for each in pod.status.pod_ips], pod.metadata.uid)
         self._pod_keeper.observe(pod)
-
-    def _pod_deleted(self, pod: Pod) -> None:
-        self._pod_keeper.forget(pod)
-        if (place := self._nodes.get(pod.spec.node_name)) is not None and not pod.spec.host_network:
-            place.release_addresses((each.ip for each in pod.status.pod_ips), pod.metadata.uid)
 
     def _lost(self, pod: Pod, addresses: list[str]) -> None:
         """Addresses were given, and not written."""
