@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, converting, extending, large, node, rules, simulating, starting, waiting
+from . import api, converting, extending, large, node, rules, simulating, starting, testing, waiting
 from .result import Row
 from .setting import Setting
 
@@ -19,6 +19,7 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group(starting.NAMES, starting.measure),
+    Group(testing.NAMES, testing.measure),
     Group(api.NAMES, api.measure),
     Group(large.NAMES, large.measure),
     Group(waiting.NAMES, waiting.measure),

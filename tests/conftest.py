@@ -10,5 +10,4 @@ sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = [
     "fixtures.etcd",
     "fixtures.leaks",
-    "steersman.testing.plugin",
 ]

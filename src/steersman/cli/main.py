@@ -275,6 +275,47 @@ def nodes(
     simulated.run(simulated.access_to(path, context), simulated.simulation((made,), stages), verbose=verbose)
 
 
+@main.command()
+@click.option("--json", is_flag=True, help="Say how to reach it in one line of JSON: address, ca, token, kubeconfig.")
+@click.option(
+    "--controllers",
+    metavar="NAMES",
+    default="*",
+    show_default=True,
+    help="Which to run: * for all, names, -NAME for not that one, separated by commas.",
+)
+@click.option("--disable-scheduler", is_flag=True, help="Without the scheduler.")
+@click.option("--nodes", type=click.IntRange(0, 10_000), default=1, show_default=True, help="Simulated nodes.")
+@click.option("--secure-port", type=click.IntRange(0, 65535), default=0, help="The port.  [default: a free one]")
+@click.option(
+    "--store",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A directory for SQLite's files, which stay.  [default: memory]",
+)
+def testserver(
+    json: bool, controllers: str, disable_scheduler: bool, nodes: int, secure_port: int, store: Path | None
+) -> None:
+    """Run a cluster for tests, in any language, until SIGTERM or the end of standard input; nothing of it stays.
+
+    It listens on 127.0.0.1, keeps its objects in memory, and needs no rights.  Nodes are simulated: pods say that they
+    run, and nothing does.
+    """
+    from steersman.api.clock import SYSTEM
+    from steersman.simulation import NodeShape, SimulationConfig
+    from steersman.testing import testserver as serving
+    from steersman.testing.composition import Settings
+
+    settings = Settings(
+        controllers=tuple(name for name in controllers.split(",") if name),
+        scheduler=not disable_scheduler,
+        simulation=SimulationConfig(nodes=(NodeShape(count=nodes),)),
+        store=store,
+        clock=SYSTEM,
+        port=secure_port,
+    )
+    serving.run(settings, json=json)
+
+
 @main.group()
 def images() -> None:
     """The container images of this machine's node."""

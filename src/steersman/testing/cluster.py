@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
+import steersman.scheduler.scheduler  # noqa: F401 - what starts a cluster does not wait for it then
 from steersman.api.clock import Clock
 from steersman.api.scheme import Resource
 from steersman.client.connecting import connect

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,11 +15,9 @@ from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client
 from steersman.client.elsewhere import ElsewhereClient
-from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
 from steersman.controllers.config import ControllerManagerConfig
 from steersman.controllers.manager import ControllerManager, enabled
-from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
 from steersman.simulation import SimulatedNodes, SimulationConfig
 from steersman.storage.compaction import AutoCompaction
 from steersman.storage.embedded import EmbeddedStore
@@ -30,6 +29,10 @@ from .faulty_store import FaultyStore
 from .open_scheme import OpenScheme
 from .requests import Requests
 from .settling import Part, Settling
+
+if TYPE_CHECKING:
+    from steersman.client.http import HTTPClient
+    from steersman.scheduler.scheduler import Scheduler
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
 """On whose behalf the cluster looks after itself, past authorization."""
@@ -48,6 +51,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     store: Path | None
     """A directory for SQLite's files; memory where there is none."""
     clock: Clock
+    port: int = 0
+    """Of the loopback address; one that is free where it is 0."""
 
 
 class _Over(Exception):
@@ -57,7 +62,7 @@ class _Over(Exception):
 class Composition:
     """Runs the parts until cancelled.  ``ready`` is set once the API server serves and everything else works.
 
-    What was not asked for stays None.
+    What was not asked for stays None, and is not imported.
     """
 
     def __init__(self, settings: Settings, credentials: Credentials) -> None:
@@ -103,6 +108,8 @@ class Composition:
         """A client in this process, past authorization; what other API servers serve through this one it has, too."""
 
         def connect() -> Client:
+            from steersman.client.http import HTTPClient
+
             config = self.credentials.admin
             return HTTPClient(msgspec.structs.replace(config, impersonate=user.name, impersonate_groups=user.groups))
 
@@ -112,6 +119,8 @@ class Composition:
 
     def connect(self, config: ClientConfig) -> HTTPClient:
         """A client over HTTPS, for this loop."""
+        from steersman.client.http import HTTPClient
+
         client = HTTPClient(config, OpenScheme(lambda: self.server.scheme))
         self._clients.append(client)
         return client
@@ -164,7 +173,7 @@ class Composition:
         return await SqliteStore.open(self.settings.store / "state.db")
 
     async def _serve(self, group: asyncio.TaskGroup, store: EmbeddedStore) -> None:
-        port = self._server.port if self._server is not None else 0
+        port = self._server.port if self._server is not None else self.settings.port
         config = ApiServerConfig(bind_address="127.0.0.1", secure_port=port, pki_directory=self.credentials.pki)
         failing = FaultyStore(store, self.faults.befalls)
         self._server = server = ApiServer(config, failing, clock=self.settings.clock)
@@ -188,6 +197,8 @@ class Composition:
     async def _schedule(self, group: asyncio.TaskGroup) -> None:
         if not self.settings.scheduler:
             return
+        from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
+
         self.scheduler = scheduler = Scheduler(SchedulerConfig(), self.client(SCHEDULER), clock=self.settings.clock)
         group.create_task(scheduler.run(), name="scheduler")
         await scheduler.ready.wait()

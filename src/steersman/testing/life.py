@@ -70,6 +70,14 @@ class Life:
 
     def _ended(self, ended: concurrent.futures.Future[None]) -> None:
         if not self.ready.done():
-            failure = StartError("the cluster does not start")
-            failure.__cause__ = ended.exception()
+            cause = ended.exception()
+            failure = StartError(f"the cluster does not start: {_first(cause)}")
+            failure.__cause__ = cause
             self.ready.set_exception(failure)
+
+
+def _first(error: BaseException | None) -> str:
+    """What went wrong, rather than in which group of tasks it did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return (str(error) or type(error).__name__) if error is not None else "it was stopped"

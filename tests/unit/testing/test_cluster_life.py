@@ -61,7 +61,7 @@ def test_with_sqlite_it_goes_on_where_it_was(tmp_path: Path) -> None:
 
 def test_what_keeps_it_from_starting_is_told(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_text("no database")
-    with pytest.raises(StartError) as refused:
+    with pytest.raises(StartError, match=r"the cluster does not start: .*state\.db") as refused:
         Cluster(store=tmp_path).start()
     assert refused.value.__cause__ is not None
 

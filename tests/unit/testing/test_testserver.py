@@ -1,0 +1,105 @@
+"""`steersman testserver`: a cluster as a process, for tests in any language."""
+
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from steersman.client import kubeconfig
+
+STEERSMAN = Path(sys.executable).parent / "steersman"
+QUICK = ("--controllers=", "--disable-scheduler", "--nodes=0")
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start one; what it keeps lies in a directory that the test looks at."""
+    (tmp_path / "tmp").mkdir()
+    processes: list[subprocess.Popen[str]] = []
+
+    def begin(*options: str, stdin: Any = subprocess.PIPE) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [STEERSMAN, "testserver", *options],
+            stdin=stdin,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TMPDIR": str(tmp_path / "tmp")},
+        )
+        processes.append(process)
+        return process
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+def said(process: subprocess.Popen[str]) -> dict[str, Any]:
+    assert process.stdout is not None
+    found: dict[str, Any] = json.loads(process.stdout.readline())
+    return found
+
+
+def ask(server: dict[str, Any], path: str) -> Any:
+    request = urllib.request.Request(server["address"] + path, headers={"Authorization": f"Bearer {server['token']}"})
+    with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=server["ca"])) as answer:
+        return json.load(answer)
+
+
+def test_it_says_how_it_is_reached_and_ends_with_who_started_it(start: Start, tmp_path: Path) -> None:
+    process = start("--json", "--nodes=2")
+    server = said(process)
+    assert set(server) == {"address", "ca", "token", "kubeconfig", "version", "pid"}
+    assert server["pid"] == process.pid
+    config = kubeconfig.load(server["kubeconfig"])
+    assert (config.server, config.ca_data.decode()) == (server["address"], server["ca"])
+    assert len(ask(server, "/api/v1/nodes")["items"]) == 2
+    assert ask(server, "/api/v1/namespaces/default/serviceaccounts/default")["metadata"]["name"] == "default"
+    process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert not list((tmp_path / "tmp").iterdir())
+    with pytest.raises(urllib.error.URLError, match="refused"):
+        ask(server, "/version")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_without_a_pipe_it_waits_for_a_signal(start: Start, tmp_path: Path, number: signal.Signals) -> None:
+    process = start(*QUICK, stdin=subprocess.DEVNULL)
+    assert process.stdout is not None
+    assert process.stdout.readline().startswith("Kubernetes v1.35")
+    assert process.poll() is None
+    process.send_signal(number)
+    assert process.wait(10) == 0
+    assert not list((tmp_path / "tmp").iterdir())
+
+
+def test_its_objects_stay_where_it_is_told_to_keep_them(start: Start, tmp_path: Path) -> None:
+    seen = []
+    for _ in range(2):
+        process = start("--json", *QUICK, "--store", str(tmp_path))
+        seen.append(ask(said(process), "/api/v1/namespaces/default")["metadata"]["uid"])
+        process.communicate(timeout=10)
+    assert seen[0] == seen[1]
+
+
+def test_what_keeps_it_from_starting_is_told(start: Start) -> None:
+    server = said(start("--json", *QUICK))
+    port = server["address"].rpartition(":")[2]
+    second = subprocess.run(
+        [STEERSMAN, "testserver", "--secure-port", port], capture_output=True, text=True, check=False, timeout=30
+    )
+    assert second.returncode == 1
+    assert second.stdout == ""
+    assert "in use" in second.stderr
+    assert "Traceback" not in second.stderr
