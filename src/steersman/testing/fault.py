@@ -176,22 +176,26 @@ class Slow(RequestFault):
     def after(self, asked: Asked, answer: Answer) -> Answer:
         if not isinstance(answer, Response) or answer.status in (204, 304):
             return answer
-        response = answer
+        later = answer.later
+        body = b"" if later is not None else _joined(answer)
 
         async def run(writer: StreamWriter) -> None:
-            body = await _joined(response)
-            part = max(1, int(self._bytes_per_second / _PARTS)) if self._bytes_per_second else len(body) or 1
-            end = int(len(body) * self._share)
-            for start in range(0, end, part):
-                writer.write(body[start : min(start + part, end)])
-                await writer.drain()
-                if self._bytes_per_second:
-                    await asyncio.sleep(part / self._bytes_per_second)
-            if end < len(body):
-                await asyncio.sleep(FLUSH)
-                raise Severed
+            await self._write(writer, body if later is None else await asyncio.to_thread(later))
 
-        return Stream(run, response.content_type, response.status, response.headers)
+        length = len(body) if later is None else None
+        return Stream(run, answer.content_type, answer.status, answer.headers, length=length)
+
+    async def _write(self, writer: StreamWriter, body: bytes) -> None:
+        end = int(len(body) * self._share)
+        part = max(1, int(self._bytes_per_second / _PARTS)) if self._bytes_per_second else len(body) or 1
+        for start in range(0, end, part):
+            writer.write(body[start : min(start + part, end)])
+            await writer.drain()
+            if self._bytes_per_second:
+                await asyncio.sleep(part / self._bytes_per_second)
+        if end < len(body):
+            await asyncio.sleep(FLUSH)
+            raise Severed
 
 
 class StoreFault(Fault):
@@ -210,7 +214,5 @@ class StoreFault(Fault):
         return self._mishap if fits(self._key, key) and self.hit() else None
 
 
-async def _joined(response: Response) -> bytes:
-    if response.later is not None:
-        return await asyncio.to_thread(response.later)
+def _joined(response: Response) -> bytes:
     return response.body if isinstance(response.body, bytes) else b"".join(response.body)

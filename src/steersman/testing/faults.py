@@ -5,7 +5,7 @@
     assert fault.hits == 2
 
 A fault that stands begins at once, and ends with its block, by :meth:`Fault.stop`, after ``times`` hits, or by
-:meth:`Faults.clear`.  The first that stands is asked first.  Clients over HTTPS are hit; with ``inside``, the
+:meth:`StandingFaults.clear`.  The first that stands is asked first.  Clients over HTTPS are hit; with ``inside``, the
 components in the cluster's own process, too, by all that can befall who uses no connection.
 """
 

@@ -96,7 +96,7 @@ class GarbageCollector(Controller):
         if self._ended or scheme.generation == self._generation:
             return
         self._generation = scheme.generation
-        present = collectable(self.context)
+        present = dict.fromkeys(collectable(self.context))
         for resource in [each for each in self._monitored if each not in present]:
             registration = self._monitored.pop(resource)
             registration.remove()
