@@ -98,7 +98,11 @@ def cluster_options(function: F) -> F:
                 metavar="TAINT",
                 help=f"[default: {TAINT} beside a real node, else none]",
             ),
-            click.option("--simulated-stages", metavar="STAGES", help="What pods go through.  [default: fast]"),
+            click.option(
+                "--simulated-stages",
+                metavar="STAGES",
+                help="What pods go through: fast, general, chaos, or a file of Stages.  [default: fast]",
+            ),
             click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),
         )
     ):
@@ -251,7 +255,7 @@ def agent(data_dir: Path, verbose: bool) -> None:
     "--stages",
     multiple=True,
     metavar="NAME|FILE",
-    help="What pods and nodes go through: fast, or a file of Stages.  [default: fast]",
+    help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def nodes(

@@ -186,6 +186,26 @@ def ready_status(node: Node, address: str, instant: datetime, arch: str = "amd64
     )
 
 
+NOT_READY = "KubeletNotReady"
+
+
+def unready_status(node: Node, instant: datetime) -> NodeStatus:
+    """The status of a node whose kubelet has trouble with its runtime."""
+    conditions = [each for each in node.status.conditions if each.type != "Ready"]
+    message = "PLEG is not healthy: pleg was last seen active 3m0s ago; threshold is 3m0s"
+    conditions.append(
+        NodeCondition(
+            type="Ready",
+            status="False",
+            reason=NOT_READY,
+            message=message,
+            last_heartbeat_time=instant,
+            last_transition_time=instant,
+        )
+    )
+    return msgspec.structs.replace(node.status, conditions=conditions)
+
+
 def beat(node: Node, instant: datetime) -> NodeStatus:
     """The status as it is, said once more."""
     conditions = [msgspec.structs.replace(each, last_heartbeat_time=instant) for each in node.status.conditions]

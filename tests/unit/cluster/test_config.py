@@ -47,7 +47,7 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
         ({"simulated_shape": "disk=8"}, "'disk' is no resource of nodes"),
         ({"simulated_shape": "cpu=much"}, "quantities must match"),
         ({"simulated_taint": "mine"}, "'mine' is no taint"),
-        ({"simulated_stages": "slow"}, "there are no stages 'slow'; choose of fast, or name a file"),
+        ({"simulated_stages": "slow"}, "there are no stages 'slow'; choose of fast, general, chaos, or name a file"),
         ({"airgap_images": "/nowhere/at/all"}, "is no directory.*--airgap-images"),
         ({"runtime_config": "example.com/v1"}, "'example.com/v1' is no group-version.*--runtime-config"),
         ({"runtime_config": "storage.k8s.io/v1beta1=true"}, "is no group-version that can be served"),
