@@ -70,12 +70,16 @@ def kubernetes(kubernetes_cluster: Cluster, pytestconfig: pytest.Config) -> Iter
         raise pytest.UsageError(f"kubernetes_isolation is {isolation!r}, not one of {', '.join(ISOLATIONS)}")
     if isolation == "none":
         yield kubernetes_cluster
-    elif isolation == "snapshot":
+        return
+    kubernetes_cluster.requests.clear()
+    if isolation == "snapshot":
         with kubernetes_cluster.snapshot():
             yield kubernetes_cluster
+            kubernetes_cluster.faults.clear()
     else:
         name = kubernetes_cluster.create_namespace()
         yield kubernetes_cluster.in_namespace(name)
+        kubernetes_cluster.faults.clear()
         kubernetes_cluster.delete_namespace(name)
 
 
