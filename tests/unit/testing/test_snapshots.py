@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from steersman.api.errors import StatusError
 from steersman.api.types import apps_v1, core_v1, rbac_v1
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.user import User
@@ -253,3 +254,58 @@ async def test_who_keeps_changing_the_world_is_named(world: Inside) -> None:
         await snapshot.restore(within=0.05)
     stop = True
     await task
+
+
+GUARDS = """
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: guard}
+spec:
+  matchConstraints:
+    resourceRules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [configmaps]}]
+  validations: [{expression: "object.metadata.name != 'refused'", message: by policy}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: guard}
+spec: {policyName: guard, validationActions: [Deny]}
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: guard}
+webhooks:
+- name: guard.example.com
+  admissionReviewVersions: [v1]
+  sideEffects: None
+  clientConfig: {url: "https://127.0.0.1:1/"}
+  rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [secrets]}]
+---
+apiVersion: apiregistration.k8s.io/v1
+kind: APIService
+metadata: {name: v1.elsewhere.example.com}
+spec:
+  group: elsewhere.example.com
+  version: v1
+  groupPriorityMinimum: 100
+  versionPriority: 100
+  service: {name: none, namespace: default}
+"""
+
+
+async def test_nobody_guards_what_was_not_guarded_then(world: Inside) -> None:
+    snapshot = await take(world)
+    before = await contents(world)
+    secret = "{apiVersion: v1, kind: Secret, metadata: {name: refused, namespace: default}}"
+    for _ in range(2):
+        await world.create(GUARDS)
+        await world.settle()
+        with pytest.raises(StatusError, match="by policy"):
+            await world.create(config_map("refused"))
+        with pytest.raises(StatusError, match="failed calling webhook"):
+            await world.create(secret)
+        assert "elsewhere.example.com/v1" in world.server.elsewhere.undiscovered()
+        await snapshot.restore()
+        assert await contents(world) == before
+        assert not world.server.elsewhere.undiscovered()
+        await world.create(config_map("refused"), secret)
+        await snapshot.restore()

@@ -104,8 +104,10 @@ class Aggregator:
             await self._outgoing.close()
 
     def unfinished(self) -> Iterator[str]:
-        """What is being decided about APIServices; what other servers are asked takes its time, and is not."""
+        """What is being decided about APIServices, and asked because something changed, not because it is time."""
         yield from self._registration.unfinished()
+        for remote in self._remotes.values():
+            yield from remote.unfinished()
         for name in (*self._localized, self._localizing):
             if name:
                 yield f"APIServices: condition of {name}"

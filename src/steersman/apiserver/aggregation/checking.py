@@ -62,9 +62,11 @@ class Checking:
                 good = False
             delay = _INTERVAL * random.uniform(0.9, 1.0) if good else retry
             retry = _FIRST_RETRY if good else min(retry * 2, _INTERVAL)
+            remote.checking = False
             try:
                 async with asyncio.timeout(delay):
                     await remote.check.wait()
+                    remote.checking = True
             except TimeoutError:
                 continue
 

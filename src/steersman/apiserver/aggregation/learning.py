@@ -91,9 +91,11 @@ class Learning:
             # Not all at the same time.
             delay = _INTERVAL * random.uniform(0.9, 1.0) if good or not remote.available else retry
             retry = _FIRST_RETRY if good else min(retry * 2, _INTERVAL)
+            remote.learning = False
             try:
                 async with asyncio.timeout(delay):
                     await remote.learn.wait()
+                    remote.learning = True
             except TimeoutError:
                 continue
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from steersman.api.labels import SERVICE_NAME
@@ -61,6 +61,8 @@ class Remote:
         """Set when whether the server is there has to be looked at again."""
         self.learn = asyncio.Event()
         """Set when what the server has is to be asked for again."""
+        self.checking = self.learning = True
+        """Whether it is being asked because something is new; what is asked because it is time does not count."""
         self.discovered = Version(self.version, [], STALE)
         self.resources: list[Resource[Any]] = []
         """Those that were known last."""
@@ -69,6 +71,13 @@ class Remote:
         self.document = b""
         """What its OpenAPI version 2 document says of the group-version."""
         self.document_etag = ""
+
+    def unfinished(self) -> Iterator[str]:
+        """What it is being asked, or is to be."""
+        if self.checking or self.check.is_set():
+            yield f"APIServices: whether {self.name} is there"
+        if self.learning or self.learn.is_set():
+            yield f"APIServices: what {self.name} has"
 
     @property
     def name(self) -> str:
