@@ -73,9 +73,15 @@ class MemoryStore(EmbeddedStore):
         return found
 
     async def _read_differences(self, revision: int) -> list[Difference]:
-        start = bisect_right(self._log, revision, key=lambda row: row.revision)
-        keys = {self._log[index].key for index in range(start, len(self._log))}
-        return [Difference(key, self._at(key, revision), self._at(key, self.current_revision)) for key in keys]
+        rows = self._log[bisect_right(self._log, revision, key=lambda row: row.revision) :]
+        found: dict[str, Difference] = {}
+        for number, row in enumerate(rows, 1):
+            key = row.key
+            if key not in found:
+                found[key] = Difference(key, self._at(key, revision), self._at(key, self.current_revision))
+            if number % _SLICE == 0:
+                await asyncio.sleep(0)
+        return list(found.values())
 
     async def _forget(self, revision: int, held: Sequence[int]) -> None:
         """Drop garbage in slices, between which others read and write."""

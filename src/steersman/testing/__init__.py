@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from .cluster import Access, AsyncCluster, Cluster
     from .operations import NotMetError
+    from .settling import NotSettled
+    from .snapshots import NotRestored
     from .turnable_clock import TurnableClock
     from .waiting import eventually, running
 
@@ -32,6 +34,8 @@ _HOMES = {
     "Cluster": "steersman.testing.cluster",
     "NodeShape": "steersman.simulation",
     "NotMetError": "steersman.testing.operations",
+    "NotRestored": "steersman.testing.snapshots",
+    "NotSettled": "steersman.testing.settling",
     "Stage": "steersman.simulation",
     "TurnableClock": "steersman.testing.turnable_clock",
     "eventually": "steersman.testing.waiting",
@@ -44,6 +48,8 @@ __all__ = [
     "Cluster",
     "NodeShape",
     "NotMetError",
+    "NotRestored",
+    "NotSettled",
     "Stage",
     "TurnableClock",
     "eventually",
