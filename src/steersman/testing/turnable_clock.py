@@ -51,6 +51,9 @@ class TurnableClock:
     settled, so that nobody misses a turn: heartbeats go on while an hour passes.  What has settled is for ``settle``
     to say, which is awaited on the loop that advances; other loops that have timers get their turn before.
 
+    With a ``grain``, the timers of so many seconds are let go one after the other, and what they set off settles once:
+    cheaper where there are thousands.
+
     All may be called from any thread.  ``start`` is the instant at which it begins, the machine's where it is None;
     :meth:`monotonic` begins at zero.
     """
@@ -61,8 +64,10 @@ class TurnableClock:
         *,
         frozen: bool = False,
         settle: Callable[[], Awaitable[object]] | None = None,
+        grain: float = 0.0,
     ) -> None:
         self.settle = settle
+        self._grain = grain
         self.frozen = frozen
         self._zero = start or datetime.now(UTC)
         """The instant at which :meth:`monotonic` was zero."""
@@ -160,16 +165,16 @@ class TurnableClock:
             self._go_on()
 
     def _next(self, target: float) -> list[_Timer]:
-        """Move on to the next instant at which timers are due, until the target; those timers."""
+        """The timers that are due at the next instant at which any are, until the target."""
         with self._lock:
             assert self._due is not None
-            heap, batch, held = self._due, list[_Timer](), self.monotonic()
-            while heap and heap[0].due <= (held if batch else target):
+            heap, batch, last = self._due, list[_Timer](), target
+            while heap and heap[0].due <= last:
                 timer = heapq.heappop(heap)
                 if timer in self._timers:
-                    held = max(held, timer.due)
+                    if not batch:
+                        last = min(target, max(timer.due, self.monotonic()) + self._grain)
                     batch.append(timer)
-            self._held = held
             return batch
 
     def _fire(self, timer: _Timer) -> None:
@@ -177,6 +182,7 @@ class TurnableClock:
             if timer not in self._timers:
                 return  # another one of the same instant cancelled it
             self._timers.discard(timer)
+            self._held = max(self.monotonic(), timer.due)
         if timer.loop is asyncio.get_running_loop():
             _call(timer)
         else:

@@ -1,0 +1,32 @@
+"""``steersman simulate``: from a file to what is printed and drawn."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import msgspec
+import uvloop
+from rich.console import Console
+
+from steersman.apiserver.endpoints.yaml_text import to_yaml
+
+from . import picture as pictures
+from . import scenario as scenarios
+from . import tables
+from .simulation import simulate
+
+
+def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: int) -> None:
+    """Carry a scenario out.  Raises ScenarioError."""
+    if picture is not None:
+        pictures.check(picture)
+    report = uvloop.run(simulate(scenarios.load(path), seed=seed))
+    if output == "json":
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
+    elif output == "yaml":
+        sys.stdout.write(to_yaml(msgspec.to_builtins(report)).decode())
+    else:
+        tables.show(report, Console(highlight=False, soft_wrap=False))
+    if picture is not None:
+        pictures.draw(report, picture, resource)

@@ -1,0 +1,138 @@
+"""The nodes of a scenario: pools of nodes that are alike."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from itertools import count
+
+import msgspec
+
+from steersman.api import labels, quantity
+from steersman.api.tolerations import parse_taint
+from steersman.api.types.core_v1 import Node
+from steersman.simulation import NodeShape
+
+from .faults import ScenarioError
+
+MOST = 10_000
+_QUANTITIES = ("cpu", "memory", "ephemeral_storage")
+_CAMEL = {"ephemeral_storage": "ephemeralStorage"}
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
+    """``name`` has ``{}`` where the number goes; without one it follows a dash.
+
+    Without a name, nodes are called after their zone.  Numbers begin with ``first``, or after those that there are.
+    """
+
+    count: int = 1
+    name: str = ""
+    first: int | None = None
+    zone: str = ""
+    region: str = ""
+    cpu: str = "8"
+    memory: str = "32Gi"
+    pods: int = 110
+    ephemeral_storage: str = "100Gi"
+    resources: dict[str, str] = {}
+    """Others, such as ``nvidia.com/gpu``."""
+    labels: dict[str, str] = {}
+    taints: tuple[str, ...] = ()
+    """``key=value:effect`` or ``key:effect``."""
+
+    @property
+    def _shape(self) -> NodeShape:
+        place = {labels.TOPOLOGY_ZONE: self.zone, labels.TOPOLOGY_REGION: self.region}
+        return NodeShape(
+            count=self.count,
+            name=self.name or f"{self.zone or 'node'}-{{}}",
+            cpu=self.cpu,
+            memory=self.memory,
+            pods=self.pods,
+            ephemeral_storage=self.ephemeral_storage,
+            resources=self.resources,
+            labels={**{key: value for key, value in place.items() if value}, **self.labels},
+            taints=self.taints,
+        )
+
+    def names(self) -> list[str]:
+        """What its nodes are called."""
+        shape = self._shape
+        return [shape.node_name(number) for number in self._numbers]
+
+    def next_number(self, taken: Collection[str]) -> int:
+        """The first number after those that nodes of these names have."""
+        shape = self._shape
+        if shape.node_name(0) == shape.node_name(1):
+            return 0  # one node, whose name has no number
+        return next(number for number in count() if shape.node_name(number) not in taken)
+
+    @property
+    def _numbers(self) -> range:
+        first = self.first or 0
+        return range(first, first + self.count)
+
+    def nodes(self, before: int, instant: datetime) -> list[Node]:
+        """Its nodes as they register; ``before`` is how many nodes there are already."""
+        shape = self._shape
+        return [
+            shape.node(number, address(before + place), network(before + place), instant)
+            for place, number in enumerate(self._numbers)
+        ]
+
+    def check(self, path: str) -> None:
+        """Raises ScenarioError."""
+        if not 1 <= self.count <= MOST:
+            raise ScenarioError(f"{path}.count", f"must be from 1 to {MOST}")
+        if self.first is not None and self.first < 0:
+            raise ScenarioError(f"{path}.first", "must not be negative")
+        if self.pods < 0:
+            raise ScenarioError(f"{path}.pods", "must not be negative")
+        amounts = [(_CAMEL.get(name, name), getattr(self, name)) for name in _QUANTITIES]
+        amounts += [(f"resources[{name}]", text) for name, text in self.resources.items()]
+        for name, text in amounts:
+            try:
+                quantity.parse(text)
+            except quantity.QuantityError as error:
+                raise ScenarioError(f"{path}.{name}", f"{text!r} is no quantity") from error
+        for number, text in enumerate(self.taints):
+            try:
+                parse_taint(text)
+            except ValueError as error:
+                raise ScenarioError(f"{path}.taints[{number}]", str(error)) from error
+        try:
+            self._shape.check()
+        except ValueError as error:
+            raise ScenarioError(f"{path}.name", str(error)) from error
+
+
+def numbered(pools: Sequence[Pool], path: str, taken: dict[str, str]) -> tuple[Pool, ...]:
+    """The pools, with the numbers that their nodes get.
+
+    ``taken`` are the names of other nodes, and where they are from, and is added to.  Raises ScenarioError.
+    """
+    found = []
+    for number, pool in enumerate(pools):
+        here = f"{path}[{number}]"
+        pool.check(here)
+        if pool.first is None:
+            pool = msgspec.structs.replace(pool, first=pool.next_number(taken))
+        found.append(pool)
+        for name in pool.names():
+            if name in taken:
+                raise ScenarioError(
+                    f"{here}.name", f"there is a node {name} already, of {taken[name]}: give one pool a name"
+                )
+            taken[name] = here
+    return tuple(found)
+
+
+def address(number: int) -> str:
+    """The address of a node; of a range in which nobody is."""
+    return f"241.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+
+
+def network(number: int) -> str:
+    """The network of a node's pods."""
+    return f"240.{number >> 8 & 255}.{number & 255}.0/24" if number < 1 << 16 else ""
