@@ -109,7 +109,7 @@ class FaultInjection:
         server.filters.append(self._answer)
         registry = server.registry
         server.local = lambda user: (
-            registry if user == spared else InnerServer(registry, user, self._before, self._inner)
+            registry if user == spared else InnerServer(registry, user, self.standing.faults, self._before, self._inner)
         )
 
     def befalls(self, operation: Literal["read", "write"], key: str) -> Mishap | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from steersman.api.scheme import Resource, Scheme
@@ -42,11 +42,14 @@ class InnerWatches:
 
 
 class InnerServer:
-    """A :class:`steersman.client.local.LocalServer` for one user."""
+    """A :class:`steersman.client.local.LocalServer` for one user; ``before`` is awaited while there are faults."""
 
-    def __init__(self, registry: Registry, user: User, before: Before, watches: InnerWatches) -> None:
+    def __init__(
+        self, registry: Registry, user: User, standing: Sequence[object], before: Before, watches: InnerWatches
+    ) -> None:
         self._registry = registry
         self._user = user
+        self._standing = standing
         self._before = before
         self._watches = watches
         self.context = registry.context
@@ -57,17 +60,25 @@ class InnerServer:
         return self._registry.scheme
 
     def handler(self, resource: Resource[Any]) -> InnerHandler:
-        return InnerHandler(self._registry.handler(resource), self._user, self._before, self._watches)
+        return InnerHandler(self._registry.handler(resource), self._user, self._standing, self._before, self._watches)
 
 
 class InnerHandler:
     """A :class:`steersman.client.local.LocalHandler`."""
 
-    __slots__ = ("_before", "_handler", "_user", "_watches", "resource")
+    __slots__ = ("_before", "_handler", "_standing", "_user", "_watches", "resource")
 
-    def __init__(self, handler: ResourceHandler, user: User, before: Before, watches: InnerWatches) -> None:
+    def __init__(
+        self,
+        handler: ResourceHandler,
+        user: User,
+        standing: Sequence[object],
+        before: Before,
+        watches: InnerWatches,
+    ) -> None:
         self._handler = handler
         self._user = user
+        self._standing = standing
         self._before = before
         self._watches = watches
         self.resource = handler.resource
@@ -79,58 +90,69 @@ class InnerHandler:
         )
 
     async def get(self, namespace: str, name: str, *, resource_version: str = "") -> Any:
-        await self._before(self._asked("get", namespace, name))
+        if self._standing:
+            await self._before(self._asked("get", namespace, name))
         return await self._handler.get(namespace, name, resource_version=resource_version)
 
     async def list(self, namespace: str, options: ListOptions) -> Any:
-        await self._before(self._asked("list", namespace))
+        if self._standing:
+            await self._before(self._asked("list", namespace))
         return await self._handler.list(namespace, options)
 
     async def watch(self, namespace: str, options: ListOptions, sink: WatchSink) -> Subscription:
         asked = self._asked("watch", namespace)
-        await self._before(asked)
+        if self._standing:
+            await self._before(asked)
         subscription = await self._handler.watch(namespace, options, sink)
         self._watches.add(asked, sink)
         return _Followed(subscription, self._watches, sink)
 
     async def create(self, context: Any, namespace: str, obj: Any) -> Any:
-        await self._before(self._asked("create", namespace, obj.metadata.name))
+        if self._standing:
+            await self._before(self._asked("create", namespace, obj.metadata.name))
         return await self._handler.create(context, namespace, obj)
 
     async def update(
         self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = ""
     ) -> tuple[Any, bool]:
-        await self._before(self._asked("update", namespace, name, subresource))
+        if self._standing:
+            await self._before(self._asked("update", namespace, name, subresource))
         return await self._handler.update(context, namespace, name, obj, subresource=subresource)
 
     async def patch(
         self, context: Any, namespace: str, name: str, patch: Patch, *, subresource: str = ""
     ) -> tuple[Any, bool]:
-        await self._before(self._asked("patch", namespace, name, subresource))
+        if self._standing:
+            await self._before(self._asked("patch", namespace, name, subresource))
         return await self._handler.patch(context, namespace, name, patch, subresource=subresource)
 
     async def delete(self, context: Any, namespace: str, name: str, options: DeleteOptions) -> Any:
-        await self._before(self._asked("delete", namespace, name))
+        if self._standing:
+            await self._before(self._asked("delete", namespace, name))
         return await self._handler.delete(context, namespace, name, options)
 
     async def delete_collection(
         self, context: Any, namespace: str, options: ListOptions, delete_options: DeleteOptions
     ) -> Any:
-        await self._before(self._asked("deletecollection", namespace))
+        if self._standing:
+            await self._before(self._asked("deletecollection", namespace))
         return await self._handler.delete_collection(context, namespace, options, delete_options)
 
     async def get_subresource(self, namespace: str, name: str, subresource: str) -> Any:
-        await self._before(self._asked("get", namespace, name, subresource))
+        if self._standing:
+            await self._before(self._asked("get", namespace, name, subresource))
         return await self._handler.get_subresource(namespace, name, subresource)
 
     async def update_subresource(
         self, context: Any, namespace: str, name: str, subresource: str, transform: Callable[[Any], Any]
     ) -> Any:
-        await self._before(self._asked("update", namespace, name, subresource))
+        if self._standing:
+            await self._before(self._asked("update", namespace, name, subresource))
         return await self._handler.update_subresource(context, namespace, name, subresource, transform)
 
     async def create_subresource(self, context: Any, namespace: str, name: str, subresource: str, body: Any) -> Any:
-        await self._before(self._asked("create", namespace, name, subresource))
+        if self._standing:
+            await self._before(self._asked("create", namespace, name, subresource))
         return await self._handler.create_subresource(context, namespace, name, subresource, body)
 
 
