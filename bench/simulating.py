@@ -62,7 +62,7 @@ def measure(setting: Setting) -> Iterator[Row]:
 
 def _ready_nodes(access: Access) -> int:
     code, text = access.request("GET", "/api/v1/nodes", timeout=60.0)
-    return text.count('"type":"Ready","status":"True"') if code == 200 else 0
+    return text.count('"reason":"KubeletReady"') if code == 200 else 0
 
 
 def _available(access: Access, name: str) -> int:

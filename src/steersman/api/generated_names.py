@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 
 ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
@@ -9,6 +10,12 @@ ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 
 _SUFFIX_LENGTH = 5
 _MAX_LENGTH = 63
+
+
+def derived_name(base: str, seed: str) -> str:
+    """A name that looks like a random one, and is always the same for the same seed."""
+    suffix = "".join(ALPHABET[byte % len(ALPHABET)] for byte in hashlib.sha256(seed.encode()).digest()[:_SUFFIX_LENGTH])
+    return base[: _MAX_LENGTH - _SUFFIX_LENGTH] + suffix
 
 
 def generated_name(base: str) -> str:

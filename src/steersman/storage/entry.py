@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sys import getrefcount
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
-from steersman.api.sharing import Words
+from steersman.api.sharing import Siblings
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ class Entry(Generic[T]):
     ``apiVersion`` it is stored under.
     """
 
-    __slots__ = ("_decode", "_object", "_recent", "key", "lasting", "raw", "revision")
+    __slots__ = ("_decode", "_object", "_recent", "key", "raw", "revision")
 
     def __init__(
         self, key: str, revision: int, raw: bytes, decode: Callable[[bytes], T], recent: RecentlyDecoded | None = None
@@ -52,8 +52,6 @@ class Entry(Generic[T]):
         self._decode = decode
         self._recent = recent
         self._object: T | None = None
-        self.lasting = 0
-        """How often the decoded object was among the oldest, and somebody held it."""
 
     def peek(self) -> T | None:
         """The decoded object where there is one already."""
@@ -87,14 +85,10 @@ class Entry(Generic[T]):
         return True
 
 
-_LASTING = 2
-"""In a burst of changes most versions are held until the next ones come: they are not worth the work."""
-
-
 class RecentlyDecoded:
     """Which entries keep their decoded objects, which take four times their JSON: those decoded last, and those in use.
 
-    What is in use for long shares its strings with others, and takes a third less.
+    The objects of one controller share what they have in common: of pods, that is half of it.
 
     ``limit`` is in bytes of JSON.
     """
@@ -105,10 +99,11 @@ class RecentlyDecoded:
         self._limit = limit
         self._size = 0
         self._entries: deque[Entry[Any]] = deque()
-        self._words = Words()
+        self._siblings = Siblings()
 
     def add(self, entry: Entry[Any]) -> None:
         """An entry was decoded."""
+        self._siblings.share(entry.peek())
         self._entries.append(entry)
         self._size += len(entry.raw)
         for _ in range(self._TRIED):
@@ -117,11 +112,8 @@ class RecentlyDecoded:
             oldest = self._entries.popleft()
             if oldest.forget():
                 self._size -= len(oldest.raw)
-                continue
-            self._entries.append(oldest)
-            oldest.lasting += 1
-            if oldest.lasting == _LASTING:
-                self._words.share(oldest.peek())
+            else:
+                self._entries.append(oldest)
 
 
 class CacheEvent(NamedTuple):

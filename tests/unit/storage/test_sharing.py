@@ -1,67 +1,75 @@
-"""Decoded objects that stay share what is equal, and nobody can tell."""
+"""Decoded replicas share what is equal, and nobody can tell."""
 
 from __future__ import annotations
 
 import msgspec
 
-from steersman.api.sharing import Words
+from steersman.api.sharing import Siblings
 from steersman.api.types.core_v1 import Container, Pod, PodCondition, PodSpec, PodStatus, Toleration
-from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.storage.entry import Entry, RecentlyDecoded
 
 DECODER = msgspec.json.Decoder(Pod)
 
 
-def pod(number: int) -> Pod:
+def pod(number: int, owner: str = "a", image: str = "registry/web:1") -> Pod:
+    reference = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name=owner, uid=owner, controller=True)
     return Pod(
-        metadata=ObjectMeta(name=f"p{number}", namespace="default", labels={"app": "web"}, finalizers=["example/one"]),
+        metadata=ObjectMeta(
+            name=f"p{number}",
+            namespace="default",
+            labels={"app": "web"},
+            owner_references=[reference] if owner else [],
+        ),
         spec=PodSpec(
-            containers=[Container(name="c", image="registry/web:1", args=["--verbose"])],
+            containers=[Container(name="c", image=image, args=["--verbose"])],
             tolerations=[Toleration(key="k", operator="Exists", effect="NoSchedule")],
+            node_name=f"node-{number}",
+            priority=0,
         ),
         status=PodStatus(phase="Running", conditions=[PodCondition(type="Ready", status="True")]),
     )
 
 
-def decoded(number: int) -> Pod:
-    return DECODER.decode(msgspec.json.encode(pod(number)))
+def decoded(obj: Pod) -> Pod:
+    return DECODER.decode(msgspec.json.encode(obj))
 
 
 def test_what_is_equal_is_one() -> None:
-    words, one, two = Words(), decoded(1), decoded(2)
-    assert one.spec.containers[0].image is not two.spec.containers[0].image
+    siblings, one, two = Siblings(), decoded(pod(1)), decoded(pod(2))
     for each in (one, two):
-        words.share(each)
-    for read in (
-        lambda obj: obj.metadata.labels["app"],
-        lambda obj: obj.metadata.finalizers[0],
-        lambda obj: obj.spec.containers[0].image,
-        lambda obj: obj.spec.containers[0].args[0],
-        lambda obj: obj.spec.tolerations[0].operator,
-        lambda obj: obj.status.conditions[0].type,
-    ):
-        assert read(one) is read(two)
+        siblings.share(each)
+    assert one.spec.containers is two.spec.containers
+    assert one.spec.tolerations is two.spec.tolerations
+    assert one.metadata.labels is two.metadata.labels
+    assert one.metadata.owner_references is two.metadata.owner_references
+    assert one.spec.node_name != two.spec.node_name
     assert (one, two) == (pod(1), pod(2))
-    assert msgspec.json.encode(one) == msgspec.json.encode(decoded(1))
+    assert msgspec.json.encode(two) == msgspec.json.encode(pod(2))
 
 
-def test_few_words_are_remembered() -> None:
-    words = Words(limit=100)
-    for number in range(200):
-        words.share(decoded(number))
-    assert len(words._known) < 150
+def test_what_differs_stays_its_own() -> None:
+    siblings = Siblings()
+    first, other, strange, orphan = (
+        decoded(each) for each in (pod(1), pod(2, image="registry/web:2"), pod(3, owner="b"), pod(4, owner=""))
+    )
+    for each in (first, other, strange, orphan):
+        siblings.share(each)
+    assert other.spec.containers[0].image == "registry/web:2"
+    assert other.spec.containers[0].args is first.spec.containers[0].args
+    assert other.spec.tolerations is first.spec.tolerations
+    assert strange.spec.tolerations is not first.spec.tolerations
+    assert orphan.spec.tolerations is not first.spec.tolerations
 
 
-def test_only_what_lasts_is_worth_it() -> None:
+def test_few_are_remembered() -> None:
+    siblings = Siblings(limit=10)
+    for number in range(25):
+        siblings.share(decoded(pod(number, owner=f"owner-{number}")))
+    assert len(siblings._first) == 5
+
+
+def test_the_entries_of_a_cache_share() -> None:
     recent: RecentlyDecoded = RecentlyDecoded(limit=0)
-
-    def entry(number: int) -> Entry[Pod]:
-        return Entry(str(number), number, msgspec.json.encode(pod(number)), DECODER.decode, recent)
-
-    entries = [entry(number) for number in range(2)]
-    held = [each.object for each in entries]
-    assert held[0].spec.containers[0].image is not held[1].spec.containers[0].image
-    passing = [entry(number) for number in range(4)]
-    assert all(each.object.metadata.name for each in passing)
-    assert held[0].spec.containers[0].image is held[1].spec.containers[0].image
-    assert [each.peek() for each in passing].count(None) >= 3
+    entries = [Entry(str(n), n, msgspec.json.encode(pod(n)), DECODER.decode, recent) for n in range(2)]
+    assert entries[0].object.spec.containers is entries[1].object.spec.containers
