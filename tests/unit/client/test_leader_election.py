@@ -8,6 +8,7 @@ from fixtures.fake_client import FakeClient
 from steersman.api import errors
 from steersman.api.types.coordination_v1 import Lease
 from steersman.client.leader_election import LeaderElection
+from steersman.testing.turnable_clock import TurnableClock
 
 
 def election(client: FakeClient, identity: str) -> LeaderElection:
@@ -48,3 +49,32 @@ async def test_a_holder_that_cannot_renew_loses_and_another_takes_over(fault: Ex
         async with election(client, "b"):
             lease = await client.get(Lease, "lock", "kube-system")
             assert lease.spec.holder_identity == "b"
+
+
+async def test_a_leader_that_died_is_followed_once_its_lease_is_over_by_the_clock() -> None:
+    client, clock, led = FakeClient(), TurnableClock(frozen=True), list[tuple[str, float]]()
+
+    async def work(identity: str) -> None:
+        async with LeaderElection(client, "lock", identity, clock=clock):
+            led.append((identity, clock.monotonic()))
+            await asyncio.Event().wait()
+
+    first = asyncio.create_task(work("a"))
+    await clock.advance(0)
+    second = asyncio.create_task(work("b"))
+    await clock.advance(3600)
+    assert led == [("a", 0.0)]  # who renews leads on
+
+    def die(verb: str, obj: object) -> None:
+        if getattr(getattr(obj, "spec", None), "holder_identity", None) != "b":
+            raise errors.service_unavailable("cut off")
+
+    client.fail = die
+    await clock.advance(12)
+    assert [who for who, _ in led] == ["a"]
+    await clock.advance(8)
+    assert [who for who, _ in led] == ["a", "b"]
+    assert 3612 < led[1][1] <= 3620
+    for task in (first, second):
+        task.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
 from steersman.client.workqueue import ShutDown, WorkQueue
+from steersman.testing.turnable_clock import TurnableClock
 
 
 async def take(queue: WorkQueue[str]) -> str:
@@ -102,3 +105,24 @@ async def test_how_long_keys_wait_and_take_is_counted() -> None:
     queue.done("a")
     assert queue.ages() == []
     assert (sum(queue.waited.counts), sum(queue.worked.counts), queue.adds) == (2, 2, 2)
+
+
+async def test_delays_of_what_fails_double_by_the_clock() -> None:
+    clock = TurnableClock(frozen=True)
+    queue: WorkQueue[str] = WorkQueue(clock=clock)
+    came: list[float] = []
+
+    async def fail() -> None:
+        while True:
+            key = await queue.get()
+            came.append(clock.monotonic())
+            queue.add_rate_limited(key)
+            queue.done(key)
+
+    failing = asyncio.create_task(fail())
+    queue.add("a")
+    await clock.advance(timedelta(hours=2))
+    failing.cancel()
+    delays = [round(after - before, 3) for before, after in pairwise(came)]
+    assert delays[:4] == [0.005, 0.01, 0.02, 0.04]
+    assert delays[16:21] == [327.68, 655.36, 1000.0, 1000.0, 1000.0]
