@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from .added_server import own_address
 from .conftest import VERSIONS
 from .kubectl import Kubectl
 from .processes import STEERSMAN, Server, environment
@@ -80,6 +81,21 @@ def test_nodes_join_from_elsewhere(joined: Kubectl) -> None:
     assert kubectl("get", "pod", "sent-there", "-o", placed) == "edge-0"
     assert kubectl("get", "pod", "kept-off", "-o", placed) != "edge-0"
     assert kubectl("get", "node", "edge-0", "-o", "jsonpath={.status.allocatable.nvidia\\.com/gpu}") == "4"
+
+
+@pytest.mark.skipif(not own_address(), reason="this machine has no address but loopback")
+@pytest.mark.parametrize("version", VERSIONS[:1])
+def test_kubectl_tops_nodes_and_pods(make_server: Callable[..., Server], version: str) -> None:
+    options = ("--datastore", "memory", "--simulated-nodes", "2", "--simulated-metrics", "--node-ip", own_address())
+    server = make_server(*options).start()
+    kubectl = Kubectl(version, server.kubeconfig)
+    annotations = "--annotations=kwok.x-k8s.io/usage-cpu=250m,kwok.x-k8s.io/usage-memory=64Mi"
+    kubectl("run", "a", "--image=nginx", *annotations.replace(",", " --annotations=").split())
+    kubectl("wait", "--for=condition=Ready", "pod/a", "--timeout=20s")
+    kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", "--timeout=20s")
+    assert kubectl("top", "pods", "--no-headers").split() == ["a", "250m", "64Mi"]
+    assert "250m" in kubectl("top", "nodes")
+    server.stop()
 
 
 def test_settings_are_remembered(make_server: Callable[..., Server], tmp_path: Path) -> None:

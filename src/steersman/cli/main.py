@@ -103,6 +103,11 @@ def cluster_options(function: F) -> F:
                 metavar="STAGES",
                 help="What pods go through: fast, general, chaos, or a file of Stages.  [default: fast]",
             ),
+            click.option(
+                "--simulated-metrics/--no-simulated-metrics",
+                default=None,
+                help="Serve metrics.k8s.io of simulated nodes, for kubectl top.  [default: no]",
+            ),
             click.option("--airgap-images", metavar="DIR", help="Image tars found there are imported at start."),
         )
     ):
@@ -257,6 +262,7 @@ def agent(data_dir: Path, verbose: bool) -> None:
     metavar="NAME|FILE",
     help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
 )
+@click.option("--metrics", is_flag=True, help="Serve metrics.k8s.io of simulated nodes, for kubectl top.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def nodes(
     path: Path | None,
@@ -268,6 +274,7 @@ def nodes(
     labels: tuple[str, ...],
     taints: tuple[str, ...],
     stages: tuple[str, ...],
+    metrics: bool,
     verbose: bool,
 ) -> None:
     """Look after simulated nodes of any cluster, in the foreground: those it creates, and those annotated as kwok's."""
@@ -276,7 +283,8 @@ def nodes(
     made = simulated.shape_of(
         shape, count=count, name=name, zones=zones, labels=labels, taints=[each for each in taints if each]
     )
-    simulated.run(simulated.access_to(path, context), simulated.simulation((made,), stages), verbose=verbose)
+    config = simulated.simulation((made,), stages)
+    simulated.run(simulated.access_to(path, context), config, metrics=metrics, verbose=verbose)
 
 
 @main.command()

@@ -74,6 +74,7 @@ class ClusterConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Fal
     simulated_zones: int = 0
     simulated_taint: str = ""
     simulated_stages: str = ""
+    simulated_metrics: bool = False
 
     @property
     def root(self) -> Path:
@@ -259,7 +260,7 @@ def resolve(data_dir: Path, *, present: ClusterConfig | None = None, **settings:
         )
     if given.get("airgap_images") and not Path(config.airgap_images).is_dir():
         raise ConfigError(f"{config.airgap_images} is no directory; choose another with --airgap-images")
-    if given.keys() & {"simulated_shape", "simulated_taint", "simulated_stages"}:
+    if given.keys() & {"simulated_shape", "simulated_taint", "simulated_stages", "simulated_metrics"}:
         _can_be_simulated(config)
     if given.get("runtime_config"):
         _can_be_served(config)
@@ -334,6 +335,8 @@ def _can_be_simulated(config: ClusterConfig) -> None:
     from . import simulated
 
     simulated.config_of(config)
+    if config.simulated_metrics:
+        simulated.check_metrics(config.node_address)
 
 
 def _keeps_its_ranges(present: ClusterConfig, config: ClusterConfig) -> None:

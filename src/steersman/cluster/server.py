@@ -144,7 +144,8 @@ async def _simulate(config: ClusterConfig, client: Client) -> None:
     from . import simulated
 
     async def run() -> None:
-        await simulated.serve(simulated.config_of(config), client)
+        address = config.node_address if config.simulated_metrics else ""
+        await simulated.serve(simulated.config_of(config), client, metrics=address)
 
     if not config.shares_store:
         await run()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,10 +15,10 @@ from steersman.client.client import Client
 from steersman.client.connecting import load_config
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig, KubeconfigError
-from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, parse_shape, stages_of
+from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, parse_shape, stages_of, usages_of
 
 from . import running
-from .config import ClusterConfig, ConfigError
+from .config import ClusterConfig, ConfigError, default_address
 
 log = logging.getLogger(__name__)
 
@@ -70,28 +71,47 @@ def shape_of(
 
 def simulation(shapes: tuple[NodeShape, ...], stages: Sequence[str]) -> SimulationConfig:
     """Nodes of shapes that go through stages, by name or file; raises ConfigError."""
+    names = [each for each in stages if each]
     try:
-        return SimulationConfig(nodes=shapes, stages=stages_of(*filter(None, stages)))
+        return SimulationConfig(nodes=shapes, stages=stages_of(*names), usages=usages_of(*names))
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
 
 
-async def serve(config: SimulationConfig, client: Client) -> None:
-    """Run simulated nodes until cancelled."""
+def check_metrics(address: str) -> str:
+    """Where metrics can be served; raises ConfigError."""
+    if ipaddress.ip_address(address).is_loopback:
+        raise ConfigError(f"metrics cannot be served at {address}: a Service leads to no loopback address")
+    return address
+
+
+async def serve(config: SimulationConfig, client: Client, *, metrics: str = "") -> None:
+    """Run simulated nodes until cancelled; at the address ``metrics``, tell what they use."""
     nodes = SimulatedNodes(config, client)
     async with asyncio.TaskGroup() as group:
         group.create_task(nodes.run(), name="simulated nodes")
         await nodes.ready.wait()
+        if metrics:
+            group.create_task(_serve_metrics(config, client, metrics), name="simulated metrics")
         log.info("%d simulated nodes are ready", sum(shape.count for shape in config.nodes))
 
 
-def run(access: ClientConfig, config: SimulationConfig, *, verbose: bool = False) -> None:
+async def _serve_metrics(config: SimulationConfig, client: Client, address: str) -> None:
+    from steersman.simulation.metrics import Metrics
+
+    from . import simulated_metrics
+
+    await simulated_metrics.serve(client, Metrics(client, config.usages), address)
+
+
+def run(access: ClientConfig, config: SimulationConfig, *, metrics: bool = False, verbose: bool = False) -> None:
     """Run simulated nodes for a cluster in the foreground."""
+    address = check_metrics(default_address()) if metrics else ""
 
     async def main() -> None:
         client = HTTPClient(msgspec.structs.replace(access, user_agent=USER_AGENT))
         try:
-            await serve(config, client)
+            await serve(config, client, metrics=address)
         finally:
             await client.close()
 

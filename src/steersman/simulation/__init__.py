@@ -13,7 +13,7 @@ where it dies.  What a node's kubelet would be asked for beside that (logs, exec
 """
 
 from .config import SimulationConfig
-from .profiles import DEFAULT_STAGES, stages_of
+from .profiles import DEFAULT_STAGES, stages_of, usages_of
 from .shape import NodeShape, parse_shape
 from .simulated_nodes import SimulatedNodes
 from .stage import Stage
@@ -26,4 +26,5 @@ __all__ = [
     "Stage",
     "parse_shape",
     "stages_of",
+    "usages_of",
 ]

@@ -7,6 +7,7 @@ import msgspec
 from .profiles import DEFAULT_STAGES
 from .shape import NodeShape
 from .stage import Stage
+from .usage import UsageRule
 
 KUBELET_RENEWAL = 10.0
 """Seconds between a kubelet's renewals of its Lease."""
@@ -25,6 +26,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     nodes: tuple[NodeShape, ...] = ()
     stages: tuple[Stage, ...] = DEFAULT_STAGES
+    usages: tuple[UsageRule, ...] = ()
+    """What pods use, where metrics are served; what is not said is guessed from what they ask for."""
     renewal: float = 0.0
     report: float = 300.0
     """Seconds between a node's reports of its status where that does not change."""

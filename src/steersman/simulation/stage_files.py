@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -31,6 +31,11 @@ from .kwok_stage import (
 from .queries import Query, compile_query
 from .stage import Kind, Outcome, Stage, Subject
 from .template_functions import TEMPLATE_FUNCTIONS
+from .usage import KINDS as USAGE_KINDS
+from .usage import UsageRule
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 PATCH_TYPES = {
     "": "application/strategic-merge-patch+json",
@@ -39,34 +44,52 @@ PATCH_TYPES = {
     "json": "application/json-patch+json",
 }
 
-IGNORED_KINDS = frozenset({"ResourceUsage", "ClusterResourceUsage", "Metric"})
-"""They may stand in the same file, and are not about stages."""
-
 
 def load_stages(path: Path) -> tuple[Stage, ...]:
     """The stages of a file; raises ValueError that names what is wrong with which, OSError for no file."""
+    return tuple(_read(each, path, KwokStage, compile_stage) for each in _documents(path) if each["kind"] == "Stage")
+
+
+def load_usages(path: Path) -> tuple[UsageRule, ...]:
+    """What a file says of the use of resources; raises ValueError, OSError."""
+
+    def checked(rule: UsageRule) -> UsageRule:
+        rule.check()
+        return rule
+
+    return tuple(_read(each, path, UsageRule, checked) for each in _documents(path) if each["kind"] in USAGE_KINDS)
+
+
+def _documents(path: Path) -> list[dict[str, Any]]:
+    """All of kwok's kinds that are known here."""
     try:
         documents = [each for each in load_documents(path.read_bytes()) if each]
     except YAMLError as error:
         raise ValueError(f"{path}: {error}") from None
-    return tuple(stage for each in documents for stage in _of_document(each, path))
+    return [found for each in documents for found in _listed(each, path)]
 
 
-def _of_document(document: Any, path: Path) -> list[Stage]:
+def _listed(document: Any, path: Path) -> list[dict[str, Any]]:
     if not isinstance(document, dict):
         raise ValueError(f"{path}: expected an object, got {type(document).__name__}")
-    if document.get("kind") in ("List", "StageList"):
-        return [stage for each in document.get("items") or () for stage in _of_document(each, path)]
-    name = str((document.get("metadata") or {}).get("name", ""))
-    if document.get("apiVersion") == API_VERSION and document.get("kind") in IGNORED_KINDS:
-        return []
-    if (document.get("apiVersion"), document.get("kind")) != (API_VERSION, "Stage"):
-        what = f"{document.get('apiVersion')} {document.get('kind')}"
-        raise ValueError(f"{path}: {what} {name!r} is no stage; expected {API_VERSION} Stage")
+    if str(document.get("kind")).endswith("List"):
+        return [found for each in document.get("items") or () for found in _listed(each, path)]
+    if document.get("apiVersion") != API_VERSION or document.get("kind") not in ("Stage", *USAGE_KINDS):
+        what = f"{document.get('apiVersion')} {document.get('kind')} {_name(document)!r}"
+        raise ValueError(f"{path}: {what} is no stage; expected {API_VERSION} Stage")
+    return [document]
+
+
+def _name(document: dict[str, Any]) -> str:
+    return str((document.get("metadata") or {}).get("name", ""))
+
+
+def _read(document: dict[str, Any], path: Path, type_: type[T], make: Callable[[T], R]) -> R:
     try:
-        return [compile_stage(msgspec.convert(document, KwokStage))]
+        return make(msgspec.convert(document, type_))
     except (ValueError, msgspec.ValidationError) as error:
-        raise ValueError(f"{path}: stage {name!r}: {error}") from None
+        what = "stage" if document["kind"] == "Stage" else document["kind"]
+        raise ValueError(f"{path}: {what} {_name(document)!r}: {error}") from None
 
 
 def compile_stage(written: KwokStage) -> Stage:
