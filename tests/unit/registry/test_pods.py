@@ -16,7 +16,7 @@ from steersman.api.types import (
 from steersman.api.types import (
     node_v1,
 )
-from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, Preconditions, Status
+from steersman.api.types.meta_v1 import DeleteOptions, LabelSelector, ObjectMeta, OwnerReference, Preconditions, Status
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.client import Patch
 from steersman.client.local import LocalClient
@@ -40,6 +40,30 @@ async def test_new_pods(client: LocalClient) -> None:
     with pytest.raises(StatusError) as error:
         await client.create(pod("d", priority_class_name="nope"))
     assert error.value.status.message == 'pods "d" is forbidden: no PriorityClass with name nope was found'
+
+
+async def test_replicas_are_as_good_as_the_first_of_them_but_for_their_metadata(client: LocalClient) -> None:
+    def replica(name: str, **spec: object) -> v1.Pod:
+        made = pod(name, **spec)
+        reference = OwnerReference(api_version="apps/v1", kind="ReplicaSet", name="rs", uid="family", controller=True)
+        made.metadata.owner_references = [reference]
+        return made
+
+    first, second = await client.create(replica("a")), await client.create(replica("b"))
+    assert second.spec == first.spec, "the token's volume has the same name"
+    odd = replica("c")
+    odd.metadata.labels = {"not a key": "x"}
+    with pytest.raises(StatusError) as error:
+        await client.create(odd)
+    assert "metadata.labels" in error.value.status.message
+    with pytest.raises(StatusError) as error:
+        await client.create(replica("d", restart_policy="Now"))
+    assert "spec.restartPolicy" in error.value.status.message
+    annotated = replica("e")
+    annotated.metadata.annotations = {"controller.kubernetes.io/pod-deletion-cost": "much"}
+    with pytest.raises(StatusError) as error:
+        await client.create(annotated)
+    assert "pod-deletion-cost" in error.value.status.message
 
 
 def test_quality_of_service() -> None:

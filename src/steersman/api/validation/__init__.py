@@ -125,12 +125,23 @@ def _namespaced() -> dict[tuple[str, str], bool]:
     return {(resource.group_version, resource.kind): resource.namespaced for resource in RESOURCES}
 
 
+def _metadata(faults: Faults, obj: Any, rules: Rules) -> None:
+    namespaced = _namespaced().get((obj.api_version, obj.kind), bool(obj.metadata.namespace))
+    meta.object_meta(faults, obj.metadata, namespaced, rules.name)
+
+
+def validate_metadata(obj: Any) -> list[FieldError]:
+    """The faults of a new object's metadata, where it is known that there are no others."""
+    faults = Faults()
+    _metadata(faults, obj, TABLE.get(type(obj), _ANY))
+    return list(faults)
+
+
 def validate(obj: Any) -> list[FieldError]:
     """The faults of an object that is about to be created."""
     faults = Faults()
     rules = TABLE.get(type(obj), _ANY)
-    namespaced = _namespaced().get((obj.api_version, obj.kind), bool(obj.metadata.namespace))
-    meta.object_meta(faults, obj.metadata, namespaced, rules.name)
+    _metadata(faults, obj, rules)
     if rules.check is not None:
         rules.check(faults, obj)
     if rules.create is not None:

@@ -43,9 +43,14 @@ def name_warnings(name: str, used: str) -> Iterator[str]:
         )
 
 
+def pod_name_warnings(obj: v1.Pod) -> Iterator[str]:
+    """Those of a new pod's name alone."""
+    return name_warnings(obj.metadata.name, "the Pod's hostname")
+
+
 def pod_warnings(obj: v1.Pod) -> Iterator[str]:
     """A new pod's."""
-    yield from name_warnings(obj.metadata.name, "the Pod's hostname")
+    yield from pod_name_warnings(obj)
     yield from _warnings(obj.spec, obj.metadata, "")
 
 

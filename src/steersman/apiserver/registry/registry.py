@@ -262,6 +262,8 @@ class Registry:
         handler = self.handler_of(type_)
         if not handler.cache.ready.is_set():
             await self.start(handler)
+        if not len(handler.cache):  # as most clusters have it for what admission asks of every pod
+            return []
         return [entry.object for entry in handler.cache.list(handler.resource.key(namespace)).entries]
 
     # -- upkeep ------------------------------------------------------------------------------------------------------

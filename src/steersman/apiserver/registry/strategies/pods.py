@@ -9,9 +9,11 @@ import msgspec
 
 from steersman.api import codecs
 from steersman.api.disabled import drop_from_pod_spec, drop_from_pod_status
+from steersman.api.errors import FieldError
 from steersman.api.pods import qos_class
 from steersman.api.types import core_v1 as v1
-from steersman.api.warnings.pods import pod_warnings
+from steersman.api.validation import validate_metadata
+from steersman.api.warnings.pods import pod_name_warnings, pod_warnings
 from steersman.apiserver.registry.contract import Context
 from steersman.apiserver.registry.strategy import Handlers, Strategy
 from steersman.storage.watch_cache import Entry
@@ -19,6 +21,9 @@ from steersman.storage.watch_cache import Entry
 from .binding import bind
 from .eviction import evict
 from .pod_preparation import merge_label_keys, synchronize_app_armor
+
+_FAMILIES = 1024
+"""Controllers of whose pods one is remembered."""
 
 
 class _Placed(msgspec.Struct, gc=False):
@@ -47,6 +52,8 @@ class PodStrategy(Strategy):
         super().__init__(resource, cluster)
         self.subresources["ephemeralcontainers"] = self.prepare_ephemeral_containers
         self.subresources["resize"] = self.prepare_resize
+        self._accepted: dict[str, v1.Pod] = {}
+        """By the controller's uid: a pod of it that has neither faults nor anything to warn of."""
 
     def prepare_create(self, context: Context, new: v1.Pod) -> None:
         new.metadata.generation = 1
@@ -106,6 +113,27 @@ class PodStrategy(Strategy):
         managed, version = new.metadata.managed_fields, new.metadata.resource_version
         new.metadata, new.spec, new.status = codecs.copy(old.metadata), codecs.copy(old.spec), old.status
         new.metadata.managed_fields, new.metadata.resource_version = managed, version
+
+    def validate(self, context: Context, new: v1.Pod) -> list[FieldError]:
+        """The replicas of a template are as good as one of them, but for their names."""
+        meta = new.metadata
+        family = next((owner.uid for owner in meta.owner_references if owner.controller), "")
+        known = self._accepted.get(family)
+        if known is not None and known.spec == new.spec and known.metadata.annotations == meta.annotations:
+            return validate_metadata(new) or self._warn(context, pod_name_warnings(new))
+        told = len(context.warnings)
+        faults = super().validate(context, new)
+        # The claims of ephemeral volumes are named after the pod.
+        if (
+            family
+            and not faults
+            and len(context.warnings) == told
+            and not any(each.ephemeral for each in new.spec.volumes)
+        ):
+            if len(self._accepted) >= _FAMILIES:
+                self._accepted.clear()
+            self._accepted[family] = new
+        return faults
 
     def warnings(self, new: v1.Pod, old: v1.Pod | None) -> Iterable[str]:
         # People hardly ever change pods, and what changes them does so often.
