@@ -123,17 +123,16 @@ class PodStrategy(Strategy):
             return validate_metadata(new) or self._warn(context, pod_name_warnings(new))
         told = len(context.warnings)
         faults = super().validate(context, new)
-        # The claims of ephemeral volumes are named after the pod.
-        if (
-            family
-            and not faults
-            and len(context.warnings) == told
-            and not any(each.ephemeral for each in new.spec.volumes)
-        ):
-            if len(self._accepted) >= _FAMILIES:
-                self._accepted.clear()
-            self._accepted[family] = new
+        if family and not faults and len(context.warnings) == told:
+            self._remember(family, new)
         return faults
+
+    def _remember(self, family: str, accepted: v1.Pod) -> None:
+        if any(each.ephemeral for each in accepted.spec.volumes):
+            return  # their claims are named after the pod
+        if len(self._accepted) >= _FAMILIES:
+            self._accepted.clear()
+        self._accepted[family] = accepted
 
     def warnings(self, new: v1.Pod, old: v1.Pod | None) -> Iterable[str]:
         # People hardly ever change pods, and what changes them does so often.
