@@ -36,15 +36,25 @@ MOST_IMMEDIATE = 16
 """So many stages follow each other without looking at what others wrote."""
 
 
+LONG = 30.0
+"""Seconds: who waits longer is asked for again then, and not kept meanwhile."""
+
+
 class _Job(Generic[T]):
-    """An object that is to go through a stage; without an object, one that is not to any more."""
+    """An object that is to go through a stage; without a stage, one that is not to any more.
 
-    __slots__ = ("attempts", "object", "stage", "waits")
+    ``object`` is None where it is asked for by ``key`` once it is due.
+    """
 
-    def __init__(self, obj: T, stage: Stage, *, waits: bool) -> None:
-        self.object: T | None = obj
-        self.stage = stage
-        self.waits = waits
+    __slots__ = ("attempts", "key", "object", "stage", "uid", "waits")
+
+    def __init__(self, obj: T, stage: Stage, delay: float) -> None:
+        metadata = obj.metadata
+        self.uid = metadata.uid
+        self.key = (metadata.namespace, metadata.name)
+        self.object: T | None = obj if delay < LONG else None
+        self.stage: Stage | None = stage
+        self.waits = delay > 0
         self.attempts = 0
 
 
@@ -101,16 +111,16 @@ class Keeper(Generic[T]):
             return
         uid = obj.metadata.uid
         job = self._jobs.get(uid)
-        if job is not None and not job.stage.delay_moves and job.stage.matches(subject):
-            job.object = obj  # in the time that it has
-            return
         if job is not None:
-            job.object = None
-            del self._jobs[uid]
+            if job.stage is not None and not job.stage.delay_moves and job.stage.matches(subject):
+                if job.object is not None:
+                    job.object = obj  # in the time that it has
+                return
+            self._drop(uid)
         if (stage := choose(self._stages, subject)) is None:
             return
         delay = stage.delay(subject) if stage.delay is not None else 0.0
-        self._jobs[uid] = job = _Job(obj, stage, waits=delay > 0)
+        self._jobs[uid] = job = _Job(obj, stage, delay)
         if job.waits:
             self._timers.add(delay, job)
         elif uid not in self._busy:
@@ -118,57 +128,67 @@ class Keeper(Generic[T]):
 
     def forget(self, obj: T) -> None:
         """An object is gone."""
-        if (job := self._jobs.pop(obj.metadata.uid, None)) is not None:
-            job.object = None
+        self._drop(obj.metadata.uid)
 
     def retain(self, uids: Container[str]) -> None:
         """No others are there any more."""
         for uid in [uid for uid in self._jobs if uid not in uids]:
-            self._jobs.pop(uid).object = None
+            self._drop(uid)
 
     def is_busy(self, uid: str) -> bool:
         """Whether an object is being written."""
         return uid in self._busy
+
+    def _drop(self, uid: str) -> None:
+        if (job := self._jobs.pop(uid, None)) is not None:
+            job.object = job.stage = None
 
     def _subject(self, obj: T) -> Subject | None:
         place = self._place_of(obj)
         return Subject(obj, place, self._clock.now().replace(microsecond=0), self._rng) if place is not None else None
 
     def _due(self, job: _Job[T]) -> None:
-        if job.object is not None:
+        if job.stage is not None:
             job.waits = False
-            if job.object.metadata.uid not in self._busy:
+            if job.uid not in self._busy:
                 self._crew.add(job)
 
     async def _do(self, job: _Job[T]) -> None:
-        obj = job.object
-        if obj is None:
+        stage = job.stage
+        if stage is None:
             return
-        uid = obj.metadata.uid
-        del self._jobs[uid]
-        self._busy.add(uid)
+        del self._jobs[job.uid]
+        self._busy.add(job.uid)
         try:
-            await self._go_through(obj, job.stage)
+            if (obj := job.object or await self._present(job, stage)) is not None:
+                await self._go_through(obj, stage)
         except StatusError as error:
             if not (is_conflict(error) or is_not_found(error)):  # a newer version comes, or nothing more
-                self._again(job, obj, error)
+                self._again(job, error)
         except Exhausted as error:
-            self._again(job, obj, error)
+            self._again(job, error)
         except Exception:  # a fault in one stage must not keep other objects from theirs
-            log.exception("stage %s of %s %s", job.stage.name, self._type.__name__, obj.metadata.name)
+            log.exception("stage %s of %s %s", stage.name, self._type.__name__, "/".join(job.key))
         finally:
-            self._busy.discard(uid)
-            if (next_ := self._jobs.get(uid)) is not None and not next_.waits:
+            self._busy.discard(job.uid)
+            if (next_ := self._jobs.get(job.uid)) is not None and not next_.waits:
                 self._crew.add(next_)
 
-    def _again(self, job: _Job[T], obj: T, error: Exception) -> None:
-        name = f"{self._type.__name__} {obj.metadata.namespace}/{obj.metadata.name}"
-        log.warning("stage %s of %s: %s", job.stage.name, name, error)
-        if (uid := obj.metadata.uid) in self._jobs:
+    async def _present(self, job: _Job[T], stage: Stage) -> T | None:
+        """The object that waited so long, where it is still to go through the stage; its changes are observed."""
+        obj = await self._client.get(self._type, job.key[1], job.key[0])
+        subject = self._subject(obj)
+        return obj if obj.metadata.uid == job.uid and subject is not None and stage.matches(subject) else None
+
+    def _again(self, job: _Job[T], error: Exception) -> None:
+        stage = job.stage
+        assert stage is not None
+        log.warning("stage %s of %s %s: %s", stage.name, self._type.__name__, "/".join(job.key), error)
+        if job.uid in self._jobs:
             return
         job.attempts += 1
         job.waits = True
-        self._jobs[uid] = job
+        self._jobs[job.uid] = job
         self._timers.add(min(LAST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1)), job)
 
     async def _go_through(self, obj: T, stage: Stage) -> None:

@@ -1,0 +1,216 @@
+"""When stages come: on a clock that is turned, with what happens to objects in the meantime."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import msgspec
+
+from steersman.api.errors import StatusError, conflict, not_found, service_unavailable
+from steersman.api.types.core_v1 import Container, Pod, PodSpec, PodStatus
+from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.client.client import Client
+from steersman.client.events import EventRecorder
+from steersman.simulation.keeper import Keeper
+from steersman.simulation.stage import Outcome, Stage, Subject
+from steersman.testing.turnable_clock import TurnableClock
+
+from .test_stage_files import Here
+
+
+class Store:
+    """As much of a client as a keeper needs: the last version of a few pods, and what is to fail."""
+
+    def __init__(self) -> None:
+        self.pods: dict[str, Pod] = {}
+        self.failures: list[StatusError] = []
+        self.written: list[str] = []
+
+    async def get(self, _: object, name: str, namespace: str) -> Pod:
+        if name not in self.pods:
+            raise not_found("pods", name)
+        return self.pods[name]
+
+    async def update(self, pod: Pod, *, subresource: str) -> Pod:
+        await asyncio.sleep(0)
+        if self.failures:
+            raise self.failures.pop(0)
+        self.pods[pod.metadata.name] = pod
+        self.written.append(pod.status.phase)
+        return pod
+
+
+def step(name: str, before: str, after: str, delay: float | None = None, **settings: Any) -> Stage:
+    """From one phase to the next."""
+    return Stage(
+        name=name,
+        kind="Pod",
+        matches=lambda subject: subject.pod.status.phase == before,
+        next=lambda subject: Outcome(status=PodStatus(phase=after)),
+        delay=(lambda _: delay) if delay is not None else None,
+        **settings,
+    )
+
+
+def pod(phase: str = "A", version: str = "1", name: str = "p") -> Pod:
+    return Pod(
+        metadata=ObjectMeta(name=name, namespace="default", uid=f"uid-{name}", resource_version=version),
+        spec=PodSpec(containers=[Container(name="c")], node_name="node-0"),
+        status=PodStatus(phase=phase),
+    )
+
+
+class World:
+    def __init__(self, *stages: Stage) -> None:
+        self.store = Store()
+        self.clock = TurnableClock(datetime(2026, 11, 21, tzinfo=UTC), frozen=True)
+        client = cast("Client", self.store)
+        recorder = EventRecorder(client, "kubelet", clock=self.clock)
+        self.keeper: Keeper[Pod] = Keeper(
+            Pod, stages, client, self.clock, random.Random(0), recorder, 2, lambda _: Here()
+        )
+
+    def tell(self, present: Pod) -> None:
+        self.store.pods[present.metadata.name] = present
+        self.keeper.observe(present)
+
+    async def settle(self) -> None:
+        while any(self.keeper.unfinished()):
+            await asyncio.sleep(0)
+
+
+@contextlib.asynccontextmanager
+async def working(*stages: Stage) -> AsyncIterator[World]:
+    world = World(*stages)
+    task = asyncio.create_task(world.keeper.run())
+    yield world
+    await world.settle()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_stage_comes_after_its_delay() -> None:
+    async with working(step("ab", "A", "B", 5.0)) as world:
+        world.tell(pod())
+        await world.clock.advance(4.9)
+        await world.settle()
+        assert world.store.written == []
+        assert [*world.keeper.unfinished()] == []
+        assert [*world.keeper.unfinished(1.0)] == ["simulated Pod: the next stage of one"]
+        await world.clock.advance(0.2)
+        await world.settle()
+        assert world.store.written == ["B"]
+
+
+async def test_a_change_does_not_begin_the_delay_anew() -> None:
+    async with working(step("ab", "A", "B", 5.0)) as world:
+        world.tell(pod())
+        await world.clock.advance(4.0)
+        changed = pod(version="2")
+        changed.metadata.labels = {"new": "yes"}
+        world.tell(changed)
+        await world.clock.advance(1.1)
+        await world.settle()
+        assert world.store.pods["p"].metadata.labels == {"new": "yes"}
+        assert world.store.written == ["B"]
+
+
+async def test_a_delay_that_moves_is_asked_again() -> None:
+    delays = iter((5.0, 10.0))
+    moving = msgspec.structs.replace(step("ab", "A", "B", delay_moves=True), delay=lambda _: next(delays))
+    async with working(moving) as world:
+        world.tell(pod())
+        world.tell(pod(version="2"))
+        await world.clock.advance(9.0)
+        await world.settle()
+        assert world.store.written == []
+        await world.clock.advance(1.1)
+        await world.settle()
+        assert world.store.written == ["B"]
+
+
+async def test_what_no_longer_matches_or_is_gone_goes_through_nothing() -> None:
+    async with working(step("ab", "A", "B", 5.0)) as world:
+        world.tell(pod())
+        world.tell(pod("Z", "2"))
+        world.tell(pod(name="q"))
+        world.keeper.forget(pod(name="q"))
+        world.tell(pod(name="r"))
+        world.keeper.retain(set())
+        await world.clock.advance(10.0)
+        await world.settle()
+        assert world.store.written == []
+
+
+async def test_who_waits_long_is_asked_for_again() -> None:
+    async with working(step("ab", "A", "B", 600.0)) as world:
+        for name in ("p", "gone", "changed"):
+            world.tell(pod(name=name))
+        del world.store.pods["gone"]
+        world.store.pods["changed"] = pod("Z", "2", "changed")
+        world.store.pods["p"] = pod(version="7")
+        await world.clock.advance(601.0)
+        await world.settle()
+        assert world.store.written == ["B"]
+        assert world.store.pods["p"].metadata.resource_version == "7"
+
+
+async def test_a_change_while_it_is_written_is_decided_about_afterwards() -> None:
+    async with working(step("ab", "A", "B"), step("cd", "C", "D")) as world:
+        world.tell(pod())
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        world.keeper.observe(pod("C", "2"))
+        await world.settle()
+        assert world.store.written == ["B", "D"]
+
+
+async def test_a_lost_race_is_left_to_the_newer_version() -> None:
+    async with working(step("ab", "A", "B")) as world:
+        world.store.failures = [conflict("pods", "p", "changed")]
+        world.tell(pod())
+        await world.settle()
+        await world.clock.advance(120.0)
+        await world.settle()
+        assert world.store.written == []
+        world.tell(pod(version="2"))
+        await world.settle()
+        assert world.store.written == ["B"]
+
+
+async def test_other_failures_are_tried_again() -> None:
+    async with working(step("ab", "A", "B")) as world:
+        world.store.failures = [service_unavailable("away"), service_unavailable("away")]
+        world.tell(pod())
+        await world.settle()
+        await world.clock.advance(0.9)
+        await world.settle()
+        assert len(world.store.failures) == 1
+        for _ in range(2):
+            await world.clock.advance(2.0)
+            await world.settle()
+        assert world.store.written == ["B"]
+
+
+async def test_an_immediate_stage_waits_for_nobody() -> None:
+    async with working(step("ab", "A", "B", immediate_next=True), step("bc", "B", "C")) as world:
+        world.tell(pod())
+        await world.settle()
+        assert world.store.written == ["B", "C"]
+
+
+async def test_a_fault_in_a_stage_hurts_nobody_else() -> None:
+    def fail(_: Subject) -> Outcome:
+        raise RuntimeError("a fault in a stage")
+
+    faulty = Stage(name="bad", kind="Pod", matches=lambda subject: subject.pod.status.phase == "X", next=fail)
+    async with working(faulty, step("ab", "A", "B")) as world:
+        world.tell(pod("X", name="bad"))
+        world.tell(pod())
+        await world.settle()
+        assert world.store.written == ["B"]
