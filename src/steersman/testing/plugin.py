@@ -75,7 +75,7 @@ def kubernetes(kubernetes_cluster: Cluster, pytestconfig: pytest.Config) -> Iter
     if isolation == "snapshot":
         with kubernetes_cluster.snapshot():
             yield kubernetes_cluster
-            kubernetes_cluster.faults.clear()
+            kubernetes_cluster.faults.clear()  # before it is restored
     else:
         name = kubernetes_cluster.create_namespace()
         yield kubernetes_cluster.in_namespace(name)

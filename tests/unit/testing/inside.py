@@ -9,39 +9,21 @@ from pathlib import Path
 from typing import Any
 
 from steersman.api import codecs
-from steersman.api.errors import StatusError, is_conflict, is_not_found
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client
 from steersman.controllers.config import ControllerManagerConfig
-from steersman.controllers.kit import Manager
 from steersman.controllers.manager import ControllerManager
 from steersman.pki import files
 from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
+from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig
 from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.memory import MemoryStore
 from steersman.storage.sqlite import SqliteStore
-from steersman.testing.pods import SimulatedKubelet
 from steersman.testing.settling import Part, Settling
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
-
-
-class Kubelet(SimulatedKubelet):
-    """Pods run once they have a node."""
-
-    async def reconcile(self, key: str) -> float | None:
-        pod = self.pods.lister.by_key(key)
-        if pod is None or pod.metadata.deletion_timestamp is not None:
-            return await super().reconcile(key)
-        if pod.spec.node_name and pod.status.phase == "Pending":
-            try:
-                await self.client.update(self._running(pod), subresource="status")
-            except StatusError as error:
-                if not (is_not_found(error) or is_conflict(error)):
-                    raise
-        return None
 
 
 class Inside:
@@ -84,11 +66,12 @@ async def inside(directory: Path | None = None, *, https: Path | None = None) ->
         found = Inside(store, server)
         manager = ControllerManager(ControllerManagerConfig(), server.local_client(ADMIN))
         scheduler = Scheduler(SchedulerConfig(), server.local_client(ADMIN))
-        pods = Manager(server.local_client(ADMIN), [Kubelet])
-        found.parts += [manager, scheduler, pods]
-        for part in (manager, scheduler, pods):
+        nodes = SimulatedNodes(
+            SimulationConfig(nodes=(NodeShape(cpu="64", memory="256Gi", pods=500),)), server.local_client(ADMIN)
+        )
+        found.parts += [manager, scheduler, nodes]
+        for part in (manager, scheduler, nodes):
             await start(part.run, part.ready)
-        await found.create(NODE)
         await found.settle()
         yield found
     finally:
@@ -96,17 +79,6 @@ async def inside(directory: Path | None = None, *, https: Path | None = None) ->
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         await store.close()
-
-
-NODE = """
-apiVersion: v1
-kind: Node
-metadata: {name: node-0}
-status:
-  allocatable: {cpu: "64", memory: 256Gi, pods: "500"}
-  capacity: {cpu: "64", memory: 256Gi, pods: "500"}
-  conditions: [{type: Ready, status: "True", reason: KubeletReady, message: ready}]
-"""
 
 
 def deployment(name: str = "web", replicas: int = 3, image: str = "a:1", namespace: str = "default") -> str:
