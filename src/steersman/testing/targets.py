@@ -40,7 +40,7 @@ def _names(resource: Resource[Any]) -> tuple[str, ...]:
 
 
 def _is_of(resource: Resource[Any], group: str) -> bool:
-    return not group or group in (resource.group, f"{resource.version}.{resource.group}".rstrip("."))
+    return not group or group in (resource.group, f"{resource.version}.{resource.group}")
 
 
 def target(scheme: Scheme, what: str | Object, namespace: str) -> Target:

@@ -1,0 +1,150 @@
+"""What `wait_for` waits for, and what it says when that does not come."""
+
+import asyncio
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from steersman.api.types.core_v1 import ConfigMap, Pod
+from steersman.client import ObjectMeta
+from steersman.testing import AsyncCluster, Cluster, NotMetError
+
+POD: dict[str, Any] = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "a", "labels": {"app": "a"}},
+    "spec": {"containers": [{"name": "main", "image": "a", "ports": [{"containerPort": 80}]}]},
+}
+
+
+def config_map(name: str, **data: str) -> ConfigMap:
+    return ConfigMap(metadata=ObjectMeta(name=name, namespace="default"), data=data)
+
+
+@pytest.mark.parametrize("target", ["pod/a", "pods/a", "po/a", "Pod/a", "pods.v1./a"])
+def test_names_of_kinds(kubernetes: Cluster, target: str) -> None:
+    kubernetes.apply(POD)
+    assert kubernetes.wait_for(target).metadata.name == "a"
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {},
+        {"condition": "Ready"},
+        {"condition": "ready=true"},
+        {"jsonpath": "{.status.phase}=Running"},
+        {"jsonpath": "{.spec.containers[0].ports[0].containerPort}=80"},
+        {"jsonpath": "{.status.podIP}"},
+        {"predicate": lambda pod: pod.status.phase == "Running"},
+    ],
+)
+def test_what_may_be_true_of_an_object(kubernetes: Cluster, wanted: dict[str, Any]) -> None:
+    kubernetes.apply(POD)
+    assert isinstance(kubernetes.wait_for("pod/a", timeout=5, **wanted), Pod)
+
+
+def test_what_comes_later(kubernetes: Cluster) -> None:
+    """It is seen by a watch: what does not last is not missed."""
+
+    def work() -> None:
+        client = kubernetes.client
+        for value in ("1", "2", "3"):
+            client.update(config_map("a", value=value)) if value != "1" else client.create(config_map("a", value="1"))
+        client.delete(ConfigMap, "a", "default")
+
+    worker = threading.Timer(0.05, work)
+    worker.start()
+    seen = kubernetes.wait_for("configmap/a", lambda each: each.data["value"] == "2")
+    assert seen.data == {"value": "2"}
+    kubernetes.wait_for("configmap/a", deleted=True)
+    worker.join()
+
+
+def test_all_of_a_kind(kubernetes: Cluster) -> None:
+    for name in ("a", "b"):
+        kubernetes.apply({**POD, "metadata": {"name": name, "labels": {"app": name}}})
+    assert len(kubernetes.wait_for("pods", condition="Ready", count=2)) == 2
+    assert [each.metadata.name for each in kubernetes.wait_for("pods", selector="app=b")] == ["b"]
+    kubernetes.wait_for("pods", selector="app=c", deleted=True)
+    assert kubernetes.wait_for("nodes", condition="Ready")[0].metadata.name == "node-0"
+
+
+async def test_awaited(async_kubernetes: AsyncCluster) -> None:
+    waiting = asyncio.ensure_future(async_kubernetes.wait_for("configmap/a"))
+    await asyncio.sleep(0)
+    await async_kubernetes.client.create(config_map("a"))
+    assert (await waiting).metadata.name == "a"
+    waiting = asyncio.ensure_future(async_kubernetes.wait_for("configmap/b"))
+    await asyncio.sleep(0.01)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+def test_the_last_state_and_the_events_are_told(kubernetes: Cluster) -> None:
+    kubernetes.apply({**POD, "spec": {**POD["spec"], "nodeSelector": {"disk": "none"}}})
+    kubernetes.wait_for("events", lambda event: event.reason == "FailedScheduling")
+    begun = time.perf_counter()
+    with pytest.raises(NotMetError) as failed:
+        kubernetes.wait_for("pod/a", condition="Ready", timeout=0.1)
+    assert 0.1 <= time.perf_counter() - begun < 2
+    lines = str(failed.value).splitlines()
+    assert lines[0] == "pod/a in default: condition Ready is not True after 0.1 s"
+    assert "    phase: Pending" in lines
+    assert any(line.startswith("  Warning FailedScheduling") for line in lines[lines.index("Events:") :])
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted", "said"),
+    [
+        ("configmap/a", {}, "configmap/a in default: not there after 0.05 s"),
+        ("configmap/a", {"condition": "Ready"}, "there is no such object"),
+        ("deployment/a", {}, "deployment.apps/a in default: not there"),
+        ("namespace/default", {"deleted": True}, "namespace/default: still there"),
+        ("pods", {"count": 2}, "pods in default: not there after 0.05 s; 0 of 2 are there"),
+        ("node/node-0", {"jsonpath": "{.status.phase}=Gone"}, "{.status.phase}=Gone is not so"),
+        ("node/node-0", {"predicate": lambda node: False}, "what was waited for is not true"),
+    ],
+)
+def test_what_is_said(kubernetes: Cluster, target: str, wanted: dict[str, Any], said: str) -> None:
+    with pytest.raises(NotMetError) as failed:
+        kubernetes.wait_for(target, timeout=0.05, **wanted)
+    assert said in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted", "said"),
+    [
+        ("nothing/a", {}, 'the server doesn\'t have a resource type "nothing"'),
+        ("pod/a", {"condition": "Ready", "deleted": True}, "wait for one thing at a time"),
+        ("pod/a", {"jsonpath": ".status"}, "{.path}=value or {.path} expected"),
+    ],
+)
+def test_what_cannot_be_waited_for(kubernetes: Cluster, target: str, wanted: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        kubernetes.wait_for(target, **wanted)
+
+
+def test_a_condition_of_an_older_generation_does_not_count(kubernetes: Cluster) -> None:
+    kubernetes.apply(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "web"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {"metadata": {"labels": {"app": "web"}}, "spec": POD["spec"]},
+            },
+        }
+    )
+    found = kubernetes.wait_for("deployment/web", condition="Available")
+    assert found.status.observed_generation == found.metadata.generation
+
+
+def test_the_cluster_is_not_asked_by_what_it_waits_for(kubernetes: Cluster) -> None:
+    kubernetes.apply(POD)
+    with pytest.raises(RuntimeError, match="cannot be waited for on its own event loop"):
+        kubernetes.wait_for("pod/a", lambda pod: kubernetes.client.get(Pod, "a", "default"))
