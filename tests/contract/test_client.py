@@ -1,4 +1,4 @@
-"""The Client contract, over both transports and over the fake that tests of controllers may use."""
+"""The Client contract, over both transports, a cluster inside a test, and the fake that tests of controllers use."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ from steersman.client.elsewhere import ElsewhereClient
 from steersman.client.http import HTTPClient
 from steersman.pki import files
 from steersman.storage.memory import MemoryStore
+from steersman.testing import Cluster
 
 NAMESPACE = "default"
 
@@ -58,10 +59,15 @@ def pki(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.fixture(params=["fake", "local", "elsewhere", "http"])
+@pytest.fixture(params=["fake", "local", "elsewhere", "http", "testing"])
 async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     if request.param == "fake":
         yield FakeClient()
+        return
+    if request.param == "testing":
+        async with Cluster(controllers=(), scheduler=False, nodes=0) as cluster:
+            await cluster.client.create(ServiceAccount(metadata=ObjectMeta(name="default", namespace=NAMESPACE)))
+            yield cluster.client
         return
     store = MemoryStore()
     directory = request.getfixturevalue("pki") if request.param == "http" else None
@@ -90,7 +96,7 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Client]:
     await store.close()
 
 
-real_servers = pytest.mark.parametrize("client", ["local", "elsewhere", "http"], indirect=True)
+real_servers = pytest.mark.parametrize("client", ["local", "elsewhere", "http", "testing"], indirect=True)
 """For what the fake does not do: paging, subresources, validation."""
 
 

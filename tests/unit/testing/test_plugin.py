@@ -107,7 +107,8 @@ def test_a_failure_comes_with_events_and_requests(pytester: pytest.Pytester) -> 
     def test_it(kubernetes):
         create(kubernetes, "a")
         kubernetes.apply(POD)
-        kubernetes.wait_for("events", lambda event: event.reason == "FailedScheduling")
+        kubernetes.wait_for("pod/large", condition="PodScheduled=False")
+        kubernetes.settle()
         assert "b" in names(kubernetes)
 
     def test_without_a_cluster():

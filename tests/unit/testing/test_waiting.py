@@ -86,7 +86,8 @@ async def test_awaited(async_kubernetes: AsyncCluster) -> None:
 
 def test_the_last_state_and_the_events_are_told(kubernetes: Cluster) -> None:
     kubernetes.apply({**POD, "spec": {**POD["spec"], "nodeSelector": {"disk": "none"}}})
-    kubernetes.wait_for("events", lambda event: event.reason == "FailedScheduling")
+    kubernetes.wait_for("pod/a", condition="PodScheduled=False")
+    kubernetes.settle()
     begun = time.perf_counter()
     with pytest.raises(NotMetError) as failed:
         kubernetes.wait_for("pod/a", condition="Ready", timeout=0.1)
