@@ -8,6 +8,7 @@ zone, and not at all while every zone is down: then it is rather this side of th
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Iterable
 from datetime import datetime
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 WATCHED_CONDITIONS = ("Ready", "MemoryPressure", "DiskPressure", "PIDPressure")
 NO_SCHEDULE = "NoSchedule"
 NO_EXECUTE = "NoExecute"
+SLICE = 64
+"""Nodes that are looked at before the event loop gets its turn."""
 
 CONDITION_TAINTS = (
     ("Ready", "False", labels.TAINT_NOT_READY),
@@ -123,13 +126,15 @@ def eviction_rates(nodes: Iterable[Node], config: ControllerManagerConfig) -> di
 class _Seen:
     """When a node was last seen to move, by this process's own clock (monotonic)."""
 
-    __slots__ = ("fingerprint", "ready", "stamp", "uid")
+    __slots__ = ("fingerprint", "ready", "stamp", "uid", "well")
 
     def __init__(self, uid: str, stamp: float) -> None:
         self.uid = uid
         self.stamp = stamp
         self.fingerprint: tuple[datetime | None, datetime | None] = (None, None)
         self.ready = ""
+        self.well: Node | None = None
+        """The node itself, where it was ready when it was last checked: as long as that is it, its lease tells all."""
 
 
 class NodeLifecycleController(Controller):
@@ -177,13 +182,30 @@ class NodeLifecycleController(Controller):
             reference = ObjectReference(kind="Node", api_version="v1", name=gone, uid=self.seen[gone].uid)
             self._event(reference, "Normal", "RemovingNode", f"Removing Node {gone} from Controller")
             del self.seen[gone]
-        for node in nodes:
+        for number, node in enumerate(nodes, 1):
+            if number % SLICE == 0:
+                await asyncio.sleep(0)
+            if self._is_well(node) and self._lives(node):
+                continue
             try:
                 await self._check(node)
             except StatusError as error:
                 if not (is_conflict(error) or is_not_found(error)):
                     log.warning("%s: node %s: %s", self.name, node.metadata.name, error)
         await self._evict()
+
+    def _is_well(self, node: Node) -> bool:
+        seen = self.seen.get(node.metadata.name)
+        return seen is not None and seen.well is node
+
+    def _lives(self, node: Node) -> bool:
+        """Whether a node that is well has renewed its lease in time."""
+        name, stamp = node.metadata.name, self.context.clock.monotonic()
+        lease, seen = self.leases.lister.get(name, labels.NAMESPACE_NODE_LEASE), self.seen[name]
+        fingerprint = (lease.spec.renew_time if lease is not None else None, seen.fingerprint[1])
+        if fingerprint != seen.fingerprint:
+            seen.stamp, seen.fingerprint = stamp, fingerprint
+        return stamp - seen.stamp <= self.context.config.node_monitor_grace_period
 
     async def _check(self, node: Node) -> None:
         name, stamp = node.metadata.name, self.context.clock.monotonic()
@@ -215,6 +237,7 @@ class NodeLifecycleController(Controller):
         if now_ready == "Unknown" or (now_ready == "False" and seen.ready == "True"):
             await self._mark_pods(name)
         seen.ready = now_ready
+        seen.well = node if now_ready == "True" else None
 
     async def _mark_pods(self, node: str) -> None:
         for pod in self.pods.lister.by_index("node", node):
@@ -234,9 +257,12 @@ class NodeLifecycleController(Controller):
 
     async def _evict(self) -> None:
         nodes = self.nodes.lister.list()
+        concerned = [node for node in nodes if node.spec.taints or not self._is_well(node)]
+        if not concerned:
+            return
         rates = eviction_rates(nodes, self.context.config)
         all_down = not any(readiness(node) == "True" for node in nodes)
-        for node in nodes:
+        for node in concerned:
             key = "" if all_down else no_execute_taint(node)
             present = [item for item in node.spec.taints if (item.key, item.effect) in MANAGED_NO_EXECUTE]
             if key and not present and not self._may_evict(zone_of(node), rates):
