@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import api, converting, extending, large, node, rules, simulating, starting, testing, waiting
+from . import api, converting, extending, large, node, rules, simulating, starting, testing, turning, waiting
 from .result import Row
 from .setting import Setting
 
@@ -27,5 +27,6 @@ GROUPS = (
     Group(converting.NAMES, converting.measure),
     Group(rules.NAMES, rules.measure),
     Group(simulating.NAMES, simulating.measure),
+    Group(turning.NAMES, turning.measure),
     Group(node.NAMES, node.measure),
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import uvloop
 from rich.console import Console
+from rich.markup import escape
 
 from steersman.apiserver.endpoints.yaml_text import to_yaml
 
@@ -21,7 +22,14 @@ def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: i
     """Carry a scenario out.  Raises ScenarioError."""
     if picture is not None:
         pictures.check(picture)
-    report = uvloop.run(simulate(scenarios.load(path), seed=seed))
+    wanted = scenarios.load(path)
+    with Console(stderr=True).status("starting") as status:  # which shows nothing where nobody looks
+
+        def say(title: str, seconds: float) -> None:
+            passed = f", {tables.duration(seconds)}" if seconds else ""
+            status.update(f"{escape(title)}{passed}")
+
+        report = uvloop.run(simulate(wanted, seed=seed, say=say))
     if output == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
     elif output == "yaml":

@@ -52,10 +52,18 @@ DRAIN_PATIENCE = 600.0
 TYPES: dict[str, type[Deployment | ReplicaSet]] = {"deployment": Deployment, "replicaset": ReplicaSet}
 
 
-async def simulate(scenario: Scenario, *, seed: int = 0) -> Report:
+Say = Callable[[str, float], None]
+"""Is told of the event that happens, and how many seconds it has taken by the cluster's clock."""
+
+
+def _silent(title: str, seconds: float) -> None:
+    """Tell nobody."""
+
+
+async def simulate(scenario: Scenario, *, seed: int = 0, say: Say = _silent) -> Report:
     """The answer to a scenario.  Raises ScenarioError for what the API server refuses."""
     try:
-        return await _simulate(scenario, seed)
+        return await _simulate(scenario, seed, say)
     except BaseExceptionGroup as group:  # of the tasks of the components, which the fault has ended
         fault: BaseException | None = group.subgroup(ScenarioError)
         while isinstance(fault, BaseExceptionGroup):
@@ -65,11 +73,11 @@ async def simulate(scenario: Scenario, *, seed: int = 0) -> Report:
         raise fault from fault.__cause__
 
 
-async def _simulate(scenario: Scenario, seed: int) -> Report:
+async def _simulate(scenario: Scenario, seed: int, say: Say) -> Report:
     adds = [each.what.pools for each in scenario.happenings if isinstance(each.what, Add)]
     count = sum(pool.count for pools in (scenario.nodes, *adds) for pool in pools)
     async with world(count, random.Random(seed)) as made, _observing(made) as observer:
-        simulation = Simulation(made, observer)
+        simulation = Simulation(made, observer, say)
         steps = [await simulation.begin(scenario)]
         happenings = list(scenario.happenings)
         while happenings:
@@ -97,11 +105,12 @@ async def _observing(made: World) -> AsyncIterator[Observer]:
 class Simulation:
     """The world in the course of a scenario."""
 
-    def __init__(self, made: World, observer: Observer) -> None:
+    def __init__(self, made: World, observer: Observer, say: Say) -> None:
         self._world = made
         self._client = made.client
         self._clock = made.clock
         self._observer = observer
+        self._say = say
         self._count = 0
         self._notes: list[str] = []
 
@@ -134,23 +143,25 @@ class Simulation:
         begun = self._clock.monotonic()
         self._observer.begin()
         self._notes = []
+        self._say(title, 0.0)
         await act()
         if wait is not None:
             await self._clock.advance(max(0.0, wait.seconds - (self._clock.monotonic() - begun)))
             took, settled = self._clock.monotonic() - begun, self._rests()
         else:
-            settled = await self._rest(begun)
+            settled = await self._rest(title, begun)
             took = max(0.0, self._observer.last - begun)
         await self._world.forget()
         return self._report(title, begun, took, settled)
 
-    async def _rest(self, begun: float) -> bool:
+    async def _rest(self, title: str, begun: float) -> bool:
         """Let time pass until nothing changes any more; whether it came to that."""
         await self._clock.advance(0)
         while not self._rests():
             if self._clock.monotonic() - begun > LONGEST:
                 return False
             await self._clock.advance(PULSE)
+            self._say(title, self._clock.monotonic() - begun)
         return True
 
     def _rests(self) -> bool:

@@ -7,7 +7,7 @@ import contextlib
 import heapq
 import threading
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, MutableSet
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -15,6 +15,9 @@ from steersman.api.clock import Timer
 
 YIELDS = 10
 """How often loops get their turn after each timer where nobody says when what it set off has settled."""
+
+ELSEWHERE = 0.5
+"""Real seconds that another loop has for that; one that is held up, perhaps by who advances, is waited for no more."""
 
 
 class _Timer:
@@ -151,13 +154,13 @@ class TurnableClock:
             self._held = self.monotonic()
             self._due = [*self._timers]
             heapq.heapify(self._due)
-            loops = {timer.loop for timer in self._due}
+            loops = {timer.loop for timer in self._due} - {asyncio.get_running_loop()}
         try:
             await self._settled(loops)
             while batch := self._next(target):
                 for timer in batch:
-                    loops.add(timer.loop)
                     self._fire(timer)
+                loops |= {timer.loop for timer in batch} - {asyncio.get_running_loop()}
                 await self._settled(loops)
             with self._lock:
                 self._held = max(target, self._held)
@@ -189,10 +192,14 @@ class TurnableClock:
             with contextlib.suppress(RuntimeError):  # its loop has ended
                 timer.loop.call_soon_threadsafe(_call, timer)
 
-    async def _settled(self, loops: Iterable[asyncio.AbstractEventLoop]) -> None:
-        for loop in loops:
-            if loop.is_running() and loop is not asyncio.get_running_loop():
-                await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_turns(), loop))
+    async def _settled(self, loops: MutableSet[asyncio.AbstractEventLoop]) -> None:
+        for loop in [*loops]:
+            if loop.is_running():
+                turned = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(_turns(), loop))
+                await asyncio.wait({turned}, timeout=ELSEWHERE)
+                if turned.done():
+                    continue
+            loops.discard(loop)
         await (_turns() if self.settle is None else self.settle())
 
     def _go_on(self) -> None:

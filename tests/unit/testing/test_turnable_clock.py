@@ -193,3 +193,23 @@ async def test_an_hour_of_heartbeats_takes_no_time() -> None:
     assert time.perf_counter() - started < 1
     for task in tasks:
         task.cancel()
+
+
+async def test_a_loop_that_waits_for_the_clock_itself_does_not_hold_it_up() -> None:
+    clock, seen = TurnableClock(START, frozen=True), []
+    clock.call_later(10, lambda: seen.append("here"))
+
+    def turn() -> float:
+        began = time.perf_counter()
+        asyncio.run(clock.advance(60))
+        return time.perf_counter() - began
+
+    waited = []
+    thread = threading.Thread(target=lambda: waited.append(turn()), daemon=True)
+    thread.start()
+    thread.join(10)  # on this loop, which has a timer
+    assert waited
+    assert waited[0] < 5
+    await asyncio.sleep(0)
+    assert seen == ["here"]
+    assert clock.monotonic() == 60
