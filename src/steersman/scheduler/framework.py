@@ -78,22 +78,21 @@ class Diagnosis(NamedTuple):
 
 
 class _Work:
-    """The feasible nodes for one kind of pod and their scores, good for as long as nobody else changes the snapshot."""
+    """The feasible nodes for one kind of pod, in order, and their scores, as of so many moves of pods."""
 
-    __slots__ = ("columns", "dynamic", "signature", "snapshot", "totals", "version")
+    __slots__ = ("columns", "dynamic", "moves", "snapshot", "totals", "version")
 
-    def __init__(
-        self, signature: bytes, snapshot: Snapshot, columns: Indexes, dynamic: Numbers, totals: Numbers
-    ) -> None:
-        self.signature = signature
+    def __init__(self, snapshot: Snapshot, columns: Indexes, dynamic: Numbers, totals: Numbers) -> None:
         self.snapshot = snapshot
         self.version = snapshot.version
+        self.moves = snapshot.moves
         self.columns = columns
         self.dynamic = dynamic
         self.totals = totals
 
-    def fits(self, pod: PodInfo, snapshot: Snapshot) -> bool:
-        return self.signature == pod.signature and self.snapshot is snapshot and self.version == snapshot.version
+
+_KINDS = 128
+"""Kinds of pods whose work is remembered: as many Deployments may grow at once."""
 
 
 class Framework:
@@ -105,7 +104,8 @@ class Framework:
         self._filters = filters
         self._scores = scores
         self._rng = rng
-        self._memo: _Work | None = None
+        self._works: dict[bytes, _Work] = {}
+        """By signature; the one that was used last is the last."""
         self._relating = [plugin for plugin in filters if isinstance(plugin, RelatingPlugin)]
 
     def relates(self, pod: PodInfo, snapshot: Snapshot) -> bool:
@@ -117,23 +117,16 @@ class Framework:
         if self.relates(pods[0], snapshot):
             result: list[str | None] = []
             for pod in pods:
-                self._memo = None
+                self._works.pop(pod.signature, None)
                 result += self._place([pod], snapshot)
-            self._memo = None
+            self._works.pop(pods[0].signature, None)
             return result
         return self._place(pods, snapshot)
 
     def _place(self, pods: Sequence[PodInfo], snapshot: Snapshot) -> list[str | None]:
         """As if one pod came after the other: several at once go to the best nodes where each takes but one of them."""
         first = pods[0]
-        work = self._memo
-        if work is None or not work.fits(first, snapshot):
-            columns = np.flatnonzero(snapshot.active)
-            for plugin in self._filters:
-                refused = _union(plugin.filter(first, snapshot, columns))
-                if refused is not None:
-                    columns = columns[~refused]
-            work = self._weigh(first, snapshot, columns)
+        work = self._work(first, snapshot)
         result: list[str | None] = []
         together = True
         while len(result) < len(pods):
@@ -166,9 +159,49 @@ class Framework:
             else:
                 work.totals[positions] = totals
                 work.dynamic[positions] = scores
-        work.version = snapshot.version
-        self._memo = work
+        work.moves = snapshot.moves
+        if len(self._works) >= _KINDS:
+            del self._works[next(iter(self._works))]
+        self._works[first.signature] = work
         return result
+
+    def _work(self, pod: PodInfo, snapshot: Snapshot) -> _Work:
+        """What is known of a kind of pod, brought up to date; or everything anew."""
+        work = self._works.pop(pod.signature, None)
+        if work is not None and work.snapshot is snapshot and work.version == snapshot.version:
+            moved = snapshot.moved_since(work.moves)
+            if moved is not None and (work := self._caught_up(pod, work, moved)) is not None:
+                return work
+        return self._weigh(pod, snapshot, self._feasible(pod, snapshot, np.flatnonzero(snapshot.active)))
+
+    def _feasible(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> Indexes:
+        for plugin in self._filters:
+            refused = _union(plugin.filter(pod, snapshot, columns))
+            if refused is not None:
+                columns = columns[~refused]
+        return columns
+
+    def _caught_up(self, pod: PodInfo, work: _Work, moved: Sequence[int]) -> _Work | None:
+        """The work after pods moved on these columns; None where it has to be done anew."""
+        snapshot = work.snapshot
+        if not moved:
+            return work
+        columns = np.unique(np.fromiter(moved, np.intp, len(moved)))
+        columns = columns[snapshot.active[columns]]
+        positions = np.searchsorted(work.columns, columns)
+        known = positions < work.columns.size
+        known[known] = work.columns[positions[known]] == columns[known]
+        if not known.all() and self._feasible(pod, snapshot, columns[~known]).size:
+            return None
+        columns, positions = columns[known], positions[known]
+        if not columns.size:
+            return work
+        if (full := self._full(pod, snapshot, columns)) is not None:
+            return self._weigh(pod, snapshot, np.delete(work.columns, positions[full]))
+        scores = self._sum(pod, snapshot, columns, dynamic=True)
+        work.totals[positions] += scores - work.dynamic[positions]
+        work.dynamic[positions] = scores
+        return work
 
     def _draw(self, size: int, count: int) -> list[int]:
         """So many of the numbers below a size, at random, one after the other, none twice."""
@@ -187,7 +220,7 @@ class Framework:
     def _weigh(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes) -> _Work:
         dynamic = self._sum(pod, snapshot, columns, dynamic=True)
         totals = dynamic + self._sum(pod, snapshot, columns, dynamic=False)
-        return _Work(pod.signature, snapshot, columns, dynamic, totals)
+        return _Work(snapshot, columns, dynamic, totals)
 
     def _sum(self, pod: PodInfo, snapshot: Snapshot, columns: Indexes, *, dynamic: bool) -> Numbers:
         total: Numbers = np.zeros(columns.size, np.int64)

@@ -25,6 +25,9 @@ TaintKey = tuple[str, str, str]
 
 _FIRST_CAPACITY = 64
 
+MOVES = 2048
+"""Of so many moves at least the columns are known."""
+
 
 class Snapshot:
     """Nodes and what runs, or was decided to run, on them.
@@ -37,7 +40,10 @@ class Snapshot:
     def __init__(self) -> None:
         self.capacity = _FIRST_CAPACITY
         self.version = 0
-        """Grows with every change."""
+        """Grows with every change of nodes and namespaces."""
+        self.moves = 0
+        """How often a pod came to a column, or left it."""
+        self._moved: list[int] = []  # the columns of the latest of these
         self.columns: dict[str, int] = {}
         self.names: list[str] = [""] * self.capacity
         self.resources: dict[str, int] = {"cpu": CPU, "memory": MEMORY, "ephemeral-storage": EPHEMERAL, "pods": PODS}
@@ -155,8 +161,18 @@ class Snapshot:
             self.requested = np.concatenate([self.requested, empty])
         return row
 
+    def moved_since(self, moves: int) -> list[int] | None:
+        """The columns that pods came to or left after so many moves; None where that is too long ago."""
+        count = self.moves - moves
+        if count > len(self._moved):
+            return None
+        return self._moved[-count:] if count else []
+
     def _count(self, column: int, info: PodInfo, sign: int) -> None:
-        self.version += 1
+        self.moves += 1
+        self._moved.append(column)
+        if len(self._moved) > 2 * MOVES:
+            del self._moved[:-MOVES]
         for resource, value in info.requests.items():
             self.requested[self.resource(resource), column] += sign * value
         self.requested[PODS, column] += sign

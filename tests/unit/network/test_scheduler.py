@@ -104,6 +104,33 @@ def test_a_batch_decides_as_single_pods_do() -> None:
     assert Framework(FILTERS, SCORES, random.Random(7)).place(infos, many) == separately
 
 
+def test_what_is_remembered_of_many_kinds_is_what_would_be_found_anew() -> None:
+    nodes = [node(f"n{i}", cpu=str(2 + i % 3), memory=f"{4 + i % 5}Gi", pods="6") for i in range(25)]
+    one, many = snapshot(*nodes), snapshot(*nodes)
+    chance, there, number = random.Random(3), [], 0
+    lasting, same = Framework(FILTERS, SCORES, random.Random(7)), random.Random(7)
+    kinds = [("300m", "700Mi"), ("1", "100Mi"), ("100m", "2Gi"), ("700m", "1Gi")]
+    refused = 0
+    for _ in range(250):
+        if there and chance.random() < 0.3:
+            gone = there.pop(chance.randrange(len(there)))
+            assert one.remove_pod(gone.uid)
+            assert many.remove_pod(gone.uid)
+            continue
+        if chance.random() < 0.02:
+            changed = node("n3", cpu=str(chance.randrange(1, 9)), memory="8Gi", pods="6")
+            one.set_node(changed)
+            many.set_node(changed)
+        cpu, memory = chance.choice(kinds)
+        infos = [pod_info(pod(f"p{number + i}", cpu=cpu, memory=memory)) for i in range(chance.randrange(1, 5))]
+        number += len(infos)
+        placed = lasting.place(infos, many)
+        assert placed == Framework(FILTERS, SCORES, same).place(infos, one)
+        there += [info for info, found in zip(infos, placed, strict=True) if found]
+        refused += placed.count(None)
+    assert refused
+
+
 def test_messages() -> None:
     tainted = [Taint(key="k", value="v", effect="NoSchedule")]
     state = snapshot(node("a", cpu="1"), node("b", taints=tainted), node("c", taints=tainted))
