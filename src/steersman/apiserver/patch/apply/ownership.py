@@ -57,8 +57,15 @@ def updated(managed: Managed, changes: Changes, manager: Manager, now: datetime)
     """The managers after one of them wrote: it owns what it changed, and nobody else does."""
     changed = changes.at(manager.version)
     assert changed is not None
-    result = _disown(managed, changes, None)
     taken = sets.difference(sets.union(changed.added, changed.modified), STRIPPED)
+    before = managed.get(manager)
+    if before is not None and not changed.removed and not sets.difference(taken, before.fields):
+        # It wrote what it owns already, as whoever reports does over and over.
+        result = _disown(managed, changes, manager)
+        if taken:
+            result[manager] = Owned(manager.version, now, raw=before.raw)
+        return result
+    result = _disown(managed, changes, None)
     if taken:
         if (before := result.get(manager)) is not None:
             taken = sets.union(before.fields, taken)
