@@ -1,8 +1,11 @@
 """A cluster starts and ends, again and again, and nothing of it stays."""
 
 import asyncio
+import os
 import socket
 import ssl
+import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -11,7 +14,8 @@ import pytest
 
 from steersman.api.types.core_v1 import ConfigMap, Namespace, Node
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.testing import Cluster, NodeShape
+from steersman.testing import AsyncCluster, Cluster, NodeShape
+from steersman.testing.clients import AsyncClient, BlockingClient
 from steersman.testing.cluster import StoppedError
 from steersman.testing.life import StartError
 
@@ -123,3 +127,19 @@ def test_two_clusters_have_ports_of_their_own() -> None:
         address = one.config.server.removeprefix("https://").split(":")
         with socket.create_connection((address[0], int(address[1]))):
             pass
+
+
+def test_both_faces_have_the_same_methods() -> None:
+    def offered(face: type) -> set[str]:
+        return {name for name in dir(face) if not name.startswith("_")}
+
+    assert offered(Cluster) - offered(AsyncCluster) == {"awaitable", "start", "stop"}
+    assert offered(AsyncCluster) <= offered(Cluster)
+    assert offered(BlockingClient) == offered(AsyncClient)
+
+
+def test_who_forgets_to_stop_it_leaves_nothing(tmp_path: Path) -> None:
+    program = "from steersman.testing import Cluster; Cluster(controllers=()).start().client.raw('/version')"
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=30)
+    assert not list(tmp_path.iterdir())

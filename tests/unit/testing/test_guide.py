@@ -25,7 +25,7 @@ def test_the_guide(tmp_path: Path) -> None:
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
     assert {"crd.yaml", "sites.py", "pytest.ini", "test_sites.py", "test.sh"} <= set(FILES)
-    tests = sum(len(re.findall(r"^(?:async )?def test_", text, re.MULTILINE)) for text in FILES.values())
+    tests = sum(len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) for text in FILES.values())
     assert f"{tests} passed" in passes(tmp_path, "-o", "asyncio_default_fixture_loop_scope=function")
 
 
