@@ -192,7 +192,13 @@ class SimulatedNodes:
 
     async def _look_for_pods(self, name: str) -> None:
         """Decide about pods that were bound to a node before it was known to be ours."""
-        page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))
+        while True:
+            try:
+                page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))
+                break
+            except StatusError as error:
+                log.warning("cannot list the pods of node %s: %s", name, error)
+                await self._clock.sleep(RETRY)
         for pod in page.items:
             self._observe(pod)
 

@@ -359,3 +359,17 @@ def test_a_restart_of_a_cluster_on_a_disk(tmp_path: Path) -> None:
             "a",
             "kube-root-ca.crt",
         ]
+
+
+async def test_simulated_nodes_wait_out_a_server_that_fails_while_they_start() -> None:
+    async with Cluster() as cluster:
+        await cluster.apply(deployment())
+        await cluster.settle()
+        with cluster.faults.error(
+            500, verb="list", resource="pods", user="system:nodes", inside=True, times=2
+        ) as fault:
+            await cluster.faults.restart()
+            assert fault.hits == 2
+        await cluster.apply(deployment(replicas=5))
+        await cluster.settle()
+        assert (await cluster.client.get(Deployment, "web", "default")).status.available_replicas == 5
