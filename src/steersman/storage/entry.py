@@ -85,6 +85,10 @@ class Entry(Generic[T]):
         return True
 
 
+_COMMON = 16 * 1024
+"""JSON of objects of which there may be so many that it is worth it to hold their common parts once."""
+
+
 class RecentlyDecoded:
     """Which entries keep their decoded objects, which take four times their JSON: those decoded last, and those in use.
 
@@ -103,7 +107,8 @@ class RecentlyDecoded:
 
     def add(self, entry: Entry[Any]) -> None:
         """An entry was decoded."""
-        self._siblings.share(entry.peek())
+        if len(entry.raw) <= _COMMON:
+            self._siblings.share(entry.peek())
         self._entries.append(entry)
         self._size += len(entry.raw)
         for _ in range(self._TRIED):
