@@ -214,7 +214,8 @@ class Keeper(Generic[T]):
             type_, reason, message = outcome.event
             self._recorder.event(obj, type_, reason, message)
         if outcome.status is not None:
-            changed: T = msgspec.structs.replace(obj, status=outcome.status)  # type: ignore[type-var]
+            # What is wanted need not be said again: the server keeps it.
+            changed: T = msgspec.structs.replace(obj, spec=type(obj.spec)(), status=outcome.status)  # type: ignore[type-var,attr-defined]
             written = await self._client.update(changed, subresource="status")
         for patch, subresource in outcome.patches:
             written = await self._client.patch(

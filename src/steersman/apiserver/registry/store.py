@@ -260,9 +260,18 @@ class Handler(Commits):
         return (await self._write(context, namespace, name, transform, subresource, create=False))[0]
 
     async def amend(
-        self, namespace: str, name: str, change: Callable[[Any], None], *, dry_run: bool = False
+        self,
+        namespace: str,
+        name: str,
+        change: Callable[[Any], None],
+        *,
+        dry_run: bool = False,
+        copy: Callable[[Any], Any] = codecs.copy,
     ) -> Entry[Any]:
-        """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation."""
+        """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation.
+
+        ``copy`` makes what ``change`` may change, a deep copy where it does not say how deep.
+        """
         entry = await self._present(namespace, name)
         current = False
         turn: Turn | None = None
@@ -270,8 +279,8 @@ class Handler(Commits):
             for _ in range(_MAX_ATTEMPTS):
                 if entry is None:
                     raise not_found(self.resource.name, name, self.resource.group)
-                copy = functools.partial(codecs.copy, await self._object(entry))
-                obj = await self._heavy.do(copy) if weight(entry.raw) > LARGE else copy()
+                copied = functools.partial(copy, await self._object(entry))
+                obj = await self._heavy.do(copied) if weight(entry.raw) > LARGE else copied()
                 try:
                     change(obj)
                 except StatusError:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from steersman.api.errors import FieldError, bad_request, conflict, invalid, not_supported, required
 from steersman.api.types import core_v1 as v1
 from steersman.api.types.meta_v1 import ObjectMeta, Status
@@ -41,6 +43,17 @@ def refusal(pod: v1.Pod, wanted: ObjectMeta) -> str:
     return ""
 
 
+def _assignable(pod: v1.Pod) -> v1.Pod:
+    """A copy as deep as an assignment changes it."""
+    meta, status = pod.metadata, pod.status
+    return replace(
+        pod,
+        metadata=replace(meta, annotations=dict(meta.annotations)),
+        spec=replace(pod.spec),
+        status=replace(status, conditions=list(status.conditions)),
+    )
+
+
 async def bind(
     cluster: Handlers, context: Context, namespace: str, name: str, binding: v1.Binding, *, admitted: bool = False
 ) -> Status:
@@ -75,5 +88,5 @@ async def bind(
         )
         set_condition(pod.status.conditions, scheduled)
 
-    await pods.amend(namespace, name, assign, dry_run=context.dry_run)
+    await pods.amend(namespace, name, assign, dry_run=context.dry_run, copy=_assignable)
     return Status(status="Success", code=201)
