@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from steersman.api import codecs, labels
@@ -147,11 +147,18 @@ class NodeLifecycleController(Controller):
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)
         self.seen: dict[str, _Seen] = {}
-        self.next_eviction: dict[str, float] = {}
+        self.last_eviction: dict[str, float] = {}
+        self.looking = False
         self.nodes: Informer[Node] = self.watch(Node, lambda node: [node.metadata.name])
         self.leases: Informer[Lease] = self.listen(context.informers.informer(Lease, labels.NAMESPACE_NODE_LEASE))
         self.pods: Informer[Pod] = self.listen(context.informers.informer(Pod))
         self.pods.lister.add_index("node", on_node)
+
+    def unfinished(self, soon: float = 0.0) -> Iterator[str]:
+        """What it is doing: also the look at all nodes."""
+        if self.looking:
+            yield f"{self.name}: looks at the nodes"
+        yield from super().unfinished(soon)
 
     async def reconcile(self, key: str) -> float | None:
         node = self.nodes.lister.get(key)
@@ -169,10 +176,13 @@ class NodeLifecycleController(Controller):
 
     async def background(self) -> None:
         while True:
+            self.looking = True
             try:
                 await self._monitor()
             except StatusError as error:
                 log.warning("%s: %s", self.name, error)
+            finally:
+                self.looking = False
             await self.context.clock.sleep(self.context.config.node_monitor_period)
 
     async def _monitor(self) -> None:
@@ -280,9 +290,14 @@ class NodeLifecycleController(Controller):
         """Take the zone's turn, if it has one now."""
         rate = rates.get(zone, 0.0)
         stamp = self.context.clock.monotonic()
-        if rate <= 0 or stamp < self.next_eviction.get(zone, 0.0):
+        if rate <= 0:
             return False
-        self.next_eviction[zone] = stamp + 1 / rate
+        period = self.context.config.node_monitor_period
+        due = self.last_eviction.get(zone, stamp - 1 / rate) + 1 / rate
+        if stamp < due:
+            return False
+        # Nodes are looked at once in a period, so that turns come late: the rate is kept all the same.
+        self.last_eviction[zone] = max(due, stamp - period)
         return True
 
     def _event(self, reference: ObjectReference, type_: str, reason: str, message: str) -> None:

@@ -218,3 +218,14 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ScenarioError, match=r"pip install 'steersman\[simulation\]'"):
         picture.check(tmp_path / "a.png")
+
+
+async def test_a_zone_is_given_up_at_upstreams_rate_however_long_a_look_takes() -> None:
+    _, failed = await steps(
+        "[{count: 15, zone: a, cpu: '1'}, {count: 15, zone: b, cpu: '1'}]",
+        "[zone a fails]",
+        deployment("web", 30, "1"),
+    )
+    (evicted,) = failed.evictions
+    assert evicted.pods == 15
+    assert evicted.last - evicted.first == pytest.approx(140, abs=6)  # one node in ten seconds
