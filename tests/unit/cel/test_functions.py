@@ -66,6 +66,7 @@ format.named('uuid').value().validate('x').value() == ['does not match the UUID 
 sets.contains([1, 2], [2]) && sets.equivalent([1, 1], [1]) && !sets.intersects([1], [2])
 [[1], [2, 3]].flatten() == [1, 2, 3] && [[[1], [2]]].flatten(2) == [1, 2] && lists.range(3) == [0, 1, 2]
 [3, 1, 2].sort() == [1, 2, 3] && ['ab', 'c'].sortBy(s, s.size()) == ['c', 'ab'] && [1, 2].reverse() == [2, 1]
+!(0 in [].sortBy(v, -v)) && [].sortBy(v, -v).size() == 0
 [1, 2, 3].slice(1, 2) == [2] && [dyn(1), 1.0, 2].distinct() == [1, 2] && [1, 2].first().value() == 1
 ![].last().hasValue() && [1, 2].last().value() == 2
 """

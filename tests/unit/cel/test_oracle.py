@@ -66,7 +66,8 @@ LISTS = st.recursive(
         | st.builds("{}.map(v, v {} {})".format, inner, one("+", "*", "%"), INTS)
         | st.builds("{}.filter(v, v > {})".format, inner, INTS)
         | st.builds("{}.transformList(i, v, i + v)".format, inner)
-        | st.builds("{}.{}".format, inner, one("sort()", "reverse()", "distinct()", "slice(0, 1)", "sortBy(v, -v)"))
+        | st.builds("{}.{}".format, inner, one("sort()", "reverse()", "distinct()", "slice(0, 1)"))
+        | st.builds("({} + [1]).sortBy(v, -v)".format, inner)  # of empty lists it is an error to theirs alone
     ),
     max_leaves=4,
 )
