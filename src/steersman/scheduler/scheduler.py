@@ -107,9 +107,12 @@ class Scheduler:
         if old.metadata.uid != new.metadata.uid:  # deleted and made again between two looks
             self._pod_deleted(old)
             self._pod_added(new)
-        elif not new.spec.node_name and not self._responsible(new):
+            return
+        if old.spec.node_name and not new.spec.node_name:  # somebody put back an earlier state of the store
+            self._forget(old)
+        if not new.spec.node_name and not self._responsible(new):
             self.queue.remove(new.metadata.uid)
-        elif old.spec.node_name and not _terminal(new) and not _differs(old, new):
+        elif old.spec.node_name and not _terminal(old) and not _terminal(new) and not _differs(old, new):
             return  # its status: most updates are such, and help no other pod
         elif self._confirms(old, new):
             del self._assumed[new.metadata.uid]

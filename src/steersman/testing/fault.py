@@ -69,6 +69,8 @@ class Fault:
 
     def hit(self) -> bool:
         """Whether it befalls somebody now, whom it could."""
+        if not self.stands:  # it ended while another one was delaying them
+            return False
         if self._skip > 0:
             self._skip -= 1
             return False

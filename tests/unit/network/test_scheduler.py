@@ -379,6 +379,24 @@ async def test_heartbeats_of_running_pods_wake_nobody() -> None:
         assert released == ["AssignedPodAdd"]
 
 
+async def test_an_earlier_state_of_a_pod_is_put_back() -> None:
+    client = FakeClient()
+    client.put(node("n1", cpu="1"))
+    ended = pod("ended", cpu="1", node_name="n1")
+    ended.status = PodStatus(phase="Succeeded")
+    async with scheduling(client) as scheduler:
+        client.put(pod("ended", cpu="1", node_name="n1"))
+        await eventually(lambda: scheduler.snapshot.requested[0].sum() == 1000)
+        client.put(ended)
+        await eventually(lambda: not scheduler.snapshot.requested[0].sum())
+        client.put(pod("ended", cpu="1", node_name="n1"))
+        await eventually(lambda: scheduler.snapshot.requested[0].sum() == 1000)
+        client.put(pod("ended", cpu="1", scheduling_gates=[PodSchedulingGate(name="g")]))  # without its node
+        await eventually(lambda: not scheduler.snapshot.requested[0].sum())
+        client.put(pod("ended", cpu="1"))
+        await eventually(lambda: client.bindings == [("ended", "n1")])
+
+
 async def test_a_refused_binding_is_decided_again() -> None:
     client = FakeClient()
     client.put(node("n1"))

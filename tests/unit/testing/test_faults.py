@@ -160,6 +160,13 @@ async def test_how_often(cluster: AsyncCluster, client: HTTPClient) -> None:
     assert await codes(1) == [200]
 
 
+async def test_a_fault_that_ended_while_a_request_was_delayed(cluster: AsyncCluster, client: HTTPClient) -> None:
+    with cluster.faults.delay(0.05, verb="list"), cluster.faults.error(503, verb="list", times=1) as fault:
+        codes = await asyncio.gather(*(code_of(client.list(ConfigMap, "default")) for _ in range(4)))
+        assert sorted(codes) == [200, 200, 200, 503]
+        assert fault.hits == 1
+
+
 async def test_requests_wait(cluster: AsyncCluster, client: HTTPClient) -> None:
     with cluster.faults.delay(0.05, jitter=0.01, verb="get"):
         started = time.perf_counter()

@@ -23,7 +23,10 @@ from .eviction import evict
 from .pod_preparation import merge_label_keys, synchronize_app_armor
 
 _FAMILIES = 1024
-"""Controllers of whose pods one is remembered."""
+"""Controllers of whose pods one is remembered,"""
+
+_SMALL = 8 * 1024
+"""if it has so many bytes of JSON at most: whoever makes pods chooses both."""
 
 
 class _Placed(msgspec.Struct, gc=False):
@@ -52,8 +55,8 @@ class PodStrategy(Strategy):
         super().__init__(resource, cluster)
         self.subresources["ephemeralcontainers"] = self.prepare_ephemeral_containers
         self.subresources["resize"] = self.prepare_resize
-        self._accepted: dict[str, v1.Pod] = {}
-        """By the controller's uid: a pod of it that has neither faults nor anything to warn of."""
+        self._accepted: dict[str, tuple[v1.PodSpec, dict[str, str]]] = {}
+        """By the controller's uid: specification and annotations that have neither faults nor anything to warn of."""
 
     def prepare_create(self, context: Context, new: v1.Pod) -> None:
         new.metadata.generation = 1
@@ -119,7 +122,7 @@ class PodStrategy(Strategy):
         meta = new.metadata
         family = next((owner.uid for owner in meta.owner_references if owner.controller), "")
         known = self._accepted.get(family)
-        if known is not None and known.spec == new.spec and known.metadata.annotations == meta.annotations:
+        if known is not None and known == (new.spec, meta.annotations):
             return validate_metadata(new) or self._warn(context, pod_name_warnings(new))
         told = len(context.warnings)
         faults = super().validate(context, new)
@@ -130,9 +133,11 @@ class PodStrategy(Strategy):
     def _remember(self, family: str, accepted: v1.Pod) -> None:
         if any(each.ephemeral for each in accepted.spec.volumes):
             return  # their claims are named after the pod
+        if len(codecs.encode(accepted)) > _SMALL:
+            return
         if len(self._accepted) >= _FAMILIES:
             self._accepted.clear()
-        self._accepted[family] = accepted
+        self._accepted[family] = accepted.spec, accepted.metadata.annotations
 
     def warnings(self, new: v1.Pod, old: v1.Pod | None) -> Iterable[str]:
         # People hardly ever change pods, and what changes them does so often.
