@@ -59,6 +59,9 @@ class Applier:
             obj = await self._client.apply(resource, tree, field_manager=FIELD_MANAGER, force=True)
         return obj
 
+    async def _connect(self) -> Client:
+        return self._client
+
     async def usable(self, namespace: str) -> None:
         """Wait until pods can be made in a namespace."""
         if not self._service_accounts:
@@ -70,14 +73,14 @@ class Applier:
                 if not is_not_found(error):
                     raise
                 resource = self._client.scheme.for_type(ServiceAccount)
-                async for present in follow(self._client, resource, "default", namespace):
+                async for present in follow(self._connect, resource, "default", namespace):
                     if present is not None:
                         return
 
     async def _established(self, wanted: CustomResourceDefinition) -> None:
         resource = self._client.scheme.for_type(CustomResourceDefinition)
         async with asyncio.timeout(PATIENCE):
-            async for present in follow(self._client, resource, wanted.metadata.name):
+            async for present in follow(self._connect, resource, wanted.metadata.name):
                 if present is not None and _is_established(present):
                     break
             while not self._served(wanted):  # the server sees the same event, in another task

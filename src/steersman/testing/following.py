@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import TypeVar, cast
 
 from steersman.api.errors import StatusError
@@ -13,36 +14,48 @@ from steersman.client.informer import object_key
 
 T = TypeVar("T", bound=Object)
 
+Connect = Callable[[], Awaitable[Client]]
+"""Gives the client of the API server that there is now, once it serves: it may be started again meanwhile."""
+
 EXPIRED = 410
+FAILED = 500
+PAUSE = 0.01
+"""Seconds between a watch that ended and the next list."""
 
 
 async def follow_all(
-    client: Client, resource: Resource[T], namespace: str = "", selectors: Selectors = ALL
-) -> AsyncGenerator[dict[str, T]]:
-    """The chosen objects by their keys, without end; the same dict each time."""
+    connect: Connect, resource: Resource[T], namespace: str = "", selectors: Selectors = ALL
+) -> AsyncGenerator[tuple[dict[str, T], str]]:
+    """The chosen objects by their keys, and the key of what has changed, empty where it may be all; without end.
+
+    It is the same dict until it may be all.
+    """
     while True:
-        page = await client.list(resource, namespace, selectors=selectors)
-        present = {object_key(each): each for each in page.items}
-        yield present
-        watch = client.watch(resource, namespace, selectors=selectors, resource_version=page.resource_version)
+        client = await connect()
         try:
+            page = await client.list(resource, namespace, selectors=selectors)
+            present = {object_key(each): each for each in page.items}
+            yield present, ""
+            watch = client.watch(resource, namespace, selectors=selectors, resource_version=page.resource_version)
             async with contextlib.aclosing(cast("AsyncGenerator[WatchEvent[T]]", watch)) as events:
                 async for event in events:
                     if event.type == "BOOKMARK":
                         continue
+                    key = object_key(event.object)
                     if event.type == "DELETED":
-                        present.pop(object_key(event.object), None)
+                        present.pop(key, None)
                     else:
-                        present[object_key(event.object)] = event.object
-                    yield present
+                        present[key] = event.object
+                    yield present, key
         except StatusError as error:
-            if error.status.code != EXPIRED:
+            if error.status.code != EXPIRED and (error.status.code or 0) < FAILED:
                 raise
+        await asyncio.sleep(PAUSE)
 
 
-async def follow(client: Client, resource: Resource[T], name: str, namespace: str = "") -> AsyncGenerator[T | None]:
+async def follow(connect: Connect, resource: Resource[T], name: str, namespace: str = "") -> AsyncGenerator[T | None]:
     """One object, None while it is not there."""
     selectors = Selectors(fields=f"metadata.name={name}")
-    async with contextlib.aclosing(follow_all(client, resource, namespace, selectors)) as states:
-        async for present in states:
+    async with contextlib.aclosing(follow_all(connect, resource, namespace, selectors)) as states:
+        async for present, _ in states:
             yield next(iter(present.values()), None)

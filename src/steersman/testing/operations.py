@@ -20,7 +20,7 @@ from . import events, manifests, targets
 from .applying import Applier
 from .awaited import Awaited, awaited
 from .composition import Composition
-from .following import follow_all
+from .following import Connect, follow_all
 from .manifests import Manifest
 from .snapshots import Snapshot, Snapshots
 from .targets import Target
@@ -55,6 +55,10 @@ class Operations:
         if self._made is None or self._of is not server:
             self._of, self._made = server, self._composition.client()
         return self._made
+
+    async def _present(self) -> Client:
+        await self._composition.ready.wait()
+        return self._client
 
     @property
     def _applier(self) -> Applier:
@@ -146,7 +150,7 @@ class Operations:
         wanted = awaited(predicate, condition, jsonpath, deleted)
         meant = targets.target(self._client.scheme, target, namespace or self._namespace)
         as_type = None if isinstance(target, str) else type(target)
-        watched = _Watched(self._client, meant, wanted, as_type, selector or "", count)
+        watched = _Watched(self._present, meant, wanted, as_type, selector or "", count)
         try:
             async with asyncio.timeout(timeout):
                 return await watched.until_it_holds()
@@ -164,45 +168,60 @@ class _Watched:
 
     def __init__(
         self,
-        client: Client,
+        connect: Connect,
         meant: Target,
         wanted: Awaited,
         as_type: type[Any] | None,
         selector: str,
         count: int | None,
     ) -> None:
-        self._client = client
+        self._connect = connect
         self._meant = meant
         self._wanted = wanted
         self._type = as_type
         self._selectors = Selectors(selector, f"metadata.name={meant.name}" if meant.name else "")
         self._count = count
-        self._seen: list[Any] = []
+        self._seen: dict[str, Any] = {}
+        self._holding: set[str] = set()
 
     async def until_it_holds(self) -> Any:
-        states = follow_all(self._client, self._meant.resource, self._meant.namespace, self._selectors)
+        states = follow_all(self._connect, self._meant.resource, self._meant.namespace, self._selectors)
         async with contextlib.aclosing(states):
-            async for present in states:
-                self._seen = [targets.as_type(each, self._type) if self._type else each for each in present.values()]
+            async for present, changed in states:
+                if not changed:
+                    self._seen.clear()
+                    self._holding.clear()
+                for key in [changed] if changed else list(present):
+                    self._look(key, present.get(key))
                 if self._meant.name:
-                    last = self._seen[0] if self._seen else None
-                    if self._wanted.holds(last):
+                    last = next(iter(self._seen.values()), None)
+                    if self._holding or (last is None and self._wanted.holds(None)):
                         return last
                 elif self._all_hold():
-                    return self._seen
+                    return list(self._seen.values())
         raise AssertionError("states do not end")
+
+    def _look(self, key: str, obj: Any | None) -> None:
+        """At one object alone: where there are thousands, each changes some times."""
+        self._holding.discard(key)
+        if obj is None:
+            self._seen.pop(key, None)
+            return
+        seen = self._seen[key] = targets.as_type(obj, self._type) if self._type else obj
+        if self._wanted.holds(seen):
+            self._holding.add(key)
 
     def _all_hold(self) -> bool:
         if self._wanted.holds(None):  # deletion
             return not self._seen
         enough = bool(self._seen) if self._count is None else len(self._seen) == self._count
-        return enough and all(self._wanted.holds(each) for each in self._seen)
+        return enough and len(self._holding) == len(self._seen)
 
     def complaint(self, seconds: float, told: list[str]) -> str:
         parts = [f"{self._meant}: {self._wanted.text} after {seconds:g} s"]
         if not self._meant.name and self._count is not None and len(self._seen) != self._count:
             parts[0] += f"; {len(self._seen)} of {self._count} are there"
-        failing = [each for each in self._seen if not self._wanted.holds(each)]
+        failing = [each for key, each in self._seen.items() if key not in self._holding]
         for each in failing[:3]:
             parts += ["", f"{each.kind} {each.metadata.name}:", *_state(each)]
         if not self._seen and self._wanted.text != "not there":

@@ -47,9 +47,15 @@ class Snapshot:
         self._store = store
         self._settling = settling
         self._hold = hold
+        self._released = False
 
     async def restore(self, within: float = 10.0) -> None:
-        """Make the world what it was, and wait until it rests; raises NotRestored, NotSettled."""
+        """Make the world what it was, and wait until it rests; raises NotRestored, NotSettled.
+
+        Raises RuntimeError once it is released, as it is at the end of a ``with``.
+        """
+        if self._released:
+            raise RuntimeError("the snapshot was released: what the world was is not known any more")
         deadline = time.monotonic() + within
         rested = False
         while True:
@@ -71,6 +77,7 @@ class Snapshot:
 
     async def release(self) -> None:
         """Let go of it: the store may forget that world."""
+        self._released = True
         self._hold.release()
 
     async def _differences(self) -> list[Difference]:

@@ -18,7 +18,7 @@ from steersman.api.types.core_v1 import ConfigMap, Pod
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.client import Patch
 from steersman.client.http import HTTPClient
-from steersman.testing import AsyncCluster, Cluster
+from steersman.testing import AsyncCluster, Cluster, NotMetError
 
 from .inside import deployment
 
@@ -334,6 +334,17 @@ async def until_refused(client: HTTPClient) -> None:
             raise
         except aiohttp.ClientError:  # a connection that there was
             pass
+
+
+async def test_what_is_waited_for_comes_after_a_restart() -> None:
+    async with Cluster() as cluster:
+        waiting = asyncio.create_task(cluster.wait_for("configmap/later", timeout=10))
+        late = asyncio.create_task(cluster.wait_for("configmap/never", timeout=0.5))
+        await cluster.faults.restart()
+        await cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later"}})
+        assert (await waiting).metadata.name == "later"
+        with pytest.raises(NotMetError):
+            await late
 
 
 async def test_a_restart() -> None:

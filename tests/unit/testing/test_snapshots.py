@@ -309,3 +309,10 @@ async def test_nobody_guards_what_was_not_guarded_then(world: Inside) -> None:
         assert not world.server.elsewhere.undiscovered()
         await world.create(config_map("refused"), secret)
         await snapshot.restore()
+
+
+async def test_what_was_released_is_not_restored(world: Inside) -> None:
+    snapshot = await take(world)
+    await snapshot.release()
+    with pytest.raises(RuntimeError, match="released"):
+        await snapshot.restore()
