@@ -28,9 +28,13 @@ def enabled(name: str, choice: tuple[str, ...]) -> bool:
 
 
 class ControllerManager(Manager):
-    """Upstream's controllers as one component."""
+    """Upstream's controllers as one component.  Raises ValueError for a choice of controllers that there are not."""
 
     def __init__(self, config: ControllerManagerConfig, client: Client, *, clock: Clock = SYSTEM) -> None:
+        known = {kind.name for kind in TABLE}
+        for choice in config.controllers:
+            if choice != "*" and choice.removeprefix("-") not in known:
+                raise ValueError(f'"{choice}" is not in the list of known controllers: {", ".join(sorted(known))}')
         super().__init__(
             client,
             [kind for kind in TABLE if enabled(kind.name, config.controllers)],

@@ -12,7 +12,7 @@ from pathlib import Path
 from .composition import Composition, Settings
 from .credentials import Credentials
 from .operations import Operations
-from .thread import LoopThread
+from .thread import LoopThread, first
 from .turnable_clock import TurnableClock
 
 
@@ -71,13 +71,8 @@ class Life:
     def _ended(self, ended: concurrent.futures.Future[None]) -> None:
         if not self.ready.done():
             cause = ended.exception()
-            failure = StartError(f"the cluster does not start: {_first(cause)}")
+            failure = StartError(
+                f"the cluster does not start: {first(cause) if cause is not None else 'it was stopped'}"
+            )
             failure.__cause__ = cause
             self.ready.set_exception(failure)
-
-
-def _first(error: BaseException | None) -> str:
-    """What went wrong, rather than in which group of tasks it did."""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return (str(error) or type(error).__name__) if error is not None else "it was stopped"

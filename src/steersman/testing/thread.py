@@ -21,6 +21,13 @@ class StoppedError(RuntimeError):
     """The cluster does not run, or ended while it was asked."""
 
 
+def first(error: BaseException) -> str:
+    """What went wrong, rather than in which group of tasks it did."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error) or type(error).__name__
+
+
 class LoopThread:
     """Runs one coroutine until that ends, or :meth:`stop` is called.
 
@@ -32,6 +39,10 @@ class LoopThread:
         self._main = main
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
+        self._over = False
+        """Whether the coroutine has ended, after which nothing that comes is begun any more."""
+        self._failure = ""
+        self._pending: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
@@ -48,16 +59,24 @@ class LoopThread:
         """Wait for the thread itself, which is about to end once ``ended`` is done."""
         self._thread.join()
 
+    def _is_over(self) -> bool:
+        return self._over
+
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run something there; raises StoppedError where nothing runs any more."""
-        if self._loop is None or self.ended.done():
+        if self._loop is None or self._is_over():
             work.close()
-            raise StoppedError("the cluster does not run")
+            raise StoppedError(f"the cluster does not run{self._failure}")
         try:
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            future = asyncio.run_coroutine_threadsafe(work, self._loop)
         except RuntimeError as error:  # closed this moment
             work.close()
             raise StoppedError("the cluster does not run") from error
+        self._pending.add(future)
+        future.add_done_callback(self._pending.discard)
+        if self._is_over():  # this moment: perhaps nobody will begin it
+            future.cancel()
+        return future
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something there, and hold the calling thread until it is done."""
@@ -69,7 +88,7 @@ class LoopThread:
         try:
             return future.result()
         except concurrent.futures.CancelledError:
-            raise StoppedError("the cluster was stopped meanwhile") from None
+            raise StoppedError(f"the cluster was stopped meanwhile{self._failure}") from None
         finally:
             future.cancel()
 
@@ -82,15 +101,24 @@ class LoopThread:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if future.cancelled() and task is not None and not task.cancelling():
-                raise StoppedError("the cluster was stopped meanwhile") from None
+                raise StoppedError(f"the cluster was stopped meanwhile{self._failure}") from None
             raise
 
     def _run(self) -> None:
         async def main() -> None:
             self._task = asyncio.current_task()
             self._loop = asyncio.get_running_loop()
-            with contextlib.suppress(asyncio.CancelledError):
+            try:
                 await self._main()
+            except asyncio.CancelledError:
+                pass
+            except BaseException as error:
+                self._failure = f": it failed: {first(error)}"
+                raise
+            finally:
+                self._over = True
+                for future in [*self._pending]:
+                    future.cancel()
             if left := asyncio.all_tasks() - {self._task}:
                 log.warning("tasks were left: %s", ", ".join(sorted(task.get_name() for task in left if task)))
 

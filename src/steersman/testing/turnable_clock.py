@@ -136,6 +136,7 @@ class TurnableClock:
 
     async def advance_to(self, instant: datetime) -> None:
         """Let time pass until an instant; raises ValueError where that is over."""
+        _check(instant)
         async with self._turning:
             if instant < self.now():
                 raise ValueError(f"{instant:%Y-%m-%d %H:%M:%S} is over")
@@ -143,6 +144,7 @@ class TurnableClock:
 
     def set(self, instant: datetime) -> None:
         """Change what it shows, forward or back, as when the machine's clock is set: no time passes by that."""
+        _check(instant)
         with self._lock:
             self._zero = instant - timedelta(seconds=self.monotonic())
 
@@ -254,3 +256,9 @@ def _call(timer: _Timer) -> None:
 async def _turns() -> None:
     for _ in range(YIELDS):
         await asyncio.sleep(0)
+
+
+def _check(instant: datetime) -> None:
+    """Raises ValueError for an instant of no time zone."""
+    if instant.tzinfo is None:
+        raise ValueError(f"{instant} has no time zone; give it one, such as datetime(…, tzinfo=UTC)")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,8 @@ from steersman.testing import AsyncCluster, Cluster, NodeShape
 from steersman.testing.clients import AsyncClient, BlockingClient
 from steersman.testing.cluster import StoppedError
 from steersman.testing.life import StartError
+from steersman.testing.thread import LoopThread
+from steersman.testing.turnable_clock import TurnableClock
 
 pytestmark = pytest.mark.usefixtures("leaves_nothing")
 
@@ -143,3 +146,30 @@ def test_who_forgets_to_stop_it_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
     subprocess.run([sys.executable, "-c", program], env=environment, check=True, timeout=30)
     assert not list(tmp_path.iterdir())
+
+
+def test_controllers_that_there_are_not() -> None:
+    with pytest.raises(
+        StartError, match=r'"deployment" is not in the list of known controllers: .*deployment-controller'
+    ):
+        Cluster(controllers=["deployment"]).start()
+
+
+def test_who_asks_a_cluster_that_failed_is_told_why() -> None:
+    async def fail() -> None:
+        raise RuntimeError("the disk is gone")
+
+    thread = LoopThread(fail, "fails")
+    thread.start()
+    with pytest.raises(RuntimeError, match="the disk is gone"):
+        thread.ended.result(5)
+    for _ in range(3):
+        work = asyncio.sleep(0)
+        with pytest.raises(StoppedError, match="the cluster does not run: it failed: the disk is gone"):
+            thread.wait(work)
+    thread.join()
+
+
+def test_instants_have_a_time_zone() -> None:
+    with pytest.raises(ValueError, match="has no time zone"):
+        TurnableClock().set(datetime(2030, 1, 1))
