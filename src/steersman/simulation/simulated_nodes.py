@@ -183,6 +183,7 @@ class SimulatedNodes:
         if (place := self._nodes.pop(node.metadata.name, None)) is not None:
             self._node_keeper.forget(node)
             self._addresses.release(place.address, place.name)
+            self._strangers.add(place.name)  # its pods are looked at again if it comes back
 
     def _current(self, place: SimulatedNode) -> Node | None:
         """The node of a place; None where it is gone."""

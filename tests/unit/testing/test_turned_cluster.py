@@ -21,6 +21,7 @@ from steersman.api.types.authentication_v1 import TokenRequest, TokenRequestSpec
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import ConfigMap, Event, Node, Pod, ServiceAccount
 from steersman.client import ObjectMeta, Patch
+from steersman.simulation import stages_of
 from steersman.testing import Cluster
 
 
@@ -200,3 +201,19 @@ async def test_whoever_awaits_turns_it_too(cluster: Cluster) -> None:
     before = cluster.awaitable.clock.now()
     await cluster.awaitable.clock.advance(60)
     assert 60 <= (cluster.awaitable.clock.now() - before).total_seconds() < 65
+
+
+def test_a_stage_that_comes_due_while_the_node_is_away() -> None:
+    pod = {"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    controllers = ["*", "-pod-garbage-collector-controller"]
+    with Cluster(nodes=1, stages=stages_of("general"), controllers=controllers) as cluster:
+        cluster.apply({"apiVersion": "v1", "kind": "Pod", **pod})
+        node = cluster.client.get(Node, cluster.wait_for("pod/p", lambda each: each.spec.node_name).spec.node_name)
+        cluster.client.delete(Node, node.metadata.name)
+        cluster.settle()
+        cluster.clock.advance(30)
+        assert cluster.client.get(Pod, "p", "default").status.phase == "Pending"
+        again = ObjectMeta(name=node.metadata.name, labels=node.metadata.labels, annotations=node.metadata.annotations)
+        cluster.client.create(Node(metadata=again, spec=node.spec, status=node.status))
+        cluster.clock.advance(60)
+        assert cluster.client.get(Pod, "p", "default").status.phase == "Running"
