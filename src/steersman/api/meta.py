@@ -1,4 +1,4 @@
-"""Representations every resource shares that the published schema leaves out: partial metadata and tables."""
+"""What every resource shares: who controls an object, and representations that the published schema leaves out."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from typing import Any
 
 from msgspec import field
 
-from .types.meta_v1 import ListMeta, ObjectMeta
+from .types.meta_v1 import ListMeta, ObjectMeta, OwnerReference
 from .types.scalars import APIStruct, constant, required_list
+
+
+def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
+    """The reference to the one owner that manages the object, or None."""
+    for owner in metadata.owner_references:  # asked of every pod over and over: a loop is the fastest form
+        if owner.controller:
+            return owner
+    return None
 
 
 class PartialObjectMetadata(APIStruct):

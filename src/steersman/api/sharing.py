@@ -11,41 +11,35 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 
+from .meta import controller_of
+
 
 class Siblings:
-    """The first object of each controller; what others of it have that is equal becomes the first one's.
+    """One object of each controller; what others of it have that is equal becomes that one's.
 
     Nobody can tell but by the memory: objects that are shared are changed by nobody.  At most ``limit`` are remembered.
     """
 
     def __init__(self, limit: int = 1024) -> None:
         self._limit = limit
-        self._first: dict[str, Any] = {}
+        self._models: dict[str, Any] = {}
+        """By the controller's uid: the first of its objects, in its newest version."""
 
     def share(self, obj: Any) -> None:
         """Let an object that was just decoded share what it can."""
-        for owner in getattr(obj, "metadata", _OWNERLESS).owner_references:
-            if owner.controller:
-                break
-        else:
+        metadata = getattr(obj, "metadata", None)  # a store may hold what is no object of the API
+        if metadata is None or (owner := controller_of(metadata)) is None:
             return
-        first = self._first.get(owner.uid)
-        if first is not None and type(first) is type(obj):
-            _share(obj.metadata, first.metadata)
+        model = self._models.get(owner.uid)
+        if model is not None and type(model) is type(obj):
+            _share(metadata, model.metadata)
             if isinstance(spec := getattr(obj, "spec", None), msgspec.Struct):
-                _share(spec, first.spec)
-            if first.metadata.uid != obj.metadata.uid:
+                _share(spec, model.spec)
+            if model.metadata.uid != metadata.uid:
                 return
-        elif len(self._first) >= self._limit:
-            self._first.clear()
-        self._first[owner.uid] = obj
-
-
-class _Ownerless:
-    owner_references = ()
-
-
-_OWNERLESS = _Ownerless()
+        elif len(self._models) >= self._limit:
+            self._models.clear()
+        self._models[owner.uid] = obj
 
 
 class _Members(NamedTuple):
@@ -77,10 +71,10 @@ def _alternatives(type_: Any) -> set[Any]:
     return {type_}
 
 
-def _share(own: Any, first: Any) -> None:
+def _share(own: Any, model: Any) -> None:
     """Member by member: what is equal is taken over, what is not is looked into."""
     names, read = _members(own.__class__)
-    for name, mine, its in zip(names, read(own), read(first), strict=True):
+    for name, mine, its in zip(names, read(own), read(model), strict=True):
         if not mine or mine is its or not its:
             continue
         if mine == its:

@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from steersman.api import labels
 from steersman.api.clock import Clock
+from steersman.api.meta import controller_of
 from steersman.api.types.core_v1 import Node, Pod
 from steersman.client.client import Client
 from steersman.client.informer import Informer
 from steersman.controllers.kit.conditions import condition
-from steersman.controllers.kit.ownership import controller_of
 from steersman.controllers.kit.pods import is_ready, on_node
 
 NO_EXECUTE = "NoExecute"

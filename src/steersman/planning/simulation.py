@@ -12,13 +12,13 @@ import msgspec
 
 from steersman.api import labels
 from steersman.api.errors import StatusError, is_already_exists, is_not_found
+from steersman.api.meta import controller_of
 from steersman.api.scheme import Object
 from steersman.api.types.apps_v1 import Deployment, ReplicaSet
 from steersman.api.types.core_v1 import Namespace, Node, Pod, ServiceAccount
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.policy_v1 import Eviction
 from steersman.client.client import Patch
-from steersman.controllers.kit.ownership import controller_of
 
 from . import report
 from .faults import ScenarioError

@@ -149,7 +149,7 @@ class Composition:
         self._over.clear()
         try:
             async with asyncio.TaskGroup() as group:
-                # A run of many tests writes much, and has less use for the past than a cluster.
+                # A run of many tests writes much, and its store is in memory.
                 group.create_task(AutoCompaction(store).run(), name="compaction")
                 await self._serve(group, store)
                 await self._control(group)

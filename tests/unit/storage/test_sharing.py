@@ -66,7 +66,7 @@ def test_few_are_remembered() -> None:
     siblings = Siblings(limit=10)
     for number in range(25):
         siblings.share(decoded(pod(number, owner=f"owner-{number}")))
-    assert len(siblings._first) == 5
+    assert len(siblings._models) == 5
 
 
 def test_the_entries_of_a_cache_share() -> None:

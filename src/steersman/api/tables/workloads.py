@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from steersman.api.meta import controller_of
 from steersman.api.types import apps_v1, autoscaling_v1, autoscaling_v2, batch_v1, core_v1, policy_v1
 
 from .printer import (
@@ -181,7 +182,7 @@ def _budget(obj: policy_v1.PodDisruptionBudget) -> list[Any]:
 
 
 def _revision(obj: apps_v1.ControllerRevision) -> list[Any]:
-    owner = next((each for each in obj.metadata.owner_references if each.controller), None)
+    owner = controller_of(obj.metadata)
     if owner is None:
         return [NONE, obj.revision]
     group = owner.api_version.rpartition("/")[0]

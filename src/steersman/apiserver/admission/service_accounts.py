@@ -6,6 +6,7 @@ import asyncio
 
 from steersman.api.generated_names import derived_name, generated_name
 from steersman.api.labels import MIRROR_POD
+from steersman.api.meta import controller_of
 from steersman.api.types import core_v1 as v1
 
 from .plugin import Cluster, Plugin, Request
@@ -35,7 +36,8 @@ class ServiceAccountAdmission(Plugin):
             spec.service_account_name = spec.service_account = "default"
         account = await self._account(request, cluster, spec.service_account_name)
         if self._automounts(account, spec):
-            mount_token(spec, _family(pod))
+            owner = controller_of(pod.metadata)
+            mount_token(spec, owner.uid if owner is not None else "")
         if not spec.image_pull_secrets:
             spec.image_pull_secrets = [v1.LocalObjectReference(name=each.name) for each in account.image_pull_secrets]
 
@@ -59,15 +61,11 @@ class ServiceAccountAdmission(Plugin):
         return account.automount_service_account_token is not False
 
 
-def _family(pod: v1.Pod) -> str:
-    """What the pods that one controller makes have in common; empty where nobody controls a pod."""
-    return next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
-
-
 def mount_token(spec: v1.PodSpec, family: str = "") -> None:
     """Mount token, CA certificate and namespace into every container that has nothing there.
 
-    The volume's suffix is random, as upstream's is, but alike within a family, whose pods then differ in nothing here.
+    The volume's suffix is random, as upstream's is, but alike within a family, the pods of one controller, which then
+    differ in nothing here.
     """
     name = next((volume.name for volume in spec.volumes if volume.name.startswith(_VOLUME_PREFIX)), "")
     present = bool(name)

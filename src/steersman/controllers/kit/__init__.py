@@ -18,12 +18,14 @@ wants to be called again.  When it raises, it is called again after a delay that
 A :class:`.manager.Manager` runs controllers; with a Lease's name, only one of several that have it does.
 """
 
+from steersman.api.meta import controller_of
+
 from .conditions import condition, is_true, with_condition
 from .controller import Controller, ControllerContext
 from .expectations import Expectations
 from .finalizers import add_finalizer, has_finalizer, is_deleting, remove_finalizer
 from .manager import Manager, run
-from .ownership import claim, controlled_by, controller_of, controller_reference
+from .ownership import claim, controlled_by, controller_reference
 
 __all__ = [
     "Controller",

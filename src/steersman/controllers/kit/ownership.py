@@ -8,8 +8,9 @@ from typing import Any, Protocol, TypeVar
 import msgspec
 
 from steersman.api.errors import StatusError, is_not_found
+from steersman.api.meta import controller_of
 from steersman.api.scheme import Object, Resource
-from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
+from steersman.api.types.meta_v1 import OwnerReference
 from steersman.api.unstructured import Unstructured
 from steersman.client.client import Client, Patch
 from steersman.client.custom_resources import CustomObject
@@ -26,14 +27,6 @@ class Selector(Protocol):
     def matches(self, labels: Mapping[str, str], /) -> bool:
         """Whether an object with these labels is chosen."""
         ...
-
-
-def controller_of(metadata: ObjectMeta) -> OwnerReference | None:
-    """The reference to the one owner that manages the object, or None."""
-    for owner in metadata.owner_references:  # asked of every pod over and over: a loop is the fastest form
-        if owner.controller:
-            return owner
-    return None
 
 
 def controller_reference(owner: Object) -> OwnerReference:

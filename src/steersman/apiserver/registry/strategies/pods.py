@@ -10,6 +10,7 @@ import msgspec
 from steersman.api import codecs
 from steersman.api.disabled import drop_from_pod_spec, drop_from_pod_status
 from steersman.api.errors import FieldError
+from steersman.api.meta import controller_of
 from steersman.api.pods import qos_class
 from steersman.api.types import core_v1 as v1
 from steersman.api.validation import validate_metadata
@@ -120,7 +121,8 @@ class PodStrategy(Strategy):
     def validate(self, context: Context, new: v1.Pod) -> list[FieldError]:
         """The replicas of a template are as good as one of them, but for their names."""
         meta = new.metadata
-        family = next((owner.uid for owner in meta.owner_references if owner.controller), "")
+        owner = controller_of(meta)
+        family = owner.uid if owner is not None else ""
         known = self._accepted.get(family)
         if known is not None and known == (new.spec, meta.annotations):
             return validate_metadata(new) or self._warn(context, pod_name_warnings(new))
