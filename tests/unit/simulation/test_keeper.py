@@ -30,6 +30,7 @@ class Store:
         self.pods: dict[str, Pod] = {}
         self.failures: list[StatusError] = []
         self.written: list[str] = []
+        self.writing = asyncio.Event()
 
     async def get(self, _: object, name: str, namespace: str) -> Pod:
         if name not in self.pods:
@@ -37,6 +38,7 @@ class Store:
         return self.pods[name]
 
     async def update(self, pod: Pod, *, subresource: str) -> Pod:
+        self.writing.set()
         await asyncio.sleep(0)
         if self.failures:
             raise self.failures.pop(0)
@@ -163,8 +165,7 @@ async def test_who_waits_long_is_asked_for_again() -> None:
 async def test_a_change_while_it_is_written_is_decided_about_afterwards() -> None:
     async with working(step("ab", "A", "B"), step("cd", "C", "D")) as world:
         world.tell(pod())
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.wait_for(world.store.writing.wait(), 5)
         world.keeper.observe(pod("C", "2"))
         await world.settle()
         assert world.store.written == ["B", "D"]

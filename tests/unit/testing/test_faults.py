@@ -190,11 +190,10 @@ async def test_somebody_was_faster(cluster: AsyncCluster, client: HTTPClient) ->
         assert await code_of(client.patch(ConfigMap, "a", PATCH, "default")) == 200
 
 
-async def follow(client: HTTPClient, version: str = "", bookmarks: bool = True) -> list[str]:
+async def follow(client: HTTPClient, version: str, seen: list[str]) -> list[str]:
     """What a watch sees before it ends."""
-    seen = []
     try:
-        async for type_, obj in client.watch(ConfigMap, "default", resource_version=version, bookmarks=bookmarks):
+        async for type_, obj in client.watch(ConfigMap, "default", resource_version=version):
             if type_ != "BOOKMARK":
                 seen.append(f"{type_} {obj.metadata.name}")
     except StatusError as error:
@@ -202,11 +201,11 @@ async def follow(client: HTTPClient, version: str = "", bookmarks: bool = True) 
     return seen
 
 
-async def watched(cluster: AsyncCluster, client: HTTPClient) -> asyncio.Task[list[str]]:
-    """A watch that is open."""
+async def watched(cluster: AsyncCluster, client: HTTPClient, seen: list[str] | None = None) -> asyncio.Task[list[str]]:
+    """A watch that is open; what it has seen so far is in the list."""
     version = (await client.list(ConfigMap, "default")).resource_version
     before = len(cluster.requests.of(verb="watch"))
-    task = asyncio.create_task(follow(client, version))
+    task = asyncio.create_task(follow(client, version, [] if seen is None else seen))
     while len(cluster.requests.of(verb="watch")) == before:
         await asyncio.sleep(0.001)
     return task
@@ -214,9 +213,11 @@ async def watched(cluster: AsyncCluster, client: HTTPClient) -> asyncio.Task[lis
 
 @pytest.mark.parametrize("clean", [True, False])
 async def test_open_watches_are_dropped(cluster: AsyncCluster, client: HTTPClient, clean: bool) -> None:
-    task = await watched(cluster, client)
+    seen: list[str] = []
+    task = await watched(cluster, client, seen)
     await client.create(config_map("a"))
-    await asyncio.sleep(0.01)
+    while not seen:
+        await asyncio.sleep(0.001)
     assert await cluster.faults.drop_watches(clean=clean, resource="pods") == 0
     assert await cluster.faults.drop_watches(clean=clean, resource="configmaps") == 1
     assert await asyncio.wait_for(task, 1) == ["ADDED a"]
@@ -253,7 +254,7 @@ async def test_what_is_past_is_forgotten(cluster: AsyncCluster, client: HTTPClie
         await client.list(ConfigMap, "default", limit=2, continue_=page.continue_)
     assert (raised.value.code, raised.value.reason) == (410, "Expired")
     assert raised.value.status.message.startswith("The provided continue parameter is too old")
-    (told,) = await asyncio.wait_for(follow(client, page.resource_version), 1)
+    (told,) = await asyncio.wait_for(follow(client, page.resource_version, []), 1)
     assert told.startswith("410 too old resource version: ")
     with pytest.raises(StatusError) as raised:
         await client.list(ConfigMap, "default", resource_version=page.resource_version, limit=2)
