@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from steersman.simulation import NodeShape, Stage
 
-    from .cluster import Access, AsyncCluster, Cluster
+    from .access import Access
+    from .cluster import AsyncCluster, Cluster
     from .operations import NotMetError
     from .settling import NotSettled
     from .snapshots import NotRestored
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .waiting import eventually, running
 
 _HOMES = {
-    "Access": "steersman.testing.cluster",
+    "Access": "steersman.testing.access",
     "AsyncCluster": "steersman.testing.cluster",
     "Cluster": "steersman.testing.cluster",
     "NodeShape": "steersman.simulation",

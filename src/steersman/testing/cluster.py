@@ -10,21 +10,21 @@ from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self
 
 import steersman.scheduler.scheduler  # noqa: F401 - what starts a cluster does not wait for it then
 from steersman.api.clock import Clock
 from steersman.api.scheme import Resource
-from steersman.client.connecting import connect
 from steersman.client.custom_resources import CustomObject
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
 from steersman.simulation import DEFAULT_STAGES, NodeShape, SimulationConfig, Stage
 
+from .access import Access, ClientT
 from .clients import AsyncClient, BlockingClient
 from .clocks import AsyncClock, BlockingClock
 from .composition import Settings
-from .credentials import Kubeconfig
+from .credentials import ADMIN, Identity
 from .faces import awaitable, blocking
 from .faults import AsyncFaults, BlockingFaults
 from .life import Life
@@ -33,43 +33,6 @@ from .requests import Requests
 from .snapshot_faces import AsyncSnapshot, BlockingSnapshot
 from .thread import LoopThread, StoppedError
 from .turnable_clock import TurnableClock
-
-ClientT = TypeVar("ClientT", BlockingClient, AsyncClient)
-
-
-class Access(Generic[ClientT]):
-    """How somebody reaches the cluster."""
-
-    def __init__(self, life: Life, kubeconfig: Kubeconfig, face: type[ClientT]) -> None:
-        self._life = life
-        self._kubeconfig = kubeconfig
-        self._face: type[ClientT] = face
-
-    @property
-    def kubeconfig(self) -> dict[str, Any]:
-        """A kubeconfig as data, everything in it: ``kubernetes.config.load_kube_config_from_dict``, ``kr8s.api``."""
-        return self._kubeconfig.tree
-
-    @property
-    def kubeconfig_path(self) -> Path:
-        """Its file, for ``$KUBECONFIG``."""
-        return self._kubeconfig.path
-
-    @property
-    def config(self) -> ClientConfig:
-        """What it says."""
-        return self._kubeconfig.config
-
-    @cached_property
-    def client(self) -> ClientT:
-        """A client over HTTPS that lives with the cluster."""
-        inner = self._life.composition.connect(self.config)
-        face: type[ClientT] = self._face
-        return face(self._life.thread, inner)
-
-    def connect(self, *types: type[CustomObject] | Resource[Any]) -> HTTPClient:
-        """A client of the caller's event loop, to be used as an ``async with``."""
-        return connect(*types, config=self.config)
 
 
 class _Running(Generic[ClientT]):
@@ -81,17 +44,18 @@ class _Running(Generic[ClientT]):
         self.namespace = namespace
         """Where objects go that name no namespace."""
         self._life: Life | None = None
+        self._is_view = False
 
     @property
     def life(self) -> Life:
-        if self._life is None:
+        if self._life is None or self._life.over:
             raise StoppedError("the cluster was not started, or was stopped")
         return self._life
 
     @property
     def runs(self) -> bool:
         """Whether it was started and not stopped."""
-        return self._life is not None
+        return self._life is not None and not self._life.over
 
     @property
     def _thread(self) -> LoopThread:
@@ -104,8 +68,7 @@ class _Running(Generic[ClientT]):
     @cached_property
     def access(self) -> Access[ClientT]:
         """An administrator's."""
-        kubeconfig = self.life.credentials.kubeconfig(namespace=self.namespace)
-        return Access(self.life, kubeconfig, self._face)
+        return Access(self.life, ADMIN, self.namespace, self._face)
 
     @property
     def kubeconfig(self) -> dict[str, Any]:
@@ -137,8 +100,13 @@ class _Running(Generic[ClientT]):
         return self.access.connect(*types)
 
     def in_namespace(self, name: str) -> Self:
-        """The same running cluster, seen from another namespace: objects go there, and kubeconfigs name it."""
+        """The same running cluster, seen from another namespace: objects go there, and kubeconfigs name it.
+
+        Who started the cluster stops it, not who looks at it so.
+        """
         view = copy.copy(self)
+        view._life = self.life
+        view._is_view = True
         view._forget()
         view.namespace = name
         return view
@@ -148,9 +116,15 @@ class _Running(Generic[ClientT]):
             self.__dict__.pop(name, None)
 
     def as_user(self, name: str, groups: Iterable[str] = ()) -> Access[ClientT]:
-        """The access of somebody else, by a client certificate.  RBAC decides what they may."""
-        kubeconfig = self.life.credentials.kubeconfig(name, groups, self.namespace)
-        return Access(self.life, kubeconfig, self._face)
+        """The access of somebody else, by a client certificate.  RBAC decides what they may.
+
+        Who asks for the same user again has the same certificate and client.
+        """
+        if not name:
+            raise ValueError("as_user: a user has a name")
+        if isinstance(groups, str):
+            raise TypeError(f"as_user: groups are several texts, such as [{groups!r}]")
+        return Access(self.life, Identity(name, tuple(groups)), self.namespace, self._face)
 
 
 class AsyncCluster(_Running[AsyncClient]):
@@ -297,7 +271,11 @@ class Cluster(_Running[BlockingClient]):
         """Tell it to end, and forget what was made of it; None where nothing runs."""
         life = self._life
         if life is not None:
+            if self._is_view:
+                raise RuntimeError(
+                    f"who started the cluster stops it: this is how namespace {self.namespace!r} sees it"
+                )
             self._life = None
             self._forget()
-            life.thread.stop()
+            life.end()
         return life

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 import msgspec
 
@@ -77,7 +78,7 @@ class Composition:
         self.faults = FaultInjection(lambda: self.store, self.restart)
         self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
-        self._clients: list[Client] = []
+        self._clients: WeakSet[HTTPClient] = WeakSet()
         self._inner: list[Client] = []
         self._over = asyncio.Event()
         self._down = 0.0
@@ -122,7 +123,7 @@ class Composition:
         from steersman.client.http import HTTPClient
 
         client = HTTPClient(config, OpenScheme(lambda: self.server.scheme))
-        self._clients.append(client)
+        self._clients.add(client)
         return client
 
     async def restart(self, down: float = 0.0) -> None:
@@ -140,7 +141,7 @@ class Composition:
                 await self._run(store)
                 await asyncio.sleep(self._down)
         finally:
-            for client in self._clients:
+            for client in [*self._clients]:
                 await client.close()
             await store.close()
 

@@ -6,9 +6,8 @@ Everything lies in a directory of the cluster's own, for its owner alone, and go
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -16,7 +15,15 @@ from steersman.client.kubeconfig import ClientConfig
 from steersman.pki import files
 from steersman.pki.certificates import KeyPair, Subject, issue, new_authority, new_key, private_pem, public_pem
 
-ADMIN = Subject("kubernetes-admin", ("system:masters",), client=True)
+
+class Identity(NamedTuple):
+    """Who somebody is, in a certificate."""
+
+    name: str
+    groups: tuple[str, ...] = ()
+
+
+ADMIN = Identity("kubernetes-admin", ("system:masters",))
 ADDRESSES = ("127.0.0.1", "::1", "10.96.0.1")
 NAMES = ("localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc")
 
@@ -38,6 +45,7 @@ class Credentials:
         self.server = ""
         self._authority = new_authority("kubernetes")
         self._kubeconfigs = 0
+        self._pairs: dict[Identity, KeyPair] = {}
         self._make()
 
     def _make(self) -> None:
@@ -57,7 +65,7 @@ class Credentials:
         tokens = new_key()
         _write(self.pki / "sa.key", private_pem(tokens))
         _write(self.pki / "sa.pub", public_pem(tokens.public_key()))
-        self._admin_pair = issue(self._authority, ADMIN)
+        self._pair(ADMIN)
 
     @property
     def authority_pem(self) -> bytes:
@@ -71,25 +79,31 @@ class Credentials:
     @property
     def admin(self) -> ClientConfig:
         """The access of an administrator."""
-        return self._config(self._admin_pair, "")
+        return self._config(self._pair(ADMIN), "")
 
-    def kubeconfig(self, user: str = "", groups: Iterable[str] = (), namespace: str = "") -> Kubeconfig:
-        """A kubeconfig of a user with a certificate of their own, or of the administrator, and its file."""
-        subject = Subject(user, tuple(groups), client=True) if user else ADMIN
-        pair = issue(self._authority, subject) if user else self._admin_pair
+    def kubeconfig(self, who: Identity = ADMIN, namespace: str = "") -> Kubeconfig:
+        """A kubeconfig of somebody with a certificate of their own, and its file."""
+        pair = self._pair(who)
         tree = files.kubeconfig(
-            server=self.server,
-            authority_pem=self.authority_pem,
-            pair=pair,
-            user=subject.common_name,
-            cluster="steersman",
+            server=self.server, authority_pem=self.authority_pem, pair=pair, user=who.name, cluster="steersman"
         )
         if namespace:
             tree["contexts"][0]["context"]["namespace"] = namespace
-        self._kubeconfigs += 1
-        path = self.directory / ("admin.conf" if self._kubeconfigs == 1 else f"{self._kubeconfigs}.conf")
+        path = self.directory / "admin.conf"
+        if who != ADMIN or path.exists():
+            self._kubeconfigs += 1
+            path = self.directory / f"{self._kubeconfigs}.conf"
         _write(path, msgspec.yaml.encode(tree))
         return Kubeconfig(tree, path, self._config(pair, namespace))
+
+    def forget(self, who: Identity) -> None:
+        """Let go of somebody's certificate; who asks for it again gets another one."""
+        self._pairs.pop(who, None)
+
+    def _pair(self, who: Identity) -> KeyPair:
+        if who not in self._pairs:
+            self._pairs[who] = issue(self._authority, Subject(who.name, who.groups, client=True))
+        return self._pairs[who]
 
     def _config(self, pair: KeyPair, namespace: str) -> ClientConfig:
         return ClientConfig(

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from .accesses import Accesses
 from .composition import Composition, Settings
 from .credentials import Credentials
 from .operations import Operations
@@ -28,7 +29,10 @@ class Life:
         self._directory = tempfile.TemporaryDirectory(prefix="steersman-testing-", ignore_cleanup_errors=True)
         self.credentials = Credentials(Path(self._directory.name))
         self.composition = Composition(settings, self.credentials)
+        self.accesses = Accesses(self.credentials, self.composition.connect)
         self.operations = Operations(self.composition)
+        self.over = False
+        """Whether it was told to end."""
         self._clock = settings.clock
         self.thread = LoopThread(self._run, "steersman cluster")
         self.thread.ended.add_done_callback(self._ended)
@@ -43,6 +47,11 @@ class Life:
     def begin(self) -> None:
         """Start; wait for ``ready``."""
         self.thread.start()
+
+    def end(self) -> None:
+        """Tell it to end; wait for the thread to have ended, then :meth:`finish`."""
+        self.over = True
+        self.thread.stop()
 
     def finish(self) -> None:
         """Remove what is left, once the thread has ended."""

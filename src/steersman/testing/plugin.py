@@ -72,15 +72,18 @@ def kubernetes(kubernetes_cluster: Cluster, pytestconfig: pytest.Config) -> Iter
         yield kubernetes_cluster
         return
     kubernetes_cluster.requests.clear()
-    if isolation == "snapshot":
-        with kubernetes_cluster.snapshot():
-            yield kubernetes_cluster
-            kubernetes_cluster.faults.clear()  # before it is restored
-    else:
-        name = kubernetes_cluster.create_namespace()
-        yield kubernetes_cluster.in_namespace(name)
-        kubernetes_cluster.faults.clear()
-        kubernetes_cluster.delete_namespace(name)
+    from .access import lent
+
+    with lent(kubernetes_cluster):
+        if isolation == "snapshot":
+            with kubernetes_cluster.snapshot():
+                yield kubernetes_cluster
+                kubernetes_cluster.faults.clear()  # before it is restored
+        else:
+            name = kubernetes_cluster.create_namespace()
+            yield kubernetes_cluster.in_namespace(name)
+            kubernetes_cluster.faults.clear()
+            kubernetes_cluster.delete_namespace(name)
 
 
 @pytest.fixture

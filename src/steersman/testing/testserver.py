@@ -66,7 +66,7 @@ def run(settings: Settings, *, json: bool) -> None:
             life.thread.ended.add_done_callback(lambda _: writer.send(b"."))
             _wait(reader)
         finally:
-            life.thread.stop()
+            life.end()
             concurrent.futures.wait([life.thread.ended])
             life.finish()
             signal.set_wakeup_fd(-1)
