@@ -85,6 +85,22 @@ async def test_an_address_that_is_deleted_or_given_away_comes_back_soon(
             await asyncio.sleep(0.01)
 
 
+async def test_it_goes_on_when_its_watch_has_ended(
+    registry: Registry, client: LocalClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repair, "SOON", 0.01)
+    created = await client.create(service("a"))
+    whole = await state(registry)
+    registry.handler_of(networking_v1.IPAddress).cache.forget_past()
+    for turns in (0, 100):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await client.delete(networking_v1.IPAddress, created.spec.cluster_ip)
+        async with asyncio.timeout(5):
+            while await state(registry) != whole:
+                await asyncio.sleep(0.01)
+
+
 async def test_what_cannot_be_mended_is_told(mender: repair.Repair, registry: Registry, client: LocalClient) -> None:
     handler = registry.handler_of(v1.Service)
 

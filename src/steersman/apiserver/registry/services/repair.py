@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from steersman.api.clock import within
@@ -49,51 +50,85 @@ class Repair:
         )
         self._suspects: set[str] = set()
         self._changed = asyncio.Event()
+        self._hurried = asyncio.Event()
+        self._looking = False
+        self._blind = False
+        """Whether the watch of addresses has ended."""
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
         """What is damaged perhaps, and looked at within ``soon`` seconds; and what people are still to be told."""
-        if self._suspects and soon >= SOON:
+        if self._looking or self._hurried.is_set() or (self._suspects and soon >= SOON):
             yield f"addresses of Services: {', '.join(sorted(self._suspects)[:3])}"
         yield from self._recorder.unfinished()
+
+    def hurry(self, within: float) -> list[str]:
+        """Look at once at what is damaged perhaps; what is looked at from time to time is not."""
+        if not self._suspects or within < SOON:
+            return []
+        self._hurried.set()
+        return [f"address {name}" for name in self._suspects]
 
     async def run(self) -> None:
         """Look after everything until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._recorder.run(), name="repair events")
             while True:
+                # Of a cache that has ended nothing is waited for below, and whoever ends this task must get a turn.
+                await asyncio.sleep(0)
                 subscription = await self._subscribe()
                 try:
                     await self._attempt(self.everything)
                     with contextlib.suppress(TimeoutError):
                         async with within(INTERVAL, self._registry.clock):
-                            while True:
-                                await self._changed.wait()
-                                await self._registry.clock.sleep(SOON)
-                                self._changed.clear()
-                                await self._attempt(self._look_at_suspects)
+                            await self._follow()
                 finally:
                     subscription.cancel()
+
+    async def _follow(self) -> None:
+        """Mend what is seen to be damaged, until nothing is seen any more."""
+        while True:
+            await self._changed.wait()
+            if self._blind:
+                return
+            with contextlib.suppress(TimeoutError):
+                async with within(SOON, self._registry.clock):
+                    await self._hurried.wait()
+            self._changed.clear()
+            self._hurried.clear()
+            suspects, self._suspects = self._suspects, set()
+            await self._attempt(partial(self._look_at, suspects))
 
     async def _subscribe(self) -> Any:
         handler = self._registry.handler_of(networking_v1.IPAddress)
         await handler.ready()
-        return handler.cache.subscribe(handler.resource.key(), handler.cache.revision, self._see)
+        # All is looked at next.
+        self._blind = False
+        self._suspects.clear()
+        self._changed.clear()
+        self._hurried.clear()
+        return handler.cache.subscribe(handler.resource.key(), handler.cache.revision, self._see, on_end=self._ended)
 
     def _see(self, event: CacheEvent) -> None:
         if event.type != "ADDED":
             self._suspects.add(event.entry.object.metadata.name)
             self._changed.set()
 
+    def _ended(self, _: Exception | None) -> None:
+        self._blind = True
+        self._changed.set()
+
     async def _attempt(self, look: Callable[[], Any]) -> None:
+        self._looking = True
         try:
             if self._registry.peers.first:
                 await look()
         except (StatusError, StoreError) as error:
             log.warning("looking after the addresses of Services failed: %s", error)
+        finally:
+            self._looking = False
 
-    async def _look_at_suspects(self) -> None:
+    async def _look_at(self, suspects: set[str]) -> None:
         """The Services whose ``IPAddress`` was deleted or edited; a Service that gave it up is none of them."""
-        suspects, self._suspects = self._suspects, set()
         async for entry in _slices(await self._services()):
             if suspects & set(held_addresses(entry.object.spec)):
                 await self._mend_service(entry)
