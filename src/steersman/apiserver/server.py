@@ -202,6 +202,10 @@ class ApiServer:
         yield from self._aggregator.unfinished()
         yield from self._policy_status.unfinished()
 
+    def hurry(self, within: float) -> list[str]:
+        """Look at once at what it would look at within so many seconds; returns what that is."""
+        return [*self.registry.hurry(within), *self._definitions.hurry(within)]
+
     @property
     def elsewhere(self) -> Elsewhere:
         """What other API servers serve through this one."""

@@ -77,11 +77,32 @@ class WorkQueue(Generic[K]):
         return bool(self._dirty or self._processing)
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
-        """What is being done, and what is to be done within ``soon`` seconds."""
+        """What is being done, and what is to be done within ``soon`` seconds; what failed is for :meth:`hurry`."""
         if self.busy:
             yield f"{self.name}: {_some([*self._processing, *self._queue])}"
-        elif soon and self._heap and self._heap[0][0] - self._clock.monotonic() < soon:
+        elif soon and self._head_is_due(self._clock.monotonic() + soon) and self._heap[0][2] not in self._failures:
             yield f"{self.name}: {_some([self._heap[0][2]])} again"
+
+    def hurry(self, within: float) -> list[K]:
+        """Hand out at once what failed, and what comes within so many seconds; returns those keys.
+
+        What fails again waits as long as it would have: the attempt is the one that was to come.
+        """
+        keys: list[K] = []
+        if not self._heap:
+            return keys
+        latest = self._clock.monotonic() + within
+        while self._head_is_due(latest):
+            keys.append(heapq.heappop(self._heap)[2])
+            del self._due[keys[-1]]
+        keys += [key for key in self._failures if self._due.pop(key, None) is not None]
+        for key in keys:
+            if failures := self._failures.get(key, 0):
+                self._failures[key] = failures - 1
+            self.add(key)
+        if keys:
+            self._arm()
+        return keys
 
     def add(self, key: K) -> None:
         """Mark a key as needing work."""
@@ -178,6 +199,12 @@ class WorkQueue(Generic[K]):
             if not future.done():
                 future.set_result(None)
                 return
+
+    def _head_is_due(self, latest: float) -> bool:
+        """Whether the first of the keys that are delayed is due by then."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return bool(self._heap) and self._heap[0][0] <= latest
 
     def _arm(self) -> None:
         if self._timer is not None:

@@ -153,6 +153,10 @@ class SchedulingQueue:
             due = min(due, self._backoff[0][0])
         return max(0.0, due - now)
 
+    def hurry(self, within: float) -> list[str]:
+        """End the back-offs that have no more than so many seconds left; returns the keys of those pods."""
+        return [item.info.key for item in self._flush(within)]
+
     def _helps(self, kind: str, plugins: frozenset[str]) -> bool:
         return not plugins or any(kind in self._interests.get(plugin, ()) for plugin in plugins)
 
@@ -187,13 +191,17 @@ class SchedulingQueue:
         heapq.heappush(self._backoff, (self._ends(item), item.turn, item.info.uid))
         self.wakeup.set()  # the sleeper has a new end to wait for
 
-    def _flush(self) -> None:
-        now = self._clock.monotonic()
-        while self._backoff and self._backoff[0][0] <= now:
+    def _flush(self, early: float = 0.0) -> list[Queued]:
+        """Release the pods whose back-off ends by now, or in so many seconds."""
+        latest = self._clock.monotonic() + early
+        released = []
+        while self._backoff and self._backoff[0][0] <= latest:
             _, turn, uid = heapq.heappop(self._backoff)
             found = self._pods.get(uid)
             if found is not None and found.turn == turn and found.state == "backoff":
                 self._activate(found)
+                released.append(found)
+        return released
 
     def expire(self) -> None:
         """Release the pods that have been unschedulable for long."""

@@ -78,6 +78,10 @@ class Scheduler:
             yield f"scheduler: {self._acting} bindings or reports under way"
         yield from self._events.unfinished()
 
+    def hurry(self, within: float) -> list[str]:
+        """Decide at once about the pods whose back-off ends within so many seconds; returns which they are."""
+        return [f"scheduler: {key}" for key in self.queue.hurry(within)]
+
     async def run(self) -> None:
         """Work until cancelled."""
         self._pods.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)

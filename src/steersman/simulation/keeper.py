@@ -8,6 +8,7 @@ lost nothing: the newer version comes, and is decided about.
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 from collections.abc import Callable, Container, Iterator
@@ -87,6 +88,8 @@ class Keeper(Generic[T]):
         self._lost = lost
         self._jobs: dict[str, _Job[T]] = {}
         """By uid: what is to come, but for what is being done."""
+        self._failed: dict[str, _Job[T]] = {}
+        """Those of them that are to be tried again, as long as they wait."""
         self._busy: set[str] = set()
         """Uids of objects that are being written: another job of theirs waits for the end of that."""
         self._timers: Timers[_Job[T]] = Timers(clock, self._due)
@@ -97,6 +100,17 @@ class Keeper(Generic[T]):
         yield from self._crew.unfinished()
         if self._timers.soon(soon):
             yield f"simulated {self._type.__name__}: the next stage of one"
+
+    def hurry(self) -> list[str]:
+        """Try again at once what failed; returns what that is."""
+        jobs, self._failed = self._failed, {}
+        for uid, job in jobs.items():
+            # Its timer, which comes in vain then, has another one's.
+            self._jobs[uid] = again = copy.copy(job)
+            again.attempts -= 1
+            job.stage = None
+            self._due(again)
+        return [f"simulated {self._type.__name__} {'/'.join(job.key)}" for job in jobs.values()]
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -142,6 +156,7 @@ class Keeper(Generic[T]):
     def _drop(self, uid: str) -> None:
         if (job := self._jobs.pop(uid, None)) is not None:
             job.object = job.stage = None
+            self._failed.pop(uid, None)
 
     def _subject(self, obj: T) -> Subject | None:
         place = self._place_of(obj)
@@ -150,6 +165,7 @@ class Keeper(Generic[T]):
     def _due(self, job: _Job[T]) -> None:
         if job.stage is not None:
             job.waits = False
+            self._failed.pop(job.uid, None)
             if job.uid not in self._busy:
                 self._crew.add(job)
 
@@ -188,7 +204,7 @@ class Keeper(Generic[T]):
             return
         job.attempts += 1
         job.waits = True
-        self._jobs[job.uid] = job
+        self._jobs[job.uid] = self._failed[job.uid] = job
         self._timers.add(min(LAST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1)), job)
 
     async def _go_through(self, obj: T, stage: Stage) -> None:

@@ -29,7 +29,7 @@ from .fault_injection import FaultInjection
 from .faulty_store import FaultyStore
 from .open_scheme import OpenScheme
 from .requests import Requests
-from .settling import Part, Settling
+from .settling import Part, Retrying, Settling
 
 if TYPE_CHECKING:
     from steersman.client.http import HTTPClient
@@ -73,7 +73,9 @@ class Composition:
         self.controllers: ControllerManager | None = None
         self.scheduler: Scheduler | None = None
         self.nodes: SimulatedNodes | None = None
-        self.settling = Settling(self.parts, lambda: self.store.current_revision, settings.clock)
+        self.settling = Settling(
+            self.parts, lambda: self.store.current_revision, settings.clock, retrying=self._retrying
+        )
         self.requests = Requests()
         self.faults = FaultInjection(lambda: self.store, self.restart)
         self._store: EmbeddedStore | None = None
@@ -102,6 +104,11 @@ class Composition:
     def parts(self) -> Iterator[Part]:
         """Those that are there, the one likeliest to be busy first."""
         for part in (self.nodes, self.scheduler, self.controllers, self._server, self._store):
+            if part is not None:
+                yield part
+
+    def _retrying(self) -> Iterator[Retrying]:
+        for part in (self.nodes, self.scheduler, self.controllers, self._server):
             if part is not None:
                 yield part
 

@@ -69,7 +69,7 @@ class Life:
     def _turning(self) -> Iterator[None]:
         """While the cluster runs, its clock knows when what a timer set off has settled."""
         if isinstance(self._clock, TurnableClock) and self._clock.settle is None:
-            self._clock.settle = self.operations.settle
+            self._clock.settle = self.composition.settling.calm
             try:
                 yield
             finally:

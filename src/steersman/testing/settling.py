@@ -1,8 +1,14 @@
-"""Waiting until a cluster has come to rest: nobody has anything to do, and nothing is on its way to anybody.
+"""Waiting until a cluster has come to rest.
 
-Every part says what it is doing (:class:`Part`); nothing is guessed from silence.  What waits for time to pass counts
-only where that is a moment (``soon``): a key that failed is tried again after milliseconds, a job's deadline is not
-waited for.  Clients outside of the cluster are not looked at beyond the requests that they have under way.
+Rest: nobody has anything to do, nothing is on its way to anybody, and who waits to try again, or to look again, has
+done so in the world as it is, in vain.
+
+Every part says what it is doing (:class:`Part`); nothing is guessed from silence.  Back-offs and the pauses between two
+looks (:data:`IMMINENT`) are not waited for but ended, over and over, until those who wait are the ones who waited
+before: pods that may fit by now, keys that controllers failed at, what may be empty by now.  So nobody moves the world
+a few seconds later, and nobody is late where time does not pass.  What waits for its time, a deadline, a stage's delay,
+a period, is at rest, unless it comes in a moment (:data:`SOON`); what waits for somebody else is.  Clients outside of
+the cluster are not looked at beyond the requests that they have under way.
 """
 
 from __future__ import annotations
@@ -16,7 +22,10 @@ from steersman.api.clock import SYSTEM, Clock
 from .turnable_clock import TurnableClock
 
 SOON = 0.1
-"""Seconds within which what waits is waited for."""
+"""Seconds within which what waits for its time is waited for."""
+
+IMMINENT = 20.0
+"""Seconds within which what is to be looked at again is looked at now."""
 
 TURNS = 2
 """So often in a row, with a turn of the loop before each, nobody must have anything to do before that is believed."""
@@ -34,6 +43,17 @@ class Part(Protocol):
         ...
 
 
+class Retrying(Protocol):
+    """What tries again after a while what failed, and looks again whether something has come about."""
+
+    def hurry(self, within: float) -> list[str]:
+        """Do now what was to come within so many seconds, and what failed, however long that waits; what that is.
+
+        It does not count as a failure that lengthens the next wait.
+        """
+        ...
+
+
 class NotSettled(TimeoutError):
     """The cluster did not come to rest in time; ``unfinished`` says what it was doing."""
 
@@ -46,10 +66,17 @@ class NotSettled(TimeoutError):
 class Settling:
     """``parts`` are asked each time for those there are now, the one likeliest to be busy first."""
 
-    def __init__(self, parts: Callable[[], Iterable[Part]], revision: Callable[[], int], clock: Clock = SYSTEM) -> None:
+    def __init__(
+        self,
+        parts: Callable[[], Iterable[Part]],
+        revision: Callable[[], int],
+        clock: Clock = SYSTEM,
+        retrying: Callable[[], Iterable[Retrying]] = tuple,
+    ) -> None:
         self._parts = parts
         self._revision = revision
         self._clock = clock
+        self._retrying = retrying
 
     @property
     def _soon(self) -> float:
@@ -62,8 +89,22 @@ class Settling:
 
     async def wait(self, within: float = 10.0) -> None:
         """Wait until all are at rest; raises NotSettled after so many seconds."""
+        deadline = asyncio.get_running_loop().time() + within
+        await self.calm(within)
+        before: list[str] = []
+        while now := sorted(self._hurry()):
+            await self.calm(within, deadline)
+            if now == before:
+                return
+            before = now
+
+    def _hurry(self) -> list[str]:
+        return [what for part in self._retrying() for what in part.hurry(IMMINENT)]
+
+    async def calm(self, within: float = 10.0, deadline: float | None = None) -> None:
+        """Wait until nobody does anything, which those who wait to try again have not yet; raises NotSettled."""
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + within
+        deadline = loop.time() + within if deadline is None else deadline
         quiet, turns, revision = 0, 0, -1
         while True:
             now = self._revision()

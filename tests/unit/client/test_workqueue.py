@@ -126,3 +126,23 @@ async def test_delays_of_what_fails_double_by_the_clock() -> None:
     delays = [round(after - before, 3) for before, after in pairwise(came)]
     assert delays[:4] == [0.005, 0.01, 0.02, 0.04]
     assert delays[16:21] == [327.68, 655.36, 1000.0, 1000.0, 1000.0]
+
+
+async def test_hurried_what_failed_comes_at_once_and_what_is_far_in_its_time() -> None:
+    clock = TurnableClock(frozen=True)
+    queue = WorkQueue[str]("q", base_delay=100.0, clock=clock)
+    queue.add_after("near", 5.0)
+    queue.add_after("far", 50.0)
+    queue.add_rate_limited("failed")
+    queue.add_rate_limited("failed")  # the second delay is twice the first, which counts
+    assert sorted(queue.hurry(10.0)) == ["failed", "near"]
+    assert {await take(queue), await take(queue)} == {"failed", "near"}
+    assert queue.hurry(10.0) == []
+    for key in ("failed", "near"):
+        queue.done(key)
+    assert queue.num_requeues("failed") == 1  # this try was the second
+    await clock.advance(51.0)
+    assert await take(queue) == "far"
+    queue.done("far")
+    await clock.advance(500.0)
+    assert not queue.busy  # nothing comes a second time

@@ -215,3 +215,17 @@ async def test_a_fault_in_a_stage_hurts_nobody_else() -> None:
         world.tell(pod())
         await world.settle()
         assert world.store.written == ["B"]
+
+
+async def test_what_failed_can_be_hurried_and_comes_once() -> None:
+    async with working(step("ab", "A", "B")) as world:
+        world.store.failures = [service_unavailable("no"), service_unavailable("no")]
+        world.tell(pod())
+        await world.settle()
+        for _ in range(2):
+            assert world.keeper.hurry() == ["simulated Pod default/p"]
+            await world.settle()
+        assert world.store.written == ["B"]
+        assert world.keeper.hurry() == []
+        await world.clock.advance(10.0)
+        assert world.store.written == ["B"]

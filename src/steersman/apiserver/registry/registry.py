@@ -90,6 +90,10 @@ class Registry:
             yield from handler.cache.unfinished()
         yield from self._repair.unfinished(soon)
 
+    def hurry(self, within: float) -> list[str]:
+        """Mend at once what would be mended within so many seconds; returns what that is."""
+        return self._repair.hurry(within)
+
     def now(self) -> datetime:
         """The instant by the clock, with the resolution of the API's ``Time``."""
         return time.now(self.clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterator
 
@@ -33,11 +34,20 @@ class Cleanup:
         self._instances = instances
         self._name = name
         self._pause = 0.0
+        self._wake = asyncio.Event()
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
         """Whether it does something now, or looks again within ``soon`` seconds."""
         if self._pause <= soon:
             yield f"definitions: cleaning up {self._name}"
+
+    def hurry(self, within: float) -> bool:
+        """Look again at once; False where that would not come within so many seconds."""
+        if self._pause > within:
+            return False
+        self._pause = 0.0
+        self._wake.set()
+        return True
 
     async def run(self) -> None:
         """Delete the objects, wait until they have gone, and let go of the definition."""
@@ -50,7 +60,10 @@ class Cleanup:
             except StatusError as error:
                 log.warning("the objects of %s could not be deleted: %s", name, error)
             self._pause = next(delays, _LOOK_AGAIN[-1])
-            await asyncio.sleep(self._pause)
+            self._wake.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._pause):
+                    await self._wake.wait()
 
     async def _step(self, name: str) -> bool:
         """Do what can be done now; True when nothing is left to do."""

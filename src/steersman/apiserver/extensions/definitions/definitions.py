@@ -76,6 +76,10 @@ class Definitions:
             for store in served.stores:
                 yield from store.unfinished()
 
+    def hurry(self, within: float) -> list[str]:
+        """Look at once whether what is being cleaned up has gone, where that comes within so many seconds."""
+        return [name for name, cleanup in self._cleanups.items() if cleanup.hurry(within)]
+
     async def run(self) -> None:
         """Follow until cancelled."""
         handler = self._handler
