@@ -19,7 +19,7 @@ from .general import (
     start,
 )
 from .shape import NOT_READY, unready_status
-from .stage import Outcome, Stage, Subject
+from .stage import Outcome, Stage, Subject, Tell
 from .timing import at_random, between
 
 PARTS = 1000
@@ -46,8 +46,8 @@ def _crash(subject: Subject) -> Outcome:
     if pod.spec.restart_policy == "Never":
         return Outcome(status=pod_status.ended(pod, subject.instant, 1))
     name = subject.rng.choice(running)
-    event = ("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {_full_name(pod)}")
-    return Outcome(event=event, status=pod_status.crashed(pod, name, _backoff(pod, name), subject.instant))
+    event = Tell("Warning", "BackOff", f"Back-off restarting failed container {name} in pod {_full_name(pod)}")
+    return Outcome(acts=(event,), status=pod_status.crashed(pod, name, _backoff(pod, name), subject.instant))
 
 
 def _full_name(pod: Pod) -> str:
@@ -79,8 +79,8 @@ def _restart(subject: Subject) -> Outcome:
 
 def _fail_to_pull(subject: Subject) -> Outcome:
     image = subject.pod.spec.containers[0].image
-    event = ("Warning", "Failed", f'Failed to pull image "{image}": not found')
-    return Outcome(event=event, status=pod_status.not_pulled(subject.pod))
+    event = Tell("Warning", "Failed", f'Failed to pull image "{image}": not found')
+    return Outcome(acts=(event,), status=pod_status.not_pulled(subject.pod))
 
 
 def _pulls_again(subject: Subject) -> bool:

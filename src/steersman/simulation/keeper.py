@@ -9,7 +9,6 @@ lost nothing: the newer version comes, and is decided about.
 from __future__ import annotations
 
 import copy
-import logging
 import random
 from collections.abc import Callable, Container, Iterator
 from typing import Generic, TypeVar
@@ -24,18 +23,25 @@ from steersman.client.client import Client
 from steersman.client.events import EventRecorder
 
 from .addresses import Exhausted
+from .complaints import Complaints
 from .crew import Crew
-from .stage import Outcome, Place, Stage, Subject, choose
+from .stage import Amend, Outcome, Place, Stage, StageFault, Subject, Tell, draw
 from .timers import Timers
-
-log = logging.getLogger(__name__)
 
 T = TypeVar("T", bound=Object)
 
 FIRST_RETRY, LAST_RETRY = 1.0, 60.0
+FIRST_APPEAL, LAST_APPEAL = 60.0, 3600.0
+"""Of what the server does not want as it is: it is asked again for the case that its rules have changed."""
+
+UNWANTED = frozenset({400, 405, 413, 415, 422})
+"""Codes of answers that are the same the next time."""
+
 MOST_IMMEDIATE = 16
 """So many stages follow each other without looking at what others wrote."""
 
+FAILED = "FailedStage"
+"""The reason of the event about an object that does not get through its stage."""
 
 LONG = 30.0
 """Seconds: who waits longer is asked for again then, and not kept meanwhile."""
@@ -92,6 +98,7 @@ class Keeper(Generic[T]):
         """Those of them that are to be tried again, as long as they wait."""
         self._busy: set[str] = set()
         """Uids of objects that are being written: another job of theirs waits for the end of that."""
+        self._complaints = Complaints(clock)
         self._timers: Timers[_Job[T]] = Timers(clock, self._due)
         self._crew: Crew[_Job[T]] = Crew(f"simulated {type_.__name__}", workers, self._do)
 
@@ -126,12 +133,12 @@ class Keeper(Generic[T]):
         uid = obj.metadata.uid
         job = self._jobs.get(uid)
         if job is not None:
-            if job.stage is not None and not job.stage.delay_moves and job.stage.matches(subject):
+            if self._goes_on(job, subject):
                 if job.object is not None:
                     job.object = obj  # in the time that it has
                 return
             self._drop(uid)
-        if (stage := choose(self._stages, subject)) is None:
+        if (stage := self._choose(subject)) is None:
             return
         delay = stage.delay(subject) if stage.delay is not None else 0.0
         self._jobs[uid] = job = _Job(obj, stage, delay)
@@ -162,6 +169,25 @@ class Keeper(Generic[T]):
         place = self._place_of(obj)
         return Subject(obj, place, self._clock.now().replace(microsecond=0), self._rng) if place is not None else None
 
+    def _goes_on(self, job: _Job[T], subject: Subject) -> bool:
+        """Whether what is to come stays as it is although the object has changed."""
+        stage = job.stage
+        return stage is not None and not stage.delay_moves and not job.attempts and self._matches(stage, subject)
+
+    def _choose(self, subject: Subject) -> Stage | None:
+        return draw([stage for stage in self._stages if self._matches(stage, subject)], subject)
+
+    def _matches(self, stage: Stage, subject: Subject) -> bool:
+        try:
+            return stage.matches(subject)
+        except StageFault as error:
+            self._complaints.log(stage.name, self._name(subject.object), error)
+            return False
+
+    def _name(self, obj: T) -> str:
+        metadata = obj.metadata
+        return f"{self._type.__name__} {'/'.join(filter(None, (metadata.namespace, metadata.name)))}"
+
     def _due(self, job: _Job[T]) -> None:
         if job.stage is not None:
             job.waits = False
@@ -175,16 +201,18 @@ class Keeper(Generic[T]):
             return
         del self._jobs[job.uid]
         self._busy.add(job.uid)
+        obj = job.object
         try:
-            if (obj := job.object or await self._present(job, stage)) is not None:
+            obj = obj or await self._present(job, stage)
+            if obj is not None:
                 await self._go_through(obj, stage)
         except StatusError as error:
             if not (is_conflict(error) or is_not_found(error)):  # a newer version comes, or nothing more
-                self._again(job, error)
+                self._again(job, stage, obj, error)
         except Exhausted as error:
-            self._again(job, error)
-        except Exception:  # a fault in one stage must not keep other objects from theirs
-            log.exception("stage %s of %s %s", stage.name, self._type.__name__, "/".join(job.key))
+            self._again(job, stage, obj, error)
+        except Exception as error:  # a fault in one stage must not keep other objects from theirs
+            self._give_up(stage, obj, error)
         finally:
             self._busy.discard(job.uid)
             if (next_ := self._jobs.get(job.uid)) is not None and not next_.waits:
@@ -196,16 +224,31 @@ class Keeper(Generic[T]):
         subject = self._subject(obj)
         return obj if obj.metadata.uid == job.uid and subject is not None and stage.matches(subject) else None
 
-    def _again(self, job: _Job[T], error: Exception) -> None:
-        stage = job.stage
-        assert stage is not None
-        log.warning("stage %s of %s %s: %s", stage.name, self._type.__name__, "/".join(job.key), error)
+    def _again(self, job: _Job[T], stage: Stage, obj: T | None, error: StatusError | Exhausted) -> None:
+        """Try it again later, unless the object has changed meanwhile."""
+        unwanted = isinstance(error, StatusError) and error.code in UNWANTED
+        self._complaints.log(stage.name, f"{self._type.__name__} {'/'.join(filter(None, job.key))}", error)
+        if unwanted and obj is not None and not job.attempts:
+            self._recorder.event(obj, "Warning", FAILED, f"stage {stage.name}: {error}")
         if job.uid in self._jobs:
             return
+        first, last = (FIRST_APPEAL, LAST_APPEAL) if unwanted else (FIRST_RETRY, LAST_RETRY)
+        delay = min(last, first * 2 ** min(job.attempts, 20))
         job.attempts += 1
         job.waits = True
-        self._jobs[job.uid] = self._failed[job.uid] = job
-        self._timers.add(min(LAST_RETRY, FIRST_RETRY * 2 ** (job.attempts - 1)), job)
+        if delay >= LONG:
+            job.object = None
+        self._jobs[job.uid] = job
+        if not unwanted:
+            self._failed[job.uid] = job
+        self._timers.add(delay, job)
+
+    def _give_up(self, stage: Stage, obj: T | None, error: Exception) -> None:
+        """What a stage gets wrong about an object it gets wrong until that changes."""
+        whose = self._name(obj) if obj is not None else self._type.__name__
+        self._complaints.log(stage.name, whose, error, trace=not isinstance(error, StageFault))
+        if obj is not None:
+            self._recorder.event(obj, "Warning", FAILED, f"stage {stage.name}: {error}")
 
     async def _go_through(self, obj: T, stage: Stage) -> None:
         for _ in range(MOST_IMMEDIATE):
@@ -219,24 +262,25 @@ class Keeper(Generic[T]):
                 raise
             if written is None or not stage.immediate_next or (subject := self._subject(written)) is None:
                 return
-            if (following := choose(self._stages, subject)) is None or following.delay is not None:
+            if (following := self._choose(subject)) is None or following.delay is not None:
                 return
             obj, stage = written, following
 
     async def _write(self, obj: T, outcome: Outcome) -> T | None:
         """Bring it about; returns the object as it is then, None where it is gone or nothing was written."""
         metadata, written = obj.metadata, None
-        if outcome.event is not None:
-            type_, reason, message = outcome.event
-            self._recorder.event(obj, type_, reason, message)
         if outcome.status is not None:
             # What is wanted need not be said again: the server keeps it.
             changed: T = msgspec.structs.replace(obj, spec=type(obj.spec)(), status=outcome.status)  # type: ignore[type-var,attr-defined]
             written = await self._client.update(changed, subresource="status")
-        for patch, subresource in outcome.patches:
-            written = await self._client.patch(
-                self._type, metadata.name, patch, metadata.namespace, subresource=subresource
-            )
+        for act in outcome.acts:
+            match act:
+                case Tell(type_, reason, message):
+                    self._recorder.event(obj, type_, reason, message)
+                case Amend(patch, subresource):
+                    written = await self._client.patch(
+                        self._type, metadata.name, patch, metadata.namespace, subresource=subresource
+                    )
         if outcome.delete:
             options = DeleteOptions(grace_period_seconds=0, preconditions=Preconditions(uid=metadata.uid))
             await self._client.delete(self._type, metadata.name, metadata.namespace, options=options)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -32,6 +32,11 @@ class Place(Protocol):
     @property
     def started(self) -> datetime:
         """When the node was first seen."""
+        ...
+
+    @property
+    def recovered(self) -> datetime | None:
+        """Since when the node is ready again; None where it is not, or always was."""
         ...
 
     def take_addresses(self, owner: str) -> list[str]:
@@ -84,15 +89,34 @@ class Subject:
         return node
 
 
+class StageFault(Exception):
+    """What a stage says cannot be done with this object; its text says why."""
+
+
+class Tell(NamedTuple):
+    """An event is told of the object."""
+
+    type: str
+    reason: str
+    message: str
+
+
+class Amend(NamedTuple):
+    """The object is patched, or one of its subresources."""
+
+    patch: Patch
+    subresource: str = ""
+
+
+Act = Tell | Amend
+
+
 class Outcome(msgspec.Struct, frozen=True):
     """What a stage brings about, in this order."""
 
-    event: tuple[str, str, str] | None = None
-    """Type, reason and message."""
     status: PodStatus | NodeStatus | None = None
     """The whole of it."""
-    patches: tuple[tuple[Patch, str], ...] = ()
-    """Each with its subresource."""
+    acts: tuple[Act, ...] = ()
     delete: bool = False
 
 
@@ -116,9 +140,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """What comes next is decided on what was written, before anybody else can."""
 
 
-def choose(stages: tuple[Stage, ...], subject: Subject) -> Stage | None:
+def choose(stages: Iterable[Stage], subject: Subject) -> Stage | None:
     """The stage that an object is to go through; None where it stays as it is."""
-    matching = [stage for stage in stages if stage.matches(subject)]
+    return draw([stage for stage in stages if stage.matches(subject)], subject)
+
+
+def draw(matching: Sequence[Stage], subject: Subject) -> Stage | None:
+    """One of several, by weight."""
     if len(matching) < 2:
         return matching[0] if matching else None
     weights = [stage.weight(subject) for stage in matching]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,7 +15,7 @@ from steersman.api.yaml import YAMLError, load_documents, load_yaml
 from steersman.client.client import Patch
 
 from .durations import parse_duration
-from .gotemplate import Template
+from .gotemplate import Template, TemplateError
 from .kwok_stage import (
     API_VERSION,
     Delay,
@@ -29,7 +29,7 @@ from .kwok_stage import (
     Step,
 )
 from .queries import Query, compile_query
-from .stage import Kind, Outcome, Stage, Subject
+from .stage import Act, Amend, Kind, Outcome, Stage, StageFault, Subject, Tell
 from .template_functions import TEMPLATE_FUNCTIONS
 from .usage import KINDS as USAGE_KINDS
 from .usage import UsageRule
@@ -257,58 +257,66 @@ def _steps(written: KwokStage) -> tuple[Step, ...]:
     following = spec.next
     if following.status_subresource != "status" or following.status_patch_as is not None:
         raise ValueError("next: statusSubresource and statusPatchAs are not available for Pods and Nodes")
+    first = Step(event=following.event, finalizers=following.finalizers)
+    if following.delete:
+        return (first, Step(delete=True))
     patches = following.patches
     if following.status_template:
         patches = (*patches, StagePatch(subresource="status", root="status", template=following.status_template))
-    first = Step(event=following.event, finalizers=following.finalizers)
-    return (first, *(Step(patch=each) for each in patches), Step(delete=following.delete))
+    return (first, *(Step(patch=each) for each in patches))
 
 
 def _next(name: str, steps: tuple[Step, ...]) -> Callable[[Subject], Outcome]:
-    parts = [part for step in steps for part in _step(name, step)]
+    parts: list[Part] = []
+    deletes = False
+    for step in steps:
+        if step.event is not None:
+            parts.append(_event(name, step.event))
+        if not deletes:  # of what is gone there is nothing to change
+            parts += _changes(name, step)
+            deletes = step.delete
 
     def next_(subject: Subject) -> Outcome:
-        outcome: dict[str, Any] = {"patches": ()}
-        for part in parts:
-            for field, value in part(subject).items():
-                outcome[field] = (*outcome["patches"], value) if field == "patches" else value
-        return Outcome(**outcome)
+        return Outcome(acts=tuple(act for part in parts if (act := part(subject)) is not None), delete=deletes)
 
     return next_
 
 
-Part = Callable[[Subject], Mapping[str, Any]]
+Part = Callable[[Subject], Act | None]
 
 
-def _step(name: str, step: Step) -> list[Part]:
+def _changes(name: str, step: Step) -> list[Part]:
     parts: list[Part] = []
-    if step.event is not None:
-        parts.append(_event(name, step.event))
     if step.finalizers is not None:
         parts.append(_finalizers(step.finalizers))
-    if step.patch is not None:
+    if step.patch is not None and not step.delete:
         parts.append(_patch(name, step.patch))
-    if step.delete:
-        parts.append(lambda _: {"delete": True})
     return parts
 
 
 def _event(name: str, event: StageEvent) -> Part:
     template = Template(name, event.message, TEMPLATE_FUNCTIONS)
-    return lambda subject: {"event": (event.type, event.reason, template.execute(subject.tree, subject))}
+    return lambda subject: Tell(event.type, event.reason, _executed(template, subject))
+
+
+def _executed(template: Template, subject: Subject) -> str:
+    try:
+        return template.execute(subject.tree, subject)
+    except TemplateError as error:
+        raise StageFault(str(error)) from error
 
 
 def _finalizers(written: Finalizers) -> Part:
     added, removed = [each.value for each in written.add], {each.value for each in written.remove}
 
-    def part(subject: Subject) -> Mapping[str, Any]:
+    def part(subject: Subject) -> Amend | None:
         metadata = subject.object.metadata
         kept = [] if written.empty else [each for each in metadata.finalizers if each not in removed]
         wanted = [*kept, *(each for each in added if each not in kept)]
         if wanted == metadata.finalizers:
-            return {}
+            return None
         body = {"metadata": {"finalizers": wanted, "uid": metadata.uid, "resourceVersion": metadata.resource_version}}
-        return {"patches": (Patch("application/merge-patch+json", msgspec.json.encode(body)), "")}
+        return Amend(Patch("application/merge-patch+json", msgspec.json.encode(body)))
 
     return part
 
@@ -321,22 +329,43 @@ def _patch(name: str, written: StagePatch) -> Part:
     media_type = cast("Any", PATCH_TYPES[written.type])
     template = Template(name, written.template.strip(), TEMPLATE_FUNCTIONS)
 
-    def part(subject: Subject) -> Mapping[str, Any]:
-        text = template.execute(subject.tree, subject)
-        try:
-            content = load_yaml(text.encode())
-        except YAMLError as error:
-            raise ValueError(f"stage {name!r} makes no YAML: {error}\n{text}") from None
+    def part(subject: Subject) -> Amend | None:
+        content = _made(_executed(template, subject))
         if written.type == "json":
-            content = [_below(written.root, operation) for operation in content or ()]
+            content = _operations(written.root, content)
         else:
-            content = {written.root: content} if written.root else dict(content or {})
+            content = {written.root: content} if written.root else _mapping(content)
             # Not another object of the same name that was made meanwhile.
-            content["metadata"] = {**(content.get("metadata") or {}), "uid": subject.object.metadata.uid}
-        return {"patches": (Patch(media_type, msgspec.json.encode(content)), written.subresource)}
+            content["metadata"] = {**_mapping(content.get("metadata")), "uid": subject.object.metadata.uid}
+        return Amend(Patch(media_type, msgspec.json.encode(content)), written.subresource)
 
     return part
 
 
-def _below(root: str, operation: dict[str, Any]) -> dict[str, Any]:
-    return {**operation, "path": f"/{root}{operation.get('path', '')}"} if root else operation
+def _made(text: str) -> Any:
+    try:
+        return load_yaml(text.encode())
+    except YAMLError as error:
+        raise StageFault(f"its template makes no YAML: {error}") from None
+
+
+def _mapping(content: Any) -> dict[str, Any]:
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise StageFault(f"its template makes {_shown(content)}, and no object")
+    return content
+
+
+def _operations(root: str, content: Any) -> list[dict[str, Any]]:
+    operations = [] if content is None else content
+    if not isinstance(operations, list) or not all(isinstance(each, dict) for each in operations):
+        raise StageFault(f"its template makes {_shown(content)}, and no operations of a JSON patch")
+    if not root:
+        return operations
+    return [{**each, "path": f"/{root}{each.get('path', '')}"} for each in operations]
+
+
+def _shown(content: Any) -> str:
+    shown = repr(content)
+    return shown if len(shown) <= 60 else f"{shown[:60]}…"

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import msgspec
+import pytest
 
-from steersman.api.errors import StatusError, conflict, not_found, service_unavailable
+from steersman.api.errors import StatusError, conflict, invalid, not_found, service_unavailable
 from steersman.api.types.core_v1 import Container, Pod, PodSpec, PodStatus
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.client.client import Client
 from steersman.client.events import EventRecorder
 from steersman.simulation.keeper import Keeper
-from steersman.simulation.stage import Outcome, Stage, Subject
+from steersman.simulation.stage import Outcome, Stage, StageFault, Subject
 from steersman.testing.turnable_clock import TurnableClock
 
 from .test_stage_files import Here
@@ -73,6 +74,8 @@ class World:
         self.clock = TurnableClock(datetime(2026, 11, 21, tzinfo=UTC), frozen=True)
         client = cast("Client", self.store)
         recorder = EventRecorder(client, "kubelet", clock=self.clock)
+        self.events: list[tuple[str, str, str, str]] = []
+        recorder.event = lambda obj, *told: self.events.append((obj.metadata.name, *told))  # type: ignore[method-assign,union-attr]
         self.keeper: Keeper[Pod] = Keeper(
             Pod, stages, client, self.clock, random.Random(0), recorder, 2, lambda _: Here()
         )
@@ -205,14 +208,73 @@ async def test_an_immediate_stage_waits_for_nobody() -> None:
         assert world.store.written == ["B", "C"]
 
 
-async def test_a_fault_in_a_stage_hurts_nobody_else() -> None:
+def faulty(error: Exception) -> Stage:
     def fail(_: Subject) -> Outcome:
-        raise RuntimeError("a fault in a stage")
+        raise error
 
-    faulty = Stage(name="bad", kind="Pod", matches=lambda subject: subject.pod.status.phase == "X", next=fail)
-    async with working(faulty, step("ab", "A", "B")) as world:
-        world.tell(pod("X", name="bad"))
+    return Stage(name="bad", kind="Pod", matches=lambda subject: subject.pod.status.phase == "X", next=fail)
+
+
+@pytest.mark.parametrize(("error", "trace"), [(StageFault("nothing there"), False), (RuntimeError("oh"), True)])
+async def test_a_fault_in_a_stage_hurts_nobody_else(
+    error: Exception, trace: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with working(faulty(error), step("ab", "A", "B")) as world:
+        for number in range(100):
+            world.tell(pod("X", name=f"bad-{number}"))
         world.tell(pod())
+        await world.settle()
+        assert world.store.written == ["B"]
+        assert caplog.messages == [f"stage bad of Pod default/bad-0: {error}"]
+        assert bool(caplog.records[0].exc_info) is trace
+        assert len(world.events) == 100
+        assert world.events[0] == ("bad-0", "Warning", "FailedStage", f"stage bad: {error}")
+        await world.clock.advance(61.0)
+        world.tell(pod("X", name="late"))
+        await world.settle()
+        assert caplog.messages[1:] == [
+            f"stage bad of Pod default/late: {error} (99 more failures of this stage before)"
+        ]
+
+
+async def test_a_selector_that_fails_does_not_match(caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Subject) -> bool:
+        raise StageFault("no such key: a")
+
+    bad = msgspec.structs.replace(step("bad", "A", "C"), matches=fail)
+    async with working(bad, step("ab", "A", "B")) as world:
+        world.tell(pod())
+        await world.settle()
+        assert world.store.written == ["B"]
+    assert caplog.messages == ["stage bad of Pod default/p: no such key: a"]
+
+
+async def test_what_the_server_does_not_want_is_asked_for_seldom() -> None:
+    async with working(step("ab", "A", "B")) as world:
+        world.store.failures = [invalid("Pod", "p", []) for _ in range(2)]
+        world.tell(pod())
+        await world.settle()
+        assert [event[1:3] for event in world.events] == [("Warning", "FailedStage")]
+        await world.clock.advance(59.0)
+        await world.settle()
+        assert len(world.store.failures) == 1
+        await world.clock.advance(2.0)
+        await world.settle()
+        assert (world.store.failures, world.store.written, len(world.events)) == ([], [], 1)
+        await world.clock.advance(121.0)
+        await world.settle()
+        assert world.store.written == ["B"]
+
+
+async def test_what_was_not_wanted_is_tried_anew_when_it_has_changed() -> None:
+    async with working(step("ab", "A", "B")) as world:
+        world.store.failures = [invalid("Pod", "p", [])]
+        world.tell(pod())
+        await world.settle()
+        world.tell(pod(version="2"))
+        await world.settle()
+        assert world.store.written == ["B"]
+        await world.clock.advance(7200.0)
         await world.settle()
         assert world.store.written == ["B"]
 

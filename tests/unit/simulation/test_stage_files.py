@@ -15,7 +15,7 @@ from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
 from steersman.simulation import NodeShape, stages_of
 from steersman.simulation.queries import compile_query
-from steersman.simulation.stage import Stage, Subject, choose
+from steersman.simulation.stage import Amend, Stage, StageFault, Subject, Tell, choose
 from steersman.simulation.stage_files import load_stages
 from steersman.testing import eventually
 
@@ -31,6 +31,7 @@ class Here:
     name = "node-0"
     address = "10.0.0.1"
     started = NOW
+    recovered = None
 
     def take_addresses(self, owner: str) -> list[str]:
         return ["10.1.0.2"]
@@ -229,11 +230,54 @@ def test_patches_say_where_and_of_which_object(tmp_path: Path) -> None:
 """,
         tmp_path,
     )
-    merge, json_patch = found.next(subject(a_pod())).patches
-    assert codecs.load_json(merge[0].body) == {"metadata": {"labels": {"a": "b"}, "uid": "1-2"}}
-    assert (merge[0].type, merge[1]) == ("application/merge-patch+json", "")
-    assert codecs.load_json(json_patch[0].body) == [{"op": "add", "path": "/status/phase", "value": "Running"}]
-    assert (json_patch[0].type, json_patch[1]) == ("application/json-patch+json", "status")
+    merge, json_patch = found.next(subject(a_pod())).acts
+    assert codecs.load_json(merge.patch.body) == {"metadata": {"labels": {"a": "b"}, "uid": "1-2"}}
+    assert (merge.patch.type, merge.subresource) == ("application/merge-patch+json", "")
+    assert codecs.load_json(json_patch.patch.body) == [{"op": "add", "path": "/status/phase", "value": "Running"}]
+    assert (json_patch.patch.type, json_patch.subresource) == ("application/json-patch+json", "status")
+
+
+def test_steps_are_done_in_their_order_and_end_with_the_object(tmp_path: Path) -> None:
+    steps = """  steps:
+  - event: {reason: First, message: "{{ .metadata.name }}"}
+  - patch: {template: "metadata: {labels: {a: b}}"}
+  - event: {type: Warning, reason: Second}
+  - delete: true
+  - patch: {template: "metadata: {labels: {c: d}}"}
+  - event: {reason: Third}
+"""
+    outcome = stage(steps, tmp_path).next(subject(a_pod()))
+    assert [act.reason if isinstance(act, Tell) else type(act) for act in outcome.acts] == [
+        "First", Amend, "Second", "Third",
+    ]  # fmt: skip
+    assert outcome.acts[0] == ("Normal", "First", "a")
+    assert outcome.delete
+    older = stage("  next: {delete: true, statusTemplate: 'phase: Failed', finalizers: {empty: true}}\n", tmp_path)
+    outcome = older.next(subject(a_pod(finalizers=["x/y"])))
+    assert (len(outcome.acts), outcome.delete) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("following", "fault"),
+    [
+        ('{statusTemplate: "phase: {{ .spec.nope.deeper }}"}',
+         "template: s:1: nil pointer evaluating interface {}.deeper"),
+        ('{statusTemplate: "phase: {{ index .spec.containers 3 }}"}',
+         "template: s:1: error calling index: index out of range: 3"),
+        ('{statusTemplate: "a: [{{ .metadata.name }}"}', "its template makes no YAML: "),
+        ('{patches: [{template: "- 1"}]}', "its template makes [1], and no object"),
+        ('{patches: [{template: "metadata: x"}]}', "its template makes 'x', and no object"),
+        ('{patches: [{type: json, template: "a: b"}]}',
+         "its template makes {'a': 'b'}, and no operations of a JSON patch"),
+        ('{event: {reason: R, message: "{{ div 1 0 }}"}}', "template: s:1: error calling div: "),
+    ],
+)  # fmt: skip
+def test_what_a_stage_cannot_make_of_an_object(following: str, fault: str, tmp_path: Path) -> None:
+    found = stage(f"  next: {following}\n", tmp_path)
+    with pytest.raises(StageFault) as caught:
+        found.next(subject(a_pod()))
+    assert str(caught.value).startswith(fault)
+    assert "\n" not in str(caught.value).rstrip()
 
 
 # In a cluster ---------------------------------------------------------------------------------------------------
