@@ -262,6 +262,12 @@ def agent(data_dir: Path, verbose: bool) -> None:
     metavar="NAME|FILE",
     help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
 )
+@click.option(
+    "--mark",
+    metavar="VALUE",
+    help="Look after all nodes that have this value of the annotation kwok.x-k8s.io/node, which those created here "
+    "have; nodes made for kwok have 'fake'.  [default: --name without {}]",
+)
 @click.option("--metrics", is_flag=True, help="Serve metrics.k8s.io of simulated nodes, for kubectl top.")
 @click.option("-v", "--verbose", is_flag=True, help="Log more.")
 def nodes(
@@ -274,16 +280,18 @@ def nodes(
     labels: tuple[str, ...],
     taints: tuple[str, ...],
     stages: tuple[str, ...],
+    mark: str | None,
     metrics: bool,
     verbose: bool,
 ) -> None:
-    """Look after simulated nodes of any cluster, in the foreground: those it creates, and those annotated as kwok's."""
+    """Look after simulated nodes of any cluster, in the foreground: those it creates, and others of the same mark."""
     from steersman.cluster import simulated
+    from steersman.simulation.ownership import mark_of_name
 
     made = simulated.shape_of(
         shape, count=count, name=name, zones=zones, labels=labels, taints=[each for each in taints if each]
     )
-    config = simulated.simulation((made,), stages)
+    config = simulated.simulation((made,), stages, mark if mark is not None else mark_of_name(name))
     simulated.run(simulated.access_to(path, context), config, metrics=metrics, verbose=verbose)
 
 

@@ -143,16 +143,8 @@ async def _schedule(config: ClusterConfig, client: Client) -> None:
 async def _simulate(config: ClusterConfig, client: Client) -> None:
     from . import simulated
 
-    async def run() -> None:
-        address = config.node_address if config.simulated_metrics else ""
-        await simulated.serve(simulated.config_of(config), client, metrics=address)
-
-    if not config.shares_store:
-        await run()
-        return
-    from steersman.client.leader_election import lead
-
-    await lead(client, "steersman-simulated-nodes", config.process_identity, run)
+    address = config.node_address if config.simulated_metrics else ""
+    await simulated.serve(simulated.config_of(config), client, config.process_identity, metrics=address)
 
 
 @contextlib.asynccontextmanager

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
 import logging
+import os
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from steersman.api.errors import StatusError
 from steersman.client import kubeconfig
 from steersman.client.client import Client
 from steersman.client.connecting import load_config
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig, KubeconfigError
+from steersman.client.leader_election import lead
 from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, parse_shape, stages_of, usages_of
+from steersman.simulation.ownership import FAKE, check_mark, holder, lease_name
 
 from . import running
 from .config import ClusterConfig, ConfigError, default_address
@@ -69,11 +75,12 @@ def shape_of(
     return shape
 
 
-def simulation(shapes: tuple[NodeShape, ...], stages: Sequence[str]) -> SimulationConfig:
+def simulation(shapes: tuple[NodeShape, ...], stages: Sequence[str], mark: str = FAKE) -> SimulationConfig:
     """Nodes of shapes that go through stages, by name or file; raises ConfigError."""
     names = [each for each in stages if each]
     try:
-        return SimulationConfig(nodes=shapes, stages=stages_of(*names), usages=usages_of(*names))
+        check_mark(mark)
+        return SimulationConfig(mark=mark, nodes=shapes, stages=stages_of(*names), usages=usages_of(*names))
     except (ValueError, OSError) as error:
         raise ConfigError(str(error)) from error
 
@@ -85,8 +92,20 @@ def check_metrics(address: str) -> str:
     return address
 
 
-async def serve(config: SimulationConfig, client: Client, *, metrics: str = "") -> None:
-    """Run simulated nodes until cancelled; at the address ``metrics``, tell what they use."""
+async def serve(config: SimulationConfig, client: Client, identity: str, *, metrics: str = "") -> None:
+    """Look after the nodes of a mark until cancelled, while nobody else does; at ``metrics``, tell what they use."""
+    with contextlib.suppress(StatusError):
+        other = await holder(client, config.mark)
+        if other not in ("", identity):
+            log.warning(
+                "the nodes marked %r are looked after by %s: waiting for its end; --mark makes nodes of another mark",
+                config.mark,
+                other,
+            )
+    await lead(client, lease_name(config.mark), identity, lambda: _serve(config, client, metrics))
+
+
+async def _serve(config: SimulationConfig, client: Client, metrics: str) -> None:
     nodes = SimulatedNodes(config, client)
     async with asyncio.TaskGroup() as group:
         group.create_task(nodes.run(), name="simulated nodes")
@@ -111,7 +130,7 @@ def run(access: ClientConfig, config: SimulationConfig, *, metrics: bool = False
     async def main() -> None:
         client = HTTPClient(msgspec.structs.replace(access, user_agent=USER_AGENT))
         try:
-            await serve(config, client, metrics=address)
+            await serve(config, client, f"{socket.gethostname()}_{os.getpid()}", metrics=address)
         finally:
             await client.close()
 

@@ -9,19 +9,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
-
-from steersman.api.types.core_v1 import PodStatus
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client
 from steersman.controllers.config import ControllerManagerConfig
-from steersman.controllers.kit.conditions import condition
 from steersman.controllers.manager import ControllerManager
 from steersman.scheduler.scheduler import Scheduler, SchedulerConfig
-from steersman.simulation import DEFAULT_STAGES, SimulatedNodes, SimulationConfig, Stage
-from steersman.simulation.stage import Outcome, Subject
+from steersman.simulation import SimulatedNodes, SimulationConfig
 from steersman.storage.memory import MemoryStore
 from steersman.testing.settling import Settling
 from steersman.testing.turnable_clock import TurnableClock
@@ -56,28 +51,6 @@ def renewal(nodes: int) -> float:
     return min(LONGEST_RENEWAL, max(10.0, nodes / 25))
 
 
-def _is_forsaken(subject: Subject) -> bool:
-    pod = subject.pod
-    ready = condition(pod.status.conditions, "Ready")
-    lives = pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None
-    return lives and not pod.spec.readiness_gates and ready is not None and ready.status == "False"
-
-
-def _recover(subject: Subject) -> Outcome:
-    status: PodStatus = subject.pod.status
-    conditions = [
-        msgspec.structs.replace(each, status="True", last_transition_time=subject.instant)
-        if each.type == "Ready"
-        else each
-        for each in status.conditions
-    ]
-    return Outcome(status=msgspec.structs.replace(status, conditions=conditions))
-
-
-RECOVERY = Stage(name="pod-recovers", kind="Pod", matches=_is_forsaken, next=_recover)
-"""The node of a pod was silent, so that its pods were marked as not ready, and is back."""
-
-
 class World:
     """What a simulation works with."""
 
@@ -105,7 +78,7 @@ async def world(nodes: int, rng: random.Random) -> AsyncIterator[World]:
     config = ControllerManagerConfig(controllers=CONTROLLERS, allocate_node_cidrs=False)
     controllers = ControllerManager(config, server.local_client(USER), clock=clock)
     scheduler = Scheduler(SchedulerConfig(), server.local_client(USER), rng=rng, clock=clock)
-    simulation = SimulationConfig(stages=(*DEFAULT_STAGES, RECOVERY), renewal=renewal(nodes), report=REPORT)
+    simulation = SimulationConfig(renewal=renewal(nodes), report=REPORT)
     simulated = SimulatedNodes(simulation, server.local_client(USER), clock=clock, rng=rng)
     settling = Settling(
         lambda: (simulated, scheduler, controllers, server, store), lambda: store.current_revision, clock

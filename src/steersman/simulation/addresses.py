@@ -19,17 +19,17 @@ class AddressPool:
     """The addresses of one network and who has them; what is asked of another network's is answered by nothing.
 
     The first and the second are the network's and its gateway's, the last is the broadcast's.  They are given out one
-    after the other, so that one that comes back rests a while.
+    after the other, so that one that comes back rests a while; ``begin``, from 0 to 1, is where the first one is.
     """
 
-    def __init__(self, network: str) -> None:
+    def __init__(self, network: str, begin: float = 0.0) -> None:
         parsed = ipaddress.ip_network(network, strict=False)
         self.network = str(parsed)
         self._base = int(parsed.network_address)
         self._v4 = parsed.version == 4
         self._first = min(2, parsed.num_addresses - 1)
         self._end = parsed.num_addresses - (1 if parsed.num_addresses > 2 else 0)
-        self._next = self._first
+        self._next = self._first + int(begin * (self._end - self._first))
         self._owners: dict[int, str] = {}
 
     def take(self, owner: str) -> str:
@@ -77,23 +77,37 @@ def _v4_value(text: str) -> int:
 
 
 class Networks:
-    """Gives out the parts of a range one after the other; those that come back are not given out again."""
+    """Gives out the parts of a range one after the other, the first at ``begin`` (from 0 to 1) of it.
 
-    def __init__(self, range_: str) -> None:
+    Those that come back are not given out again.
+    """
+
+    def __init__(self, range_: str, begin: float = 0.0) -> None:
         self._range = ipaddress.ip_network(range_)
-        self._next = int(self._range.network_address)
+        self._bits = max(0, self._range.max_prefixlen - LONGEST_PREFIX)
+        self._first = int(self._range.network_address) >> self._bits
+        self._end = (int(self._range.broadcast_address) >> self._bits) + 1
+        self._next = self._first + int(begin * (self._end - self._first))
+        self._taken: set[int] = set()
 
     def mark(self, network: str) -> None:
         """Somebody has this one."""
         parsed = ipaddress.ip_network(network, strict=False)
         if parsed.version == self._range.version and parsed.overlaps(self._range):
-            self._next = max(self._next, int(parsed.broadcast_address) + 1)
+            first, last = int(parsed.network_address), int(parsed.broadcast_address)
+            parts = range(max(self._first, first >> self._bits), min(self._end, (last >> self._bits) + 1))
+            self._taken.update(parts)
 
     def take(self, addresses: int) -> str:
         """A network with room for so many addresses, twice over; empty where the range is used up."""
-        bits = max(self._range.max_prefixlen - LONGEST_PREFIX, (2 * addresses - 1).bit_length())
-        start = -(-self._next >> bits) << bits
-        if start + (1 << bits) - 1 > int(self._range.broadcast_address):
-            return ""
-        self._next = start + (1 << bits)
-        return f"{type(self._range.network_address)(start)}/{self._range.max_prefixlen - bits}"
+        bits = max(self._bits, (2 * addresses - 1).bit_length())
+        size = 1 << bits - self._bits
+        places = [(self._next, self._end), (self._first, min(self._end, self._next + size))]
+        for start, end in places:
+            for part in range(-(-start // size) * size, end - size + 1, size):
+                if self._taken.isdisjoint(range(part, part + size)):
+                    self._taken.update(range(part, part + size))
+                    self._next = part + size
+                    base = type(self._range.network_address)(part << self._bits)
+                    return f"{base}/{self._range.max_prefixlen - bits}"
+        return ""

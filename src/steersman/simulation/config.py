@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from .ownership import FAKE
 from .profiles import DEFAULT_STAGES
 from .shape import NodeShape
 from .stage import Stage
@@ -24,6 +25,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``renewal`` is the seconds between renewals of a node's Lease; 0 chooses by the number of nodes.
     """
 
+    mark: str = FAKE
+    """It looks after the nodes with this mark (:mod:`.ownership`); those that it creates have it."""
     nodes: tuple[NodeShape, ...] = ()
     stages: tuple[Stage, ...] = DEFAULT_STAGES
     usages: tuple[UsageRule, ...] = ()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from . import pod_status
-from .general import NODE_INITIALIZE, POD_COMPLETE, POD_DELETE, addresses
+from .general import NODE_INITIALIZE, POD_COMPLETE, POD_DELETE, POD_RECOVER, addresses
 from .stage import Outcome, Stage, Subject
 
 
@@ -23,6 +23,7 @@ def _run(subject: Subject) -> Outcome:
 FAST = (
     NODE_INITIALIZE,
     Stage(name="pod-ready", kind="Pod", matches=_may_run, next=_run),
+    POD_RECOVER,
     msgspec.structs.replace(POD_COMPLETE, delay=None),
     msgspec.structs.replace(POD_DELETE, delay=None, delay_moves=False),
 )

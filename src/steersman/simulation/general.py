@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
+
 from steersman.api.types.core_v1 import Pod, PodStatus, Probe
 
 from . import pod_status
@@ -11,6 +14,9 @@ from .timing import between
 
 KILLED = 143
 """The exit code of what ends by SIGTERM."""
+
+MARKING = timedelta(seconds=5)
+"""The last pods of a node may still be marked when it is ready again."""
 
 BACKING_OFF = frozenset({"ImagePullBackOff", "CrashLoopBackOff"})
 
@@ -52,14 +58,30 @@ def start(subject: Subject) -> Outcome:
 
 
 def may_get_ready(subject: Subject) -> bool:
-    """Whether a pod's containers run, and it is not ready."""
+    """Whether a pod's containers run, and have not said that they are ready."""
     pod = subject.pod
-    return pod.status.phase == "Running" and _stays(pod) and not _holds(pod, "Ready") and not is_backing_off(pod)
+    starts = pod.status.phase == "Running" and not _holds(pod, "ContainersReady")
+    return starts and _stays(pod) and not is_backing_off(pod)
 
 
 def get_ready(subject: Subject) -> Outcome:
     """It is."""
     return Outcome(status=pod_status.ready(subject.pod, subject.instant))
+
+
+def is_forsaken(subject: Subject) -> bool:
+    """Whether a pod is marked as not ready since its node was not, which is again.
+
+    The node lifecycle controller marks pods; a kubelet finds its own pods' status other than it knows, and mends it.
+    """
+    pod, recovered = subject.pod, subject.place.recovered
+    if recovered is None or pod.status.phase != "Running" or not _stays(pod):
+        return False
+    if not all(_holds(pod, each) for each in ("ContainersReady", *_gates(pod))):
+        return False
+    marked = next((each for each in pod.status.conditions if each.type == "Ready" and each.status != "True"), None)
+    since = marked.last_transition_time if marked is not None else None
+    return since is not None and since <= recovered + MARKING
 
 
 def probed(subject: Subject) -> float:
@@ -133,6 +155,10 @@ def _begins(pod: Pod) -> bool:
     return pod.status.phase == "Pending" and pod.status.start_time is not None and _stays(pod)
 
 
+def _gates(pod: Pod) -> Iterator[str]:
+    return (gate.condition_type for gate in pod.spec.readiness_gates)
+
+
 def _holds(pod: Pod, condition: str) -> bool:
     return any(each.type == condition and each.status == "True" for each in pod.status.conditions)
 
@@ -156,11 +182,12 @@ POD_CREATE = Stage(name="pod-create", kind="Pod", matches=is_new, next=create, d
 POD_INITIALIZE = Stage(name="pod-initialize", kind="Pod", matches=may_initialize, next=initialize, delay=_initializing)
 POD_START = Stage(name="pod-start", kind="Pod", matches=may_start, next=start, delay=between("pod-start", 0.3, 2.5))
 POD_READY = Stage(name="pod-ready", kind="Pod", matches=may_get_ready, next=get_ready, delay=probed)
+POD_RECOVER = Stage(name="pod-recover", kind="Pod", matches=is_forsaken, next=get_ready)
 POD_COMPLETE = Stage(
     name="pod-complete", kind="Pod", matches=may_complete, next=complete, delay=between("pod-complete", 1.0, 5.0)
 )
 POD_DELETE = Stage(name="pod-delete", kind="Pod", matches=goes, next=go, delay=_going, delay_moves=True)
 
 
-GENERAL = (NODE_INITIALIZE, POD_CREATE, POD_INITIALIZE, POD_START, POD_READY, POD_COMPLETE, POD_DELETE)
+GENERAL = (NODE_INITIALIZE, POD_CREATE, POD_INITIALIZE, POD_START, POD_READY, POD_RECOVER, POD_COMPLETE, POD_DELETE)
 """Pods take a second or three until they run, those of Jobs some seconds more, those that are deleted a second."""

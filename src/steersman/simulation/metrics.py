@@ -17,7 +17,7 @@ from steersman.api.time import rfc3339
 from steersman.api.types.core_v1 import Node, Pod
 from steersman.client.client import Client, Selectors
 
-from .shape import is_simulated
+from .ownership import mark_of
 from .usage import Amounts, UsageRule, pod_usage, total, written
 
 GROUP, VERSION = "metrics.k8s.io", "v1beta1"
@@ -76,7 +76,7 @@ class Metrics:
 
     async def _nodes(self, selectors: Selectors) -> list[dict[str, Any]]:
         nodes = (await self._client.list(Node, selectors=selectors, resource_version="0")).items
-        used: dict[str, Amounts] = {node.metadata.name: {} for node in nodes if is_simulated(node)}
+        used: dict[str, Amounts] = {node.metadata.name: {} for node in nodes if mark_of(node) is not None}
         for pod in (await self._client.list(Pod, resource_version="0")).items:
             if pod.spec.node_name in used and pod.status.phase == "Running":
                 total(pod_usage(pod, self._rules), used[pod.spec.node_name])
@@ -87,7 +87,7 @@ class Metrics:
             node = await self._client.get(Node, name)
         except StatusError as error:
             raise not_found("nodemetrics", name, GROUP) if is_not_found(error) else error from None
-        if not is_simulated(node):
+        if mark_of(node) is None:
             raise not_found("nodemetrics", name, GROUP)
         used: Amounts = {}
         page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))
@@ -112,7 +112,7 @@ class Metrics:
 
     async def _is_ours(self) -> Callable[[Pod], bool]:
         nodes = (await self._client.list(Node, resource_version="0")).items
-        names = {node.metadata.name for node in nodes if is_simulated(node)}
+        names = {node.metadata.name for node in nodes if mark_of(node) is not None}
         return lambda pod: pod.spec.node_name in names and pod.status.phase == "Running"
 
     def _node_metrics(self, node: Node, used: Amounts) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from .addresses import AddressPool
 class SimulatedNode:
     """The place of a node and its pods; see :class:`.stage.Place`."""
 
-    __slots__ = ("_cidrs", "_elsewhere", "_pools", "address", "lease", "name", "started", "uid")
+    __slots__ = ("_cidrs", "_elsewhere", "_pools", "address", "lease", "name", "ready", "recovered", "started", "uid")
 
     def __init__(self, node: Node, address: str, elsewhere: AddressPool, started: datetime) -> None:
         self.name = node.metadata.name
@@ -23,13 +23,23 @@ class SimulatedNode:
         self.started = started
         self.lease: Lease | None = None
         """As last written; None where it must be looked for."""
+        self.ready = False
+        self.recovered: datetime | None = None
+        """Since when it is ready again; None where it is not, or always was."""
         self._elsewhere = elsewhere
         self._cidrs: list[str] = []
         self._pools: list[AddressPool] = []
         self.update(node)
 
     def update(self, node: Node) -> None:
-        """Take note of the networks that the node has."""
+        """Take note of the networks that the node has, and of how it is."""
+        self.ready, self.recovered = False, None
+        for condition in node.status.conditions:
+            if condition.type == "Ready" and condition.status == "True":
+                self.ready = True
+                since, created = condition.last_transition_time, node.metadata.creation_timestamp
+                if since is not None and created is not None and since > created:
+                    self.recovered = since
         cidrs = node.spec.pod_cidrs or ([node.spec.pod_cidr] if node.spec.pod_cidr else [])
         if cidrs != self._cidrs:
             self._cidrs = cidrs

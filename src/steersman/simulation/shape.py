@@ -21,6 +21,8 @@ from steersman.api.types.core_v1 import (
 )
 from steersman.api.types.meta_v1 import ObjectMeta
 
+from .ownership import FAKE
+
 RUNTIME = "simulated://1.0.0"
 OS_IMAGE = "Simulated Linux"
 
@@ -89,9 +91,7 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         }
         status = NodeStatus(capacity=capacity, allocatable=capacity)
         node = Node(
-            metadata=ObjectMeta(
-                name=name, labels=marks, annotations={labels.SIMULATED_NODE: "fake", **self.annotations}
-            ),
+            metadata=ObjectMeta(name=name, labels=marks, annotations={labels.SIMULATED_NODE: FAKE, **self.annotations}),
             spec=NodeSpec(
                 taints=[parse_taint(text) for text in self.taints],
                 pod_cidr=network,
@@ -125,11 +125,6 @@ def parse_shape(text: str) -> NodeShape:
     if "pods" in own:
         own["pods"] = int(own["pods"])
     return NodeShape(**own, resources=others)
-
-
-def is_simulated(node: Node) -> bool:
-    """Whether a node is one of ours."""
-    return labels.SIMULATED_NODE in node.metadata.annotations
 
 
 def internal_ip(node: Node) -> str:

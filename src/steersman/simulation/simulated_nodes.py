@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import zlib
 from collections.abc import Awaitable, Callable, Iterator
 
+import msgspec
+
+from steersman.api import labels
 from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_already_exists
 from steersman.api.types.core_v1 import Node, Pod
@@ -18,11 +22,14 @@ from steersman.client.reflector import SLICE, Reflector
 from .addresses import AddressPool, Networks
 from .config import SimulationConfig
 from .crew import Crew
+from .general import recover
 from .heartbeats import Heartbeats
 from .keeper import Keeper
 from .node import SimulatedNode
+from .ownership import FAKE, mark_of
 from .pod_status import TERMINAL
-from .shape import NodeShape, internal_ip, is_simulated
+from .shape import NodeShape, internal_ip
+from .stage import StageFault, Subject, choose
 
 log = logging.getLogger(__name__)
 
@@ -73,12 +80,15 @@ class SimulatedNodes:
         self._nodes: dict[str, SimulatedNode] = {}
         self._strangers: set[str] = set()
         """Names of other nodes that have pods."""
-        self._addresses = AddressPool(config.node_addresses)
-        self._networks = Networks(config.pod_networks)
-        self._elsewhere = AddressPool(config.pod_addresses)
+        # Others, of other marks, give out addresses of the same ranges.
+        begin = 0.0 if config.mark == FAKE else zlib.crc32(config.mark.encode()) / 2**32
+        self._addresses = AddressPool(config.node_addresses, begin)
+        self._networks = Networks(config.pod_networks, begin)
+        self._elsewhere = AddressPool(config.pod_addresses, begin)
         self._node_informer: Informer[Node] = Informer(client, Node)
         self._events = EventRecorder(client, COMPONENT, clock=clock)
-        node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
+        self._rng = rng
+        self._node_stages = node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
         pod_stages = tuple(stage for stage in config.stages if stage.kind == "Pod")
         self._node_keeper: Keeper[Node] = Keeper(
             Node, node_stages, client, clock, rng, self._events, config.workers, self._place_of_node
@@ -137,14 +147,22 @@ class SimulatedNodes:
     def _to_create(self) -> Iterator[tuple[NodeShape, int]]:
         for shape in self._config.nodes:
             for number in range(shape.count):
-                if self._node_informer.lister.get(shape.node_name(number)) is None:
+                present = self._node_informer.lister.get(shape.node_name(number))
+                if present is None:
                     yield shape, number
+                elif not self._is_ours(present):
+                    mark = mark_of(present)
+                    whose = f"its mark is {mark!r}" if mark is not None else "it is not simulated"
+                    log.warning("there is a node %s already, which is left alone: %s", present.metadata.name, whose)
+
+    def _is_ours(self, node: Node) -> bool:
+        return mark_of(node) == self._config.mark
 
     async def _register(self, missing: tuple[NodeShape, int]) -> None:
         shape, number = missing
         name = shape.node_name(number)
         address, network = self._addresses.take(name), self._networks.take(shape.pods)
-        node = shape.node(number, address, network, self._clock.now().replace(microsecond=0))
+        node = self._registered(shape.node(number, address, network, self._clock.now().replace(microsecond=0)), address)
         while True:
             try:
                 await self._client.create(node)
@@ -158,8 +176,23 @@ class SimulatedNodes:
         if not self._missing and self._pods.has_synced:
             self.ready.set()
 
+    def _registered(self, node: Node, address: str) -> Node:
+        """As it registers: ready, unless a stage of a file is to make it so."""
+        node.metadata.annotations[labels.SIMULATED_NODE] = self._config.mark
+        new = msgspec.structs.replace(node, status=msgspec.structs.replace(node.status, conditions=[], addresses=[]))
+        place = SimulatedNode(new, address, self._elsewhere, self._clock.now())
+        try:
+            stage = choose(self._node_stages, Subject(new, place, self._clock.now(), self._rng))
+        except StageFault:
+            stage = None
+        return node if stage is None or stage.next is recover else new
+
     def _node_added(self, node: Node) -> None:
-        if not is_simulated(node):
+        if not self._is_ours(node):
+            if address := internal_ip(node):
+                self._addresses.mark(address, node.metadata.name)
+            if node.spec.pod_cidr:
+                self._networks.mark(node.spec.pod_cidr)
             return
         name = node.metadata.name
         if address := internal_ip(node):
@@ -176,10 +209,13 @@ class SimulatedNodes:
 
     def _node_updated(self, old: Node, new: Node) -> None:
         place = self._nodes.get(new.metadata.name)
-        if place is not None and place.uid == new.metadata.uid and is_simulated(new):
+        if place is not None and place.uid == new.metadata.uid and self._is_ours(new):
+            was_ready = place.ready
             place.update(new)
             self._node_keeper.observe(new)
-        elif place is not None or is_simulated(new):
+            if place.recovered and not was_ready:
+                self._newcomers.add(place.name)
+        elif place is not None or self._is_ours(new):
             self._node_deleted(old)
             self._node_added(new)
 
@@ -196,7 +232,7 @@ class SimulatedNodes:
         return self._node_informer.lister.get(place.name)
 
     async def _look_for_pods(self, name: str) -> None:
-        """Decide about pods that were bound to a node before it was known to be ours."""
+        """Decide about the pods of a node that was not ours before, or not ready."""
         while True:
             try:
                 page = await self._client.list(Pod, selectors=Selectors(fields=f"spec.nodeName={name}"))

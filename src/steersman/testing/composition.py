@@ -20,6 +20,7 @@ from steersman.client.kubeconfig import ClientConfig
 from steersman.controllers.config import ControllerManagerConfig
 from steersman.controllers.manager import ControllerManager, enabled
 from steersman.simulation import SimulatedNodes, SimulationConfig
+from steersman.simulation.ownership import hold_for_good
 from steersman.storage.compaction import AutoCompaction
 from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.memory import MemoryStore
@@ -213,6 +214,8 @@ class Composition:
 
     async def _simulate(self, group: asyncio.TaskGroup) -> None:
         """Nodes of others that are to be simulated are looked after, too, where there are none of the cluster's own."""
-        self.nodes = nodes = SimulatedNodes(self.settings.simulation, self.client(NODES), clock=self.settings.clock)
+        client, clock = self.client(NODES), self.settings.clock
+        await hold_for_good(client, self.settings.simulation.mark, "steersman-testing", clock)
+        self.nodes = nodes = SimulatedNodes(self.settings.simulation, client, clock=clock)
         group.create_task(nodes.run(), name="nodes")
         await nodes.ready.wait()

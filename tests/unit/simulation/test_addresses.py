@@ -39,11 +39,15 @@ def test_networks_of_any_size(network: str, first: str) -> None:
 def test_networks_are_given_out_after_those_in_use() -> None:
     networks = Networks("10.0.0.0/20")
     assert [networks.take(110), networks.take(1), networks.take(300)] == ["10.0.0.0/24", "10.0.1.0/24", "10.0.4.0/22"]
-    networks.mark("10.0.12.0/24")
+    networks.mark("10.0.8.0/22")
+    networks.mark("10.0.13.128/25")
     networks.mark("192.168.0.0/16")
-    assert [networks.take(110), networks.take(110), networks.take(110), networks.take(110)] == [
-        "10.0.13.0/24",
-        "10.0.14.0/24",
-        "10.0.15.0/24",
-        "",
-    ]
+    rest = ["10.0.12.0/24", "10.0.14.0/24", "10.0.15.0/24", "10.0.2.0/24", "10.0.3.0/24", ""]
+    assert [networks.take(110) for _ in rest] == rest
+
+
+def test_whose_range_begins_elsewhere_uses_all_of_it() -> None:
+    networks = Networks("10.0.0.0/22", begin=0.5)
+    assert [networks.take(110) for _ in range(5)] == [*(f"10.0.{part}.0/24" for part in (2, 3, 0, 1)), ""]
+    pool = AddressPool("10.0.0.0/29", begin=0.5)
+    assert [pool.take("a") for _ in range(5)] == [f"10.0.0.{last}" for last in (4, 5, 6, 2, 3)]

@@ -7,13 +7,19 @@ import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
+import pytest
+
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.labels import SIMULATED_NODE
 from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import Container, Node, NodeSpec, Pod, PodSpec
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
-from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig
+from steersman.client.leader_election import LeaderElection
+from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, Stage, stages_of
+from steersman.simulation.general import recover
+from steersman.simulation.ownership import check_mark, hold_for_good, holder, lease_name, mark_of_name
+from steersman.simulation.stage import Outcome
 from steersman.testing import eventually
 
 T = TypeVar("T")
@@ -185,3 +191,60 @@ async def test_a_second_start_takes_over(client: Client) -> None:
         second = await eventually(reached(client, "b", "Running"))
         assert second.status.pod_ip != first.status.pod_ip
         assert len((await client.list(Node)).items) == 2
+
+
+async def test_simulations_of_two_marks_share_a_cluster(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    mine = NodeShape(name="mine-{}")
+    async with (
+        simulating(client),
+        simulating(client, mine, mark="mine", stages=(*stages_of("fast"),)) as second,
+    ):
+        node = await client.get(Node, "mine-0")
+        assert node.metadata.annotations[SIMULATED_NODE] == "mine"
+        await client.create(Node(metadata=ObjectMeta(name="kwoks", annotations={SIMULATED_NODE: "fake"})))
+        for name, place in (("a", "mine-0"), ("b", "kwoks")):
+            await client.create(pod(name, place))
+            await eventually(reached(client, name, "Running"))
+        assert [*second._nodes] == ["mine-0"]
+    async with simulating(client, mine):
+        pass
+    assert "there is a node mine-0 already, which is left alone: its mark is 'mine'" in caplog.messages
+
+
+async def test_a_mark_is_one_simulations(client: Client) -> None:
+    assert await holder(client, "fake") == ""
+    for who in ("first", "second"):
+        await hold_for_good(client, "fake", who)
+        assert await holder(client, "fake") == who
+    waiting = asyncio.create_task(LeaderElection(client, lease_name("fake"), "other").__aenter__())
+    await asyncio.wait([waiting], timeout=0.05)
+    assert not waiting.done()
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    assert await holder(client, "fake") == "second"
+
+
+@pytest.mark.parametrize(("name", "mark"), [("node-{}", "node"), ("{}", "nodes"), ("gpu", "gpu"), ("a-{}-b", "a--b")])
+def test_marks_of_names(name: str, mark: str) -> None:
+    assert mark_of_name(name) == mark
+    check_mark(mark)
+
+
+@pytest.mark.parametrize("mark", ["", "A", "a_b", "-a", "a/b", "a" * 300])
+def test_what_is_no_mark(mark: str) -> None:
+    with pytest.raises(ValueError, match="is no mark of nodes"):
+        check_mark(mark)
+
+
+async def test_a_node_of_which_a_file_speaks_becomes_ready_by_it(client: Client) -> None:
+    steps = {"name": "wake", "kind": "Node", "next": lambda subject: Outcome(status=recover(subject).status)}
+    asleep = Stage(matches=lambda subject: not subject.node.status.conditions, delay=lambda _: 0.01, **steps)
+    never = Stage(matches=lambda subject: False, **steps)
+    async with simulating(client, NodeShape(name="woken"), stages=(asleep,)) as nodes:
+
+        async def ready() -> bool:
+            return bool((await client.get(Node, "woken")).status.conditions) and nodes._nodes["woken"].ready
+
+        await eventually(ready)
+    async with simulating(client, NodeShape(name="at-once"), stages=(never,)):
+        assert (await client.get(Node, "at-once")).status.conditions
