@@ -77,8 +77,8 @@ class Composition:
         self.settling = Settling(
             self.parts, lambda: self.store.current_revision, settings.clock, retrying=self._retrying
         )
-        self.requests = Requests()
         self.faults = FaultInjection(lambda: self.store, self.restart)
+        self.requests = Requests(vocabulary=self.faults.vocabulary)
         self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
         self._clients: WeakSet[HTTPClient] = WeakSet()

@@ -5,29 +5,45 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Literal, Self, TypedDict
+from typing import Any, Literal, Self, TypedDict, get_args
 
 from steersman.api import errors
 from steersman.api.errors import StatusError
 from steersman.apiserver.http.messages import Answer, Response, Severed, Stream, StreamWriter
 
+from . import numbers
 from .faulty_store import Mishap
 from .selection import Asked, Pattern, Selection, Where, fits
 from .streams import FLUSH, End
+from .vocabulary import Vocabulary, texts
+
+__tracebackhide__ = True  # pytest shows what the test asked for
 
 _PARTS = 100
 """So often a second a slow body gets on."""
+
+REMEMBERED = 50
+"""So many faults are told of when a test fails."""
 
 
 class Standing:
     """The faults that stand, and what they need of others."""
 
     def __init__(
-        self, touch: Callable[[Asked], Awaitable[None]], cut: Callable[[Selection, bool], None], seed: int
+        self,
+        touch: Callable[[Asked], Awaitable[None]],
+        cut: Callable[[Selection, bool], None],
+        vocabulary: Vocabulary,
+        seed: int,
     ) -> None:
         self.faults: list[Fault] = []
+        self.last: deque[Fault] = deque(maxlen=REMEMBERED)
+        """Those that were set up last, whether they stand or not."""
+        self.vocabulary = vocabulary
         self.rng = random.Random(seed)
         self.touch = touch
         self.cut = cut
@@ -47,11 +63,27 @@ class Whom(Where, Often, total=False):
     inside: bool
 
 
+def select(vocabulary: Vocabulary, which: Mapping[str, Any]) -> tuple[Selection, bool]:
+    """Which requests are meant, and whether also those inside; raises TypeError, ValueError for what there is not."""
+    names = (*Selection.__struct_fields__, "inside")
+    if unknown := which.keys() - set(names):
+        raise TypeError(f"nothing is chosen by {', '.join(sorted(unknown))}; {', '.join(names)} choose")
+    where = {name: value for name, value in which.items() if name != "inside"}
+    vocabulary.check(where)
+    return Selection(**where), bool(which.get("inside", False))
+
+
 class Fault:
     """One that stands.  ``hits`` counts whom it has befallen."""
 
-    def __init__(self, standing: Standing, *, times: int = 0, skip: int = 0, rate: float = 1.0) -> None:
+    def __init__(self, standing: Standing, said: str, *, times: int = 0, skip: int = 0, rate: float = 1.0) -> None:
+        numbers.whole("times", times)
+        numbers.whole("skip", skip)
+        numbers.number("rate", rate, most=1.0)
         self.hits = 0
+        self.begun = time.time()
+        self.said = said
+        """What was asked for."""
         self._standing = standing
         self._times = times
         self._skip = skip
@@ -81,6 +113,9 @@ class Fault:
             self.stop()
         return True
 
+    def __repr__(self) -> str:
+        return f"<{self.said}: {self.hits} hits>"
+
     def __enter__(self) -> Self:
         return self
 
@@ -93,14 +128,11 @@ class Fault:
 class RequestFault(Fault):
     """One that befalls requests; by itself it does nothing."""
 
-    def __init__(self, standing: Standing, whom: Whom) -> None:
-        where: Where = {key: value for key, value in whom.items() if key in Where.__optional_keys__}  # type: ignore[assignment]
+    def __init__(self, standing: Standing, said: str, whom: Whom) -> None:
         often: Often = {key: value for key, value in whom.items() if key in Often.__optional_keys__}  # type: ignore[assignment]
-        if unknown := whom.keys() - where.keys() - often.keys() - {"inside"}:
-            raise TypeError(f"nothing is selected by {', '.join(sorted(unknown))}")
-        super().__init__(standing, **often)
-        self.inside = whom.get("inside", False)
-        self.selection = Selection(**where)
+        which = {key: value for key, value in whom.items() if key not in Often.__optional_keys__}
+        self.selection, self.inside = select(standing.vocabulary, which)
+        super().__init__(standing, f"{said} of {self.selection}", **often)
 
     def befalls(self, asked: Asked) -> bool:
         """Whether it befalls a request."""
@@ -113,15 +145,14 @@ class RequestFault(Fault):
         """What becomes of its answer."""
         return answer
 
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {self.selection}: {self.hits} hits>"
-
 
 class Delay(RequestFault):
     """Requests wait before they are carried out."""
 
     def __init__(self, standing: Standing, whom: Whom, seconds: float, jitter: float) -> None:
-        super().__init__(standing, whom)
+        numbers.number("seconds", seconds)
+        numbers.number("jitter", jitter)
+        super().__init__(standing, f"delay {seconds:g} s", whom)
         self._seconds = seconds
         self._jitter = jitter
 
@@ -132,8 +163,9 @@ class Delay(RequestFault):
 class Refusal(RequestFault):
     """Requests are answered by an error, and not carried out."""
 
-    def __init__(self, standing: Standing, whom: Whom, make: Callable[[Asked], StatusError]) -> None:
-        super().__init__(standing, whom)
+    def __init__(self, standing: Standing, whom: Whom, code: int, make: Callable[[Asked], StatusError]) -> None:
+        numbers.whole("code", code, 400, 599)
+        super().__init__(standing, f"error {code}", whom)
         self._make = make
 
     async def before(self, asked: Asked, *, inside: bool = False) -> None:
@@ -143,12 +175,18 @@ class Refusal(RequestFault):
 class Race(RequestFault):
     """Somebody writes the object just before a request that would."""
 
+    def __init__(self, standing: Standing, whom: Whom) -> None:
+        super().__init__(standing, "conflict", whom)
+
     async def before(self, asked: Asked, *, inside: bool = False) -> None:
         await self._standing.touch(asked)
 
 
 class Partition(RequestFault):
     """Connections are cut in place of an answer."""
+
+    def __init__(self, standing: Standing, whom: Whom) -> None:
+        super().__init__(standing, "partition", whom)
 
     async def before(self, asked: Asked, *, inside: bool = False) -> None:
         if inside:
@@ -160,7 +198,8 @@ class ShortWatch(RequestFault):
     """Watches end after so many events."""
 
     def __init__(self, standing: Standing, whom: Whom, events: int, how: End) -> None:
-        super().__init__(standing, whom)
+        numbers.whole("events", events, 1)
+        super().__init__(standing, f"end after {events} events", whom)
         self.limit = (events, how)
 
     def befalls(self, asked: Asked) -> bool:
@@ -170,9 +209,12 @@ class ShortWatch(RequestFault):
 class Slow(RequestFault):
     """Bodies leave slowly, or in part, after which the connection is cut."""
 
-    def __init__(self, standing: Standing, whom: Whom, rate: float, share: float) -> None:
-        super().__init__(standing, whom)
-        self._bytes_per_second = rate
+    def __init__(self, standing: Standing, whom: Whom, bytes_per_second: float, share: float) -> None:
+        numbers.number("bytes_per_second", bytes_per_second)
+        numbers.number("share", share, most=1.0)
+        said = f"{bytes_per_second:g} bytes a second" if bytes_per_second else f"{share:.0%} of an answer"
+        super().__init__(standing, said, whom)
+        self._bytes_per_second = bytes_per_second
         self._share = share
 
     def after(self, asked: Asked, answer: Answer) -> Answer:
@@ -204,7 +246,12 @@ class StoreFault(Fault):
     """Something befalls the store."""
 
     def __init__(self, standing: Standing, often: Often, mishap: Mishap, key: Pattern, reads: bool) -> None:
-        super().__init__(standing, **often)
+        if mishap not in get_args(Mishap):
+            raise ValueError(f"what befalls the store is {mishap!r}: {', '.join(get_args(Mishap))} are possible")
+        if unknown := often.keys() - Often.__optional_keys__:
+            raise TypeError(f"the store knows nothing of {', '.join(sorted(unknown))}; a key chooses")
+        texts("key", key)
+        super().__init__(standing, f"store {mishap!r} at key={key!r}", **often)
         self._mishap: Mishap = mishap
         self._key = key
         self._reads = reads

@@ -22,6 +22,8 @@ def refused(code: int, asked: Asked) -> StatusError:
             return errors.unauthorized()
         case 403:
             user = User(asked.user)
+            if asked.verb == "create" and not asked.subresource:
+                name = ""  # who may not is told before anybody reads what he would make
             attributes = Attributes(
                 user, asked.verb, group, asked.version, resource, asked.subresource, asked.namespace, name, asked.path
             )

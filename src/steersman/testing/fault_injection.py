@@ -7,8 +7,6 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Literal, Unpack
 
-import msgspec
-
 from steersman.api.user import User
 from steersman.apiserver.endpoints.exchange import Carry
 from steersman.apiserver.endpoints.request_info import RequestInfo
@@ -17,11 +15,13 @@ from steersman.apiserver.server import ApiServer
 from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.store import Compacted, CompareFailed, Put
 
-from .fault import RequestFault, ShortWatch, Standing, StoreFault
+from . import numbers
+from .fault import RequestFault, ShortWatch, Standing, StoreFault, select
 from .faulty_store import Mishap
 from .inner import InnerServer, InnerWatches
-from .selection import Asked, Selection, Where
+from .selection import Asked, Selection, Where, named_in
 from .streams import End, Watches
+from .vocabulary import Vocabulary
 
 _BOOKKEEPING = "compact_rev_key"
 """What who compacts an etcd writes before."""
@@ -33,29 +33,12 @@ class Watching(Where, total=False):
     inside: bool
 
 
-class _Named(msgspec.Struct):
-    class Metadata(msgspec.Struct):
-        name: str = ""
-
-    metadata: Metadata
-
-
-_named = msgspec.json.Decoder(_Named).decode
-
-
-def _name_in(body: bytes) -> str:
-    """The name of what shall be made, where its JSON says that."""
-    try:
-        return _named(body).metadata.name
-    except msgspec.DecodeError:
-        return ""
-
-
 class FaultInjection:
     """See :mod:`.faults`."""
 
     def __init__(self, store: Callable[[], EmbeddedStore], restart: Callable[[float], Awaitable[None]]) -> None:
-        self.standing = Standing(self._touch, self._cut, seed=0)
+        self.vocabulary = Vocabulary(lambda: self._server.scheme if self._server is not None else ())
+        self.standing = Standing(self._touch, self._cut, self.vocabulary, seed=0)
         self._store = store
         self._restart = restart
         self._server: ApiServer | None = None
@@ -71,8 +54,8 @@ class FaultInjection:
 
     async def drop_watches(self, *, clean: bool = False, **which: Unpack[Watching]) -> int:
         """End the watches that are open: cut, or as if their time were up; how many they were."""
-        where: Where = {key: value for key, value in which.items() if key != "inside"}  # type: ignore[assignment]
-        return self._end_watches(Selection(**where), "clean" if clean else "cut", which.get("inside", False))
+        selection, inside = select(self.vocabulary, which)
+        return self._end_watches(selection, "clean" if clean else "cut", inside)
 
     def _end_watches(self, selection: Selection, how: End, inside: bool) -> int:
         ended = self._watches.end(selection.chooses, how)
@@ -98,6 +81,7 @@ class FaultInjection:
 
         Clients see their connections end, and no new ones accepted meanwhile.  Ready when this returns.
         """
+        numbers.number("down", down)
         await self._restart(down)
 
     # -- on the cluster's loop -----------------------------------------------------------------------------------
@@ -130,7 +114,7 @@ class FaultInjection:
             info.resource,
             info.subresource,
             info.namespace,
-            info.name or (_name_in(request.body) if info.verb == "create" else ""),
+            info.name or (named_in(request.body) if info.verb == "create" else ""),
             request.headers.get("user-agent", ""),
             info.path,
         )

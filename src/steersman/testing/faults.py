@@ -15,6 +15,7 @@ from typing import Unpack
 
 from steersman.api.errors import StatusError
 
+from . import numbers
 from .faces import Face, awaitable, blocking
 from .fault import (
     Delay,
@@ -35,6 +36,8 @@ from .faulty_store import Mishap
 from .selection import Asked, Pattern
 from .thread import LoopThread
 
+__tracebackhide__ = True  # pytest shows what the test asked for
+
 
 class StandingFaults:
     """Sets up what stands; from any thread."""
@@ -50,11 +53,12 @@ class StandingFaults:
         self, code: int = 500, *, reason: str = "", message: str = "", retry_after: int = 0, **whom: Unpack[Whom]
     ) -> Fault:
         """Answer by an error, in upstream's words unless a ``message`` is given.  ``retry_after`` is in seconds."""
+        numbers.whole("retry_after", retry_after)
 
         def make(asked: Asked) -> StatusError:
             return reworded(refused(code, asked), reason, message, retry_after)
 
-        return self._stand(Refusal(self._standing, whom, make))
+        return self._stand(Refusal(self._standing, whom, code, make))
 
     def conflict(self, *, injected: bool = False, **whom: Unpack[Whom]) -> Fault:
         """Let the next update, or patch, be too late: somebody has just written the object.
@@ -65,7 +69,7 @@ class StandingFaults:
         whom.setdefault("verb", ("update", "patch"))
         whom.setdefault("times", 1)
         if injected:
-            return self._stand(Refusal(self._standing, whom, lambda asked: refused(409, asked)))
+            return self._stand(Refusal(self._standing, whom, 409, lambda asked: refused(409, asked)))
         return self._stand(Race(self._standing, whom))
 
     def partition(self, **whom: Unpack[Whom]) -> Fault:
@@ -77,10 +81,12 @@ class StandingFaults:
 
     def drop_watches_after(self, events: int, *, clean: bool = False, **whom: Unpack[Whom]) -> Fault:
         """Let watches that begin from now on end after so many events: cut, or as if their time were up."""
-        return self._stand(ShortWatch(self._standing, whom, max(events, 1), "clean" if clean else "cut"))
+        return self._stand(ShortWatch(self._standing, whom, events, "clean" if clean else "cut"))
 
     def slow(self, bytes_per_second: float, **whom: Unpack[Whom]) -> Fault:
         """Let bodies of answers leave slowly."""
+        if not bytes_per_second:
+            raise ValueError("bytes_per_second is 0: who is to get nothing is cut off by partition()")
         return self._stand(Slow(self._standing, whom, bytes_per_second, 1.0))
 
     def partial(self, share: float = 0.5, **whom: Unpack[Whom]) -> Fault:
@@ -97,12 +103,18 @@ class StandingFaults:
         """
         return self._stand(StoreFault(self._standing, often, mishap, key, reads))
 
+    @property
+    def last(self) -> list[Fault]:
+        """The last that were set up, whether they stand or not."""
+        return [*self._standing.last]
+
     def clear(self) -> None:
         """Let none of them stand any more."""
         self._standing.faults.clear()
 
     def _stand(self, fault: Fault) -> Fault:
         self._standing.faults.append(fault)
+        self._standing.last.append(fault)
         return fault
 
 

@@ -109,7 +109,7 @@ class InnerHandler:
 
     async def create(self, context: Any, namespace: str, obj: Any) -> Any:
         if self._standing:
-            await self._before(self._asked("create", namespace, obj.metadata.name))
+            await self._before(self._asked("create", namespace, obj.metadata.name or obj.metadata.generate_name))
         return await self._handler.create(context, namespace, obj)
 
     async def update(

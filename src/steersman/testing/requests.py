@@ -25,23 +25,16 @@ from steersman.apiserver.endpoints.auditing import Event, event_of
 from steersman.apiserver.endpoints.exchange import Exchange, Observer
 from steersman.apiserver.http.messages import Request, Response
 
-from .selection import Pattern, fits
+from .selection import Pattern, fits, named_in
+from .vocabulary import Vocabulary
+
+__tracebackhide__ = True  # pytest shows what the test asked for
 
 LIMIT = 10_000
 """So many requests are remembered."""
 
 SHOWN = 50
 """So many of them are shown where an assertion fails."""
-
-
-class _Named(msgspec.Struct):
-    class Metadata(msgspec.Struct):
-        name: str = ""
-
-    metadata: Metadata = msgspec.field(default_factory=Metadata)
-
-
-_named = msgspec.json.Decoder(_Named).decode
 
 
 class RecordedRequest:
@@ -146,7 +139,10 @@ class RecordedRequest:
 
 
 class Queryable(ABC):
-    """What holds requests."""
+    """What holds requests.  With a vocabulary, who asks for what there is not is told so."""
+
+    def __init__(self, vocabulary: Vocabulary | None) -> None:
+        self._vocabulary = vocabulary
 
     @abstractmethod
     def all(self) -> RequestList:
@@ -165,11 +161,20 @@ class Queryable(ABC):
         path: Pattern = "*",
         code: int | Iterable[int] | None = None,
     ) -> RequestList:
-        """Those that fit all of it.  ``resource`` is ``deployments`` or ``deployments.apps``."""
+        """Those that fit all of it.  ``resource`` is ``deployments`` or ``deployments.apps``.
+
+        Raises ValueError, TypeError for words that fit nothing that there is: see :mod:`.vocabulary`.
+        """
+        everything = self.all()
+        if self._vocabulary is not None:
+            asked = {each.resource for each in everything} if resource != "*" else ()
+            where = {"user": user, "verb": verb, "resource": resource, "subresource": subresource, "path": path}
+            where |= {"namespace": namespace, "name": name, "user_agent": user_agent}
+            self._vocabulary.check(where, asked)
         codes = None if code is None else {code} if isinstance(code, int) else set(code)
-        return RequestList(
+        chosen = [
             each
-            for each in self.all()
+            for each in everything
             if fits(verb, each.verb)
             and fits(user, each.user)
             and (fits(resource, each.resource) or fits(resource, f"{each.resource}.{each.group}"))
@@ -179,13 +184,15 @@ class Queryable(ABC):
             and fits(user_agent, each.user_agent)
             and fits(path, each.path)
             and (codes is None or each.code in codes)
-        )
+        ]
+        return RequestList(chosen, self._vocabulary)
 
 
 class RequestList(Queryable, Sequence[RecordedRequest]):
     """Requests in the order in which they were answered."""
 
-    def __init__(self, items: Iterable[RecordedRequest] = ()) -> None:
+    def __init__(self, items: Iterable[RecordedRequest] = (), vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(vocabulary)
         self._items = tuple(items)
 
     def all(self) -> RequestList:
@@ -196,7 +203,8 @@ class RequestList(Queryable, Sequence[RecordedRequest]):
     @overload
     def __getitem__(self, index: slice) -> RequestList: ...
     def __getitem__(self, index: int | slice) -> RecordedRequest | RequestList:
-        return RequestList(self._items[index]) if isinstance(index, slice) else self._items[index]
+        found = self._items[index]
+        return found if isinstance(found, RecordedRequest) else RequestList(found, self._vocabulary)
 
     def __len__(self) -> int:
         return len(self._items)
@@ -207,19 +215,23 @@ class RequestList(Queryable, Sequence[RecordedRequest]):
     __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
-        if not self._items:
-            return "no requests"
-        count = len(self._items)
-        lines = [f"{count} request{'s' if count > 1 else ''}:", *map(repr, self._items[-SHOWN:])]
-        if count > SHOWN:
-            lines.insert(1, f"… {count - SHOWN} before these")
-        return "\n  ".join(lines)
+        """In one line, which pytest shows as it is."""
+        return f"[{', '.join(self._shown())}]"
+
+    def __str__(self) -> str:
+        """A line each."""
+        return "\n".join(self._shown()) or "no requests"
+
+    def _shown(self) -> list[str]:
+        shown = [repr(each) for each in self._items[-SHOWN:]]
+        return [f"… {len(self) - SHOWN} before these", *shown] if len(self) > SHOWN else shown
 
 
 class Requests(Queryable):
     """See the module.  It may be used from any thread."""
 
-    def __init__(self, limit: int = LIMIT, *, bodies: bool = False) -> None:
+    def __init__(self, limit: int = LIMIT, *, bodies: bool = False, vocabulary: Vocabulary | None = None) -> None:
+        super().__init__(vocabulary)
         self._kept: deque[RecordedRequest] = deque(maxlen=limit)
         self._open: dict[str, RecordedRequest] = {}
         """Streams that go on, by their audit id."""
@@ -241,7 +253,7 @@ class Requests(Queryable):
             self._open[audit_id] = recorded
 
     def all(self) -> RequestList:
-        return RequestList(self._kept.copy())
+        return RequestList(self._kept.copy(), self._vocabulary)
 
     def clear(self) -> None:
         """Remember nothing of what was."""
@@ -250,7 +262,7 @@ class Requests(Queryable):
     @contextlib.contextmanager
     def recording(self, *, bodies: bool = True, limit: int = LIMIT) -> Iterator[Requests]:
         """Those of a block, with their bodies; they stay known after it."""
-        recorded = Requests(limit, bodies=bodies)
+        recorded = Requests(limit, bodies=bodies, vocabulary=self._vocabulary)
         self._recordings.append(recorded.observe)
         try:
             yield recorded
@@ -265,6 +277,9 @@ class Requests(Queryable):
 
     def __repr__(self) -> str:
         return repr(self.all())
+
+    def __str__(self) -> str:
+        return str(self.all())
 
 
 def _read(body: bytes | None) -> Any:
@@ -296,11 +311,10 @@ def _body(exchange: Exchange, bodies: bool) -> bytes | None:
 
 
 def _created(exchange: Exchange) -> str:
-    """The name of what was made, which no path tells."""
-    answer = exchange.answer
-    if exchange.info.verb != "create" or not isinstance(answer, Response) or not isinstance(answer.body, bytes):
+    """The name of what was, or should have been, made, which no path tells."""
+    if exchange.info.verb != "create":
         return ""
-    try:
-        return _named(answer.body).metadata.name if answer.status < 400 else ""
-    except msgspec.DecodeError:
-        return ""
+    answer, name = exchange.answer, ""
+    if isinstance(answer, Response) and answer.status < 400 and isinstance(answer.body, bytes):
+        name = named_in(answer.body)
+    return name or named_in(exchange.request.body)

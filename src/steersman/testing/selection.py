@@ -20,7 +20,11 @@ def fits(pattern: Pattern, text: str) -> bool:
 
 
 class Asked(NamedTuple):
-    """What somebody asks.  ``path`` is empty for those who do not ask over HTTPS."""
+    """What somebody asks.  ``path`` is empty for those who do not ask over HTTPS.
+
+    ``name`` is also that of what shall be made.  Where the server is to make one of a ``generateName``, which it has
+    not done yet, it is that: ``web-*`` is meant by it, too.
+    """
 
     verb: str
     user: str
@@ -32,6 +36,27 @@ class Asked(NamedTuple):
     name: str = ""
     user_agent: str = ""
     path: str = ""
+
+
+class _Metadata(msgspec.Struct, rename="camel"):
+    name: str = ""
+    generate_name: str = ""
+
+
+class _Named(msgspec.Struct):
+    metadata: _Metadata
+
+
+_named = msgspec.json.Decoder(_Named).decode
+
+
+def named_in(body: bytes) -> str:
+    """The name of what shall be made, or what it shall begin with, where its JSON says that."""
+    try:
+        metadata = _named(body).metadata
+    except msgspec.DecodeError:
+        return ""
+    return metadata.name or metadata.generate_name
 
 
 class Where(TypedDict, total=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from steersman.client.client import Patch
 from steersman.client.http import HTTPClient
 from steersman.testing import AsyncCluster, Cluster, NotMetError
 
-from .inside import deployment
+from .inside import WIDGETS, deployment
 
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -138,9 +138,83 @@ async def test_whom_a_fault_befalls(
 PATCH = Patch("application/merge-patch+json", b'{"data": {"a": "b"}}')
 
 
-async def test_nobody_is_hit_by_what_selects_by_nothing_known(cluster: AsyncCluster) -> None:
-    with pytest.raises(TypeError, match="ressource"):
-        cluster.faults.error(500, ressource="pods")  # type: ignore[call-arg]
+@pytest.mark.parametrize(
+    ("ask", "error", "said"),
+    [
+        (lambda faults: faults.error(500, ressource="pods"), TypeError, "chosen by ressource; verb, resource, "),
+        (lambda faults: faults.error(200), ValueError, "code is 200: 400 to 599 is possible"),
+        (lambda faults: faults.error("500"), TypeError, "code is '500', no whole number"),
+        (lambda faults: faults.error(503, retry_after=-1), ValueError, "retry_after is -1: at least 0"),
+        (lambda faults: faults.error(times="x"), TypeError, "times is 'x', no whole number"),
+        (lambda faults: faults.error(times=-1), ValueError, "times is -1: at least 0 is possible"),
+        (lambda faults: faults.error(skip=1.5), TypeError, "skip is 1.5, no whole number"),
+        (lambda faults: faults.error(rate=2), ValueError, "rate is 2: 0 to 1 is possible"),
+        (lambda faults: faults.error(verb="lst"), ValueError, "no verb 'lst': get, list, watch, create, update, "),
+        (lambda faults: faults.error(verb=("get", "PUT")), ValueError, "no verb 'PUT'"),
+        (lambda faults: faults.error(verb="x*"), ValueError, r"no verb 'x\*'"),
+        (lambda faults: faults.error(resource="pod"), ValueError, "no resource 'pod'; 'pods' may be meant"),
+        (lambda faults: faults.error(resource="Deployment"), ValueError, "'deployments.apps' may be meant"),
+        (lambda faults: faults.error(resource="deployments.v1.apps"), ValueError, "'deployments.apps' may be meant"),
+        (lambda faults: faults.error(resource="pods.apps"), ValueError, "no resource 'pods.apps'"),
+        (
+            lambda faults: faults.error(resource="widgets"),
+            ValueError,
+            "named with its group, as 'widgets",
+        ),
+        (lambda faults: faults.error(resource="pods/log"), ValueError, "'pods/log': .* said by subresource='log'"),
+        (lambda faults: faults.error(resource=5), TypeError, "resource is 5: a text is expected"),
+        (lambda faults: faults.error(name=["a", 5]), TypeError, r"name is \['a', 5\]: a text is expected"),
+        (lambda faults: faults.error(subresource="stats"), ValueError, "no subresource 'stats': .* scale, status"),
+        (lambda faults: faults.delay("1"), TypeError, "seconds is '1', no number"),
+        (lambda faults: faults.delay(1, jitter=-1), ValueError, "jitter is -1"),
+        (lambda faults: faults.drop_watches_after(0), ValueError, "events is 0: at least 1 is possible"),
+        (lambda faults: faults.slow(0), ValueError, "cut off by partition"),
+        (lambda faults: faults.partial(1.5), ValueError, "share is 1.5: 0 to 1 is possible"),
+        (lambda faults: faults.store("broken"), ValueError, "'broken': timeout, lost, full, away are possible"),
+        (lambda faults: faults.store(verb="get"), TypeError, "the store knows nothing of verb"),
+        (lambda faults: faults.store(key=5), TypeError, "key is 5: a text is expected"),
+        (lambda faults: faults.drop_watches(resource="pod"), ValueError, "no resource 'pod'; 'pods' may be meant"),
+        (lambda faults: faults.restart(down=-1), ValueError, "down is -1"),
+    ],
+)
+def test_what_no_fault_can_be(
+    kubernetes_cluster: Cluster, ask: Callable[[Any], object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        ask(kubernetes_cluster.faults)
+    assert not kubernetes_cluster.life.composition.faults.standing.faults
+
+
+async def test_a_resource_that_a_definition_brings_later(cluster: AsyncCluster, client: HTTPClient) -> None:
+    with cluster.faults.error(500, resource="widgets.example.com") as fault:
+        await cluster.apply(WIDGETS)
+        response, _ = await ask(client, "/apis/example.com/v1/widgets")
+        assert (response.status, fault.hits) == (500, 1)
+    with cluster.faults.error(500, resource="widgets") as fault:  # its name says enough now
+        assert (await ask(client, "/apis/example.com/v1/widgets"))[0].status == 500
+
+
+async def test_a_name_that_the_server_makes_is_meant_by_what_it_begins_with(
+    cluster: AsyncCluster, client: HTTPClient
+) -> None:
+    with cluster.faults.error(500, name="web-*", resource="configmaps") as fault:
+        for prefix, code in (("web-", 500), ("db-", 200)):
+            made = ConfigMap(metadata=ObjectMeta(generate_name=prefix, namespace="default"))
+            assert await code_of(client.create(made)) == code
+    with cluster.faults.error(500, verb="create", resource="pods", name="web-*", times=2, inside=True) as within:
+        await cluster.apply(deployment("db", replicas=1), deployment())
+        await cluster.settle()
+        assert (await client.get(Deployment, "web", "default")).status.available_replicas == 3
+    assert (fault.hits, within.hits) == (1, 2)
+
+
+async def test_who_may_not_create_is_told_of_no_name(cluster: AsyncCluster, client: HTTPClient) -> None:
+    with cluster.faults.error(403), pytest.raises(StatusError) as refused:
+        await client.create(config_map("a"))
+    assert refused.value.status.message == (
+        'configmaps is forbidden: User "kubernetes-admin" cannot create resource "configmaps" in API group "" '
+        'in the namespace "default"'
+    )
 
 
 async def test_how_often(cluster: AsyncCluster, client: HTTPClient) -> None:

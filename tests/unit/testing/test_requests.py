@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import pytest
@@ -127,11 +128,52 @@ def test_a_watch_is_there_once_it_begins(cluster: Cluster) -> None:
 
 
 def test_they_read_well_where_an_assertion_fails(cluster: Cluster) -> None:
-    assert repr(cluster.requests.all()) == "no requests"
-    cluster.client.create(config_map("a"))
-    text = repr(cluster.requests.of(verb="create"))
-    assert text.startswith("1 request:\n  <create configmaps default/a: 201, ")
+    assert (repr(cluster.requests.all()), str(cluster.requests)) == ("[]", "no requests")
+    for name in "ab":
+        cluster.client.create(config_map(name))
+    made = cluster.requests.of(verb="create")
+    assert repr(made).startswith("[<create configmaps default/a: 201, ")
+    assert "\n" not in repr(made)  # which pytest would show as a backslash and an n
+    assert [line.split(":")[0] for line in str(made).splitlines()] == [
+        "<create configmaps default/a",
+        "<create configmaps default/b",
+    ]
     assert cluster.requests.of(verb="delete") == []
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "said"),
+    [
+        ({"verb": "crate"}, ValueError, "there is no verb 'crate': get, list, watch, create, "),
+        ({"resource": "pod"}, ValueError, "there is no resource 'pod'; 'pods' may be meant"),
+        ({"user": 5}, TypeError, "user is 5: a text is expected"),
+    ],
+)
+def test_what_nobody_can_have_asked_for(cluster: Cluster, where: Any, error: type[Exception], said: str) -> None:
+    """``assert not cluster.requests.of(verb="crate")`` would hold for ever."""
+    with cluster.requests.recording() as recorded:
+        for requests in (cluster.requests, recorded, cluster.requests.all()[:1], cluster.requests.of(verb="get")):
+            with pytest.raises(error, match=said):
+                requests.of(**where)
+
+
+def test_resources_that_are_no_more_are_known_by_what_was_asked(cluster: Cluster) -> None:
+    with cluster.requests.recording() as recorded:
+        with pytest.raises(StatusError):
+            cluster.client.raw("/apis/example.com/v1/widgets")
+        assert not recorded.of(resource="widgets", verb="delete")
+        assert not recorded.of(resource="gadgets.example.com")
+        with pytest.raises(ValueError, match="there is no resource 'gadgets'"):
+            recorded.of(resource="gadgets")
+
+
+def test_who_was_refused_is_known_by_the_name_that_he_gave(cluster: Cluster) -> None:
+    with cluster.faults.error(500, verb="create"):
+        for metadata in (ObjectMeta(name="a"), ObjectMeta(generate_name="a-")):
+            metadata.namespace = "default"
+            with pytest.raises(StatusError):
+                cluster.client.create(ConfigMap(metadata=metadata))
+    assert [each.name for each in cluster.requests.of(verb="create")] == ["a", "a-"]
 
 
 def test_the_newest_are_kept(cluster: Cluster) -> None:
