@@ -11,6 +11,8 @@ from steersman.api import codecs
 from steersman.api.scheme import Object
 from steersman.apiserver.extensions.jsonpath import JSONPath
 
+__tracebackhide__ = True  # pytest shows what the test asked for
+
 Predicate = Callable[[Any], object]
 
 
@@ -22,7 +24,12 @@ class Awaited(msgspec.Struct, frozen=True):
 
 
 def awaited(predicate: Predicate | None, condition: str, jsonpath: str, deleted: bool) -> Awaited:
-    """What was asked for; at most one of them, and existence where none.  Raises ValueError."""
+    """What was asked for; at most one of them, and existence where none.  Raises ValueError, TypeError."""
+    if predicate is not None and not callable(predicate):
+        raise TypeError(f"{predicate!r} is no function of the object; condition= and jsonpath= take texts")
+    for name, text in (("condition", condition), ("jsonpath", jsonpath)):
+        if not isinstance(text, str):
+            raise TypeError(f"{name} is {text!r}, no text")
     if sum((predicate is not None, bool(condition), bool(jsonpath), deleted)) > 1:
         raise ValueError("wait for one thing at a time: a function, a condition, a jsonpath, or deletion")
     if deleted:

@@ -18,21 +18,20 @@ from steersman.api.scheme import Resource
 from steersman.client.custom_resources import CustomObject
 from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
-from steersman.simulation import DEFAULT_STAGES, NodeShape, SimulationConfig, Stage
+from steersman.simulation import DEFAULT_STAGES, NodeShape
 
 from .access import Access, ClientT
 from .clients import AsyncClient, BlockingClient
 from .clocks import AsyncClock, BlockingClock
-from .composition import Settings
 from .credentials import ADMIN, Identity
 from .faces import awaitable, blocking
 from .faults import AsyncFaults, BlockingFaults
 from .life import Life
 from .operations import Operations
 from .requests import Requests
+from .settings import Stages, settings
 from .snapshot_faces import AsyncSnapshot, BlockingSnapshot
 from .thread import LoopThread, StoppedError
-from .turnable_clock import TurnableClock
 
 
 class _Running(Generic[ClientT]):
@@ -120,6 +119,7 @@ class _Running(Generic[ClientT]):
 
         Who asks for the same user again has the same certificate and client.
         """
+        __tracebackhide__ = True
         if not name:
             raise ValueError("as_user: a user has a name")
         if isinstance(groups, str):
@@ -163,9 +163,12 @@ class Cluster(_Running[BlockingClient]):
     - ``controllers`` chooses among upstream's: ``*`` for all, names, ``-name`` for not that one; none where empty.
     - ``scheduler``: whether pods are given nodes.
     - ``nodes``: how many simulated nodes, or of what shapes; pods on them say that they run, and nothing does.
-    - ``stages``: what nodes and pods go through; by default pods run, and end, the moment that they should.
+    - ``stages``: what nodes and pods go through, by name (``general``, ``chaos``) or file, or as objects; by default
+      pods run, and end, the moment that they should.
     - ``store``: ``memory``, or a directory for SQLite's files, which stays.
     - ``clock``: the time that all parts see; by default the machine's, until it is turned (:attr:`clock`).
+
+    Raises ValueError, TypeError for what no cluster can be made of.
     """
 
     _face = BlockingClient
@@ -197,18 +200,14 @@ class Cluster(_Running[BlockingClient]):
         controllers: Sequence[str] = ("*",),
         scheduler: bool = True,
         nodes: int | Sequence[NodeShape] = 1,
-        stages: Sequence[Stage] = DEFAULT_STAGES,
+        stages: Stages = DEFAULT_STAGES,
         store: str | os.PathLike[str] = "memory",
         clock: Clock | None = None,
     ) -> None:
+        __tracebackhide__ = True
         super().__init__()
-        shapes = (NodeShape(count=nodes),) if isinstance(nodes, int) else tuple(nodes)
-        self._settings = Settings(
-            controllers=tuple(controllers),
-            scheduler=scheduler,
-            simulation=SimulationConfig(nodes=shapes, stages=tuple(stages)),
-            store=None if store == "memory" else Path(store),
-            clock=clock or TurnableClock(),
+        self._settings = settings(
+            controllers=controllers, scheduler=scheduler, nodes=nodes, stages=stages, store=store, clock=clock
         )
 
     @cached_property

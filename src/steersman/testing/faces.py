@@ -19,6 +19,8 @@ import functools
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
+from steersman.api.errors import StatusError
+
 from .thread import LoopThread, StoppedError
 
 P = ParamSpec("P")
@@ -40,7 +42,10 @@ def blocking(function: Callable[Concatenate[S, P], Coroutine[Any, Any, R]]) -> C
     @functools.wraps(function)
     def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
-        return face._thread.wait(function(face._inner, *args, **kwargs))
+        try:
+            return face._thread.wait(function(face._inner, *args, **kwargs))
+        except StatusError as error:
+            raise error.with_traceback(None) from error.__cause__  # where in the cluster it was made says nothing
 
     return method
 
@@ -53,7 +58,10 @@ def awaitable(
     @functools.wraps(function)
     async def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> R:
         __tracebackhide__ = True
-        return await face._thread.reach(function(face._inner, *args, **kwargs))
+        try:
+            return await face._thread.reach(function(face._inner, *args, **kwargs))
+        except StatusError as error:
+            raise error.with_traceback(None) from error.__cause__
 
     return method
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -9,7 +10,9 @@ from typing import Any
 
 from steersman.api import codecs
 from steersman.api.scheme import Object
-from steersman.api.yaml import load_documents
+from steersman.api.yaml import YAMLError, load_documents
+
+__tracebackhide__ = True  # pytest shows what the test asked for
 
 Tree = dict[str, Any]
 Manifest = str | os.PathLike[str] | Mapping[str, Any] | Object
@@ -21,7 +24,12 @@ FIRST = ("Namespace", "CustomResourceDefinition")
 
 def read(manifests: Iterable[Manifest]) -> list[Tree]:
     """The objects, those that others need first.  Raises FileNotFoundError, ValueError."""
-    trees = [tree for manifest in manifests for tree in _objects(manifest)]
+    trees: list[Tree] = []
+    for manifest in manifests:
+        found = [*_objects(manifest)]
+        if not found:
+            raise ValueError(f"no objects passed to apply: there is none in {manifest!r}")
+        trees += found
     return sorted(trees, key=lambda tree: tree["kind"] not in FIRST)
 
 
@@ -31,6 +39,8 @@ def _objects(manifest: Manifest) -> Iterator[Tree]:
     elif isinstance(manifest, os.PathLike):
         yield from _files(Path(manifest))
     elif isinstance(manifest, str):
+        if "://" in manifest.partition("\n")[0] and not _is_text(manifest):
+            raise ValueError(f"{manifest}: nothing is fetched from the network; give a file that holds it")
         if _is_text(manifest):
             yield from _documents(manifest, "text")
         else:
@@ -38,8 +48,9 @@ def _objects(manifest: Manifest) -> Iterator[Tree]:
     elif hasattr(manifest, "metadata") and hasattr(manifest, "api_version") and _ours(manifest):
         yield _configuration(codecs.to_builtins(manifest))
     else:
+        hint = ": give several one by one, as in apply(*objects)" if isinstance(manifest, Iterable) else ""
         raise TypeError(
-            f"{type(manifest).__name__} is neither a path, nor YAML, nor data, nor an object of steersman's"
+            f"{type(manifest).__name__} is neither a path, nor YAML, nor data, nor an object of steersman's{hint}"
         )
 
 
@@ -48,12 +59,14 @@ def _ours(obj: object) -> bool:
 
 
 def _is_text(manifest: str) -> bool:
-    """Whether a string is YAML itself: paths have neither line breaks nor braces at their beginning."""
-    return "\n" in manifest or manifest.lstrip().startswith("{")
+    """Whether a string is YAML itself: paths are not blank, have no line breaks, and no braces at their beginning."""
+    return "\n" in manifest or not manifest.strip() or manifest.lstrip().startswith("{")
 
 
 def _files(path: Path) -> Iterator[Tree]:
     """Those of a directory in the order of their names; directories below it are left alone, as kubectl does."""
+    if not path.exists():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     if not path.is_dir():
         yield from _documents(path.read_bytes(), str(path))
         return
@@ -63,7 +76,11 @@ def _files(path: Path) -> Iterator[Tree]:
 
 
 def _documents(text: str | bytes, origin: str) -> Iterator[Tree]:
-    for document in load_documents(text):
+    try:
+        documents = [*load_documents(text)]
+    except YAMLError as error:
+        raise ValueError(f"{origin}: {error}") from None
+    for document in documents:
         if document:
             yield from _flat(document, origin)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 import msgspec
@@ -16,7 +16,7 @@ from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client, Selectors
 
-from . import events, manifests, targets
+from . import events, manifests, numbers, targets
 from .applying import Applier
 from .awaited import Awaited, awaited
 from .composition import Composition
@@ -24,6 +24,8 @@ from .following import Connect, follow_all
 from .manifests import Manifest
 from .snapshots import Snapshot, Snapshots
 from .targets import Target
+
+__tracebackhide__ = True  # pytest shows what the test asked for
 
 T = TypeVar("T", bound=Object)
 
@@ -100,7 +102,7 @@ class Operations:
     @overload
     async def wait_for(
         self,
-        target: str,
+        target: str | Mapping[str, Any],
         predicate: Callable[[Any], object] | None = None,
         *,
         condition: str = "",
@@ -143,13 +145,20 @@ class Operations:
         The target is ``kind/name`` as kubectl takes it, or an object.  What must be true is what a function says of
         the object, a condition (``Available``, ``Ready=False``), a ``jsonpath`` (``{.status.phase}=Running``), that
         the object is deleted, or merely that it is there.  For a ``kind`` without a name it must be true of each that
-        the ``selector`` chooses, which are ``count``, or one at least; they are returned as a list.
+        the ``selector`` chooses, which are ``count``, no more and no less, or one at least; they are returned as a
+        list.
 
-        Raises :class:`NotMetError`, an AssertionError, after so many seconds.
+        Raises :class:`NotMetError`, an AssertionError, after so many seconds; ValueError, TypeError for what cannot
+        be waited for.
         """
         wanted = awaited(predicate, condition, jsonpath, deleted)
+        numbers.number("timeout", timeout)
+        if count is not None:
+            numbers.whole("count", count)
         meant = targets.target(self._client.scheme, target, namespace or self._namespace)
-        as_type = None if isinstance(target, str) else type(target)
+        if meant.name and (selector is not None or count is not None):
+            raise ValueError(f"{meant} is one: a selector and a count are for a kind without a name")
+        as_type = None if isinstance(target, (str, Mapping)) else type(target)
         watched = _Watched(self._present, meant, wanted, as_type, selector or "", count)
         try:
             async with asyncio.timeout(timeout):
@@ -220,7 +229,7 @@ class _Watched:
     def complaint(self, seconds: float, told: list[str]) -> str:
         parts = [f"{self._meant}: {self._wanted.text} after {seconds:g} s"]
         if not self._meant.name and self._count is not None and len(self._seen) != self._count:
-            parts[0] += f"; {len(self._seen)} of {self._count} are there"
+            parts[0] += f"; {len(self._seen)} are there, not {self._count}"
         failing = [each for key, each in self._seen.items() if key not in self._holding]
         for each in failing[:3]:
             parts += ["", f"{each.kind} {each.metadata.name}:", *_state(each)]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
 
 ISOLATIONS = ("snapshot", "namespace", "none")
+BEGUN = pytest.StashKey[float]()
+"""When the setup of a test began, its fixtures included, in seconds since the epoch."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,29 +46,55 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("kubernetes_apply", "manifests, files or directories, that the cluster begins with", type="paths")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell at once, and once, of options that cannot be; raises UsageError."""
+    if (isolation := _isolation(config)) not in ISOLATIONS:
+        raise pytest.UsageError(f"kubernetes_isolation is {isolation!r}, not one of {', '.join(ISOLATIONS)}")
+    if not (nodes := str(_nodes(config))).isdecimal():
+        raise pytest.UsageError(f"kubernetes_nodes is {nodes!r}, no number of nodes")
+    if missing := [str(path) for path in config.getini("kubernetes_apply") if not path.exists()]:
+        raise pytest.UsageError(f"kubernetes_apply: there is no {', '.join(missing)}")
+    if (controllers := _controllers(config)) != ["*"]:
+        from steersman.controllers.table import TABLE
+
+        known = {kind.name for kind in TABLE}
+        if unknown := [each for each in controllers if each != "*" and each.removeprefix("-") not in known]:
+            raise pytest.UsageError(
+                f"kubernetes_controllers: there is no {', '.join(unknown)}, but {', '.join(sorted(known))}"
+            )
+
+
+def _isolation(config: pytest.Config) -> str:
+    return str(config.getoption("kubernetes_isolation") or config.getini("kubernetes_isolation"))
+
+
+def _nodes(config: pytest.Config) -> int | str:
+    nodes: int | None = config.getoption("kubernetes_nodes")
+    return str(config.getini("kubernetes_nodes")) if nodes is None else nodes
+
+
+def _controllers(config: pytest.Config) -> list[str]:
+    names = config.getoption("kubernetes_controllers")
+    return [each for each in (names.split(",") if names else config.getini("kubernetes_controllers")) if each]
+
+
 @pytest.fixture(scope="session")
 def kubernetes_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """A cluster for all tests of a run, or of a worker of pytest-xdist; override it for one that is made otherwise."""
     from .cluster import Cluster
 
-    controllers = pytestconfig.getoption("kubernetes_controllers")
-    chosen = controllers.split(",") if controllers else pytestconfig.getini("kubernetes_controllers")
-    nodes = pytestconfig.getoption("kubernetes_nodes")
-    with Cluster(
-        controllers=[each for each in chosen if each],
-        nodes=int(pytestconfig.getini("kubernetes_nodes")) if nodes is None else nodes,
-    ) as cluster:
-        manifests: list[Path] = pytestconfig.getini("kubernetes_apply")
-        cluster.apply(*manifests)
+    with Cluster(controllers=_controllers(pytestconfig), nodes=int(_nodes(pytestconfig))) as cluster:
+        try:
+            cluster.apply(*pytestconfig.getini("kubernetes_apply"))
+        except Exception as error:
+            pytest.fail(f"kubernetes_apply: {error}", pytrace=False)  # each test that needs it is told
         yield cluster
 
 
 @pytest.fixture
 def kubernetes(kubernetes_cluster: Cluster, pytestconfig: pytest.Config) -> Iterator[Cluster]:
     """The cluster, for one test: what others did is not to be seen."""
-    isolation = pytestconfig.getoption("kubernetes_isolation") or pytestconfig.getini("kubernetes_isolation")
-    if isolation not in ISOLATIONS:
-        raise pytest.UsageError(f"kubernetes_isolation is {isolation!r}, not one of {', '.join(ISOLATIONS)}")
+    isolation = _isolation(pytestconfig)
     if isolation == "none":
         yield kubernetes_cluster
         return
@@ -98,8 +125,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what went on in the cluster of a test that failed."""
     report = yield
+    if report.when == "setup":
+        item.stash[BEGUN] = call.start
     if report.failed and report.when != "teardown":
-        report.sections += _told(_clusters(item), call.start)
+        report.sections += _told(_clusters(item), item.stash[BEGUN])
     return report
 
 

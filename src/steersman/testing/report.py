@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .cluster import Cluster
+    from .fault import Fault
     from .requests import RecordedRequest
 
 MOST_EVENTS = 30
@@ -14,13 +15,14 @@ MOST_REQUESTS = 30
 
 
 def sections(cluster: Cluster, since: float) -> Iterator[tuple[str, str]]:
-    """Titles and texts: the newest events, and what clients asked for last since that second.
+    """Titles and texts: the newest events, and since that second the faults and what clients asked for last.
 
     Nothing that fails here hides why the test failed.
     """
     namespace = "" if cluster.namespace == "default" else cluster.namespace
     asks: dict[str, Callable[[], Iterable[str]]] = {
         "Kubernetes events": lambda: cluster.event_lines(namespace, MOST_EVENTS),
+        "Kubernetes faults": lambda: fault_lines(cluster.faults.last, since),
         "Kubernetes requests": lambda: request_lines(cluster.requests.all(), since),
     }
     for title, ask in asks.items():
@@ -30,6 +32,15 @@ def sections(cluster: Cluster, since: float) -> Iterator[tuple[str, str]]:
             lines = [f"cannot be told: {error!r}"]
         if lines:
             yield title, "\n".join(lines)
+
+
+def fault_lines(faults: Iterable[Fault], since: float) -> list[str]:
+    """The faults, a line each: how many they have befallen, and what was asked for."""
+    return [
+        f"{f'{fault.hits} hit' if fault.hits else 'nobody hit':<10} by {fault.said}"
+        for fault in faults
+        if fault.begun >= since
+    ]
 
 
 def request_lines(requests: Iterable[RecordedRequest], since: float) -> list[str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from steersman.api import codecs
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.versions import version_rank
+
+__tracebackhide__ = True  # pytest shows what the test asked for
 
 
 class Target(NamedTuple):
@@ -22,10 +25,10 @@ class Target(NamedTuple):
         return f"{text} in {self.namespace}" if self.namespace else text
 
 
-def find(scheme: Scheme, text: str) -> Resource[Any]:
+def find(resources: Iterable[Resource[Any]], text: str) -> Resource[Any]:
     """The resource that is meant: ``deploy``, ``deployments.apps``, ``deployments.v1.apps``; raises ValueError."""
     name, _, group = text.lower().partition(".")
-    found = [each for each in scheme if name in _names(each) and _is_of(each, group)]
+    found = [each for each in resources if name in _names(each) and _is_of(each, group)]
     if not found:
         raise ValueError(f'the server doesn\'t have a resource type "{text}"')
     # The core group first, then those that are built in, as kubectl's discovery has them.
@@ -43,16 +46,34 @@ def _is_of(resource: Resource[Any], group: str) -> bool:
     return not group or group in (resource.group, f"{resource.version}.{resource.group}")
 
 
-def target(scheme: Scheme, what: str | Object, namespace: str) -> Target:
-    """What is meant by a text, ``KIND/NAME`` or ``KIND``, or by an object; namespaced ones are in this namespace."""
+def target(scheme: Scheme, what: str | Mapping[str, Any] | Object, namespace: str) -> Target:
+    """What is meant by a text, ``KIND/NAME`` or ``KIND``, by data or an object; namespaced ones are in this namespace.
+
+    Raises ValueError for what there is no kind of, and for one object that has no name; TypeError for what is neither.
+    """
     if isinstance(what, str):
-        kind, _, name = what.partition("/")
+        kind, slash, name = what.partition("/")
+        if not kind or (slash and not name):
+            raise ValueError(f"{what!r}: arguments in resource/name form must have a single resource and name")
+        if "/" in name:
+            raise ValueError(f"{what!r}: arguments in resource/name form may not have more than one slash")
         resource = find(scheme, kind)
         return Target(resource, name, namespace if resource.namespaced else "")
-    resource_ = scheme.by_kind(what.api_version, what.kind)
-    if resource_ is None:
-        raise ValueError(f'no matches for kind "{what.kind}" in version "{what.api_version}"')
-    return Target(resource_, what.metadata.name, (what.metadata.namespace or namespace) if resource_.namespaced else "")
+    if isinstance(what, Mapping):
+        metadata = what.get("metadata") or {}
+        api_version, kind = what.get("apiVersion", ""), what.get("kind", "")
+        name, its = metadata.get("name", ""), metadata.get("namespace", "")
+    elif hasattr(what, "metadata") and hasattr(what, "api_version"):
+        api_version, kind, name, its = what.api_version, what.kind, what.metadata.name, what.metadata.namespace
+    else:
+        raise TypeError(f"{what!r} is neither a text as KIND/NAME, nor data, nor an object of steersman's")
+    if not api_version or not kind:
+        raise ValueError("data: an object needs apiVersion and kind")
+    if (known := scheme.by_kind(api_version, kind)) is None:
+        raise ValueError(f'no matches for kind "{kind}" in version "{api_version}"')
+    if not name:
+        raise ValueError(f"the {kind} has no name: take what apply or create returned, or KIND for all of them")
+    return Target(known, name, (its or namespace) if known.namespaced else "")
 
 
 def as_type(obj: Object, type_: type[Any]) -> Any:

@@ -86,11 +86,14 @@ class LoopThread:
             raise RuntimeError("the cluster cannot be waited for on its own event loop, as in a condition of wait_for")
         future = self.submit(work)
         try:
-            return future.result()
+            error = future.exception()
         except concurrent.futures.CancelledError:
             raise StoppedError(f"the cluster was stopped meanwhile{self._failure}") from None
         finally:
             future.cancel()
+        if error is not None:
+            raise error  # here: of how a future raises, nobody wants to read
+        return future.result()
 
     async def reach(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something there, from another event loop."""

@@ -13,6 +13,8 @@ from itertools import count
 
 from steersman.api.clock import Timer
 
+from . import numbers
+
 YIELDS = 10
 """How often loops get their turn after each timer where nobody says when what it set off has settled."""
 
@@ -126,9 +128,10 @@ class TurnableClock:
 
     # What tests do ------------------------------------------------------------------------------------------------
 
-    async def advance(self, by: float | timedelta) -> None:
-        """Let time pass: seconds, or a ``timedelta``."""
-        seconds = by.total_seconds() if isinstance(by, timedelta) else by
+    async def advance(self, by: float | timedelta | str) -> None:
+        """Let time pass: seconds, a ``timedelta``, or ``1h30m``."""
+        __tracebackhide__ = True
+        seconds = numbers.seconds(by)
         if seconds < 0:
             raise ValueError("time does not go back; set() changes what the clock shows")
         async with self._turning:

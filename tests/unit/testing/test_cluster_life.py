@@ -10,11 +10,13 @@ import time
 import urllib.request
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from steersman.api.types.core_v1 import ConfigMap, Namespace, Node
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.simulation import stages_of
 from steersman.testing import AsyncCluster, Cluster, NodeShape
 from steersman.testing.clients import AsyncClient, BlockingClient
 from steersman.testing.cluster import StoppedError
@@ -153,6 +155,49 @@ def test_controllers_that_there_are_not() -> None:
         StartError, match=r'"deployment" is not in the list of known controllers: .*deployment-controller'
     ):
         Cluster(controllers=["deployment"]).start()
+
+
+@pytest.mark.parametrize(
+    ("what", "error", "said"),
+    [
+        ({"nodes": "3"}, TypeError, r"nodes are '3': a number is expected, or several shapes, as in \[NodeShape"),
+        ({"nodes": -1}, ValueError, "nodes is -1: at least 0 is possible"),
+        ({"nodes": True}, TypeError, "nodes is True, no whole number"),
+        ({"nodes": 1.5}, TypeError, "nodes are 1.5: a number is expected"),
+        ({"nodes": NodeShape()}, TypeError, "several shapes"),
+        ({"nodes": [NodeShape(count=-1)]}, ValueError, "count is -1"),
+        ({"nodes": [NodeShape(taints=("a",))]}, ValueError, "a"),
+        ({"stages": "slow"}, ValueError, "there are no stages 'slow'; choose of fast, general, chaos, or name a file"),
+        ({"stages": [5]}, TypeError, r"stages are \[5\]: names or files are expected"),
+        ({"controllers": "*"}, TypeError, r"controllers are '\*': several names are expected"),
+        ({"controllers": None}, TypeError, "controllers are None"),
+        ({"store": None}, TypeError, "store is None, neither 'memory' nor a directory"),
+        ({"clock": 5}, TypeError, "clock is 5; a steersman.testing.TurnableClock is one"),
+    ],
+    ids=str,
+)
+def test_what_no_cluster_can_be_made_of(what: dict[str, Any], error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        Cluster(**what)
+
+
+def test_stages_by_name_and_by_file(tmp_path: Path) -> None:
+    file = tmp_path / "stages.yaml"
+    file.write_text(
+        "apiVersion: kwok.x-k8s.io/v1alpha1\n"
+        "kind: Stage\n"
+        "metadata: {name: born}\n"
+        "spec:\n"
+        "  resourceRef: {apiGroup: v1, kind: Pod}\n"
+        "  selector: {matchExpressions: [{key: .status.phase, operator: In, values: [Pending]}]}\n"
+        "  next: {statusTemplate: 'phase: Failed'}\n"
+    )
+    for stages in (str(file), file, [file, "general"]):
+        names = {stage.name for stage in Cluster(stages=stages)._settings.simulation.stages}
+        assert "born" in names
+    by_name = Cluster(stages="general")._settings.simulation.stages
+    assert by_name == Cluster(stages=stages_of("general"))._settings.simulation.stages
+    assert by_name != Cluster()._settings.simulation.stages
 
 
 def test_who_asks_a_cluster_that_failed_is_told_why() -> None:

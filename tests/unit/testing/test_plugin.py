@@ -146,10 +146,92 @@ def test_a_cluster_waits_for_who_looks_at_it(pytester: pytest.Pytester) -> None:
     result.stderr.fnmatch_lines(["*test_it.py::test_it failed, and waits*", "*export KUBECONFIG=*admin.conf"])
 
 
-def test_an_isolation_that_is_none_is_refused(pytester: pytest.Pytester) -> None:
-    result = run(pytester, "def test_it(kubernetes): pass", ini="kubernetes_isolation = some\n")
+def test_what_was_asked_in_fixtures_and_faults_that_hit_nobody_are_told(pytester: pytest.Pytester) -> None:
+    tests = """
+    import pytest
+
+    @pytest.fixture
+    def made(kubernetes):
+        create(kubernetes, "in-fixture")
+
+    def test_before(kubernetes):
+        kubernetes.faults.error(404, resource="nodes")
+
+    def test_it(kubernetes, made):
+        kubernetes.faults.error(503, verb="delete", resource="pods")
+        with kubernetes.faults.delay(0.001, verb="create"):
+            create(kubernetes, "in-test")
+        assert False
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.re_match_lines_random(
+        [
+            "nobody hit by error 503 of verb='delete', resource='pods'",
+            "1 hit      by delay 0.001 s of verb='create'",
+            "201 .* create +configmaps default/in-fixture  by kubernetes-admin .*",
+            "201 .* create +configmaps default/in-test  by kubernetes-admin .*",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*error 404*")
+
+
+def test_a_failure_shows_the_tests_own_lines(pytester: pytest.Pytester) -> None:
+    tests = """
+    def test_blocking(kubernetes):
+        kubernetes.wait_for("pod/a", timeout=0.01)
+
+    async def test_awaited(async_kubernetes):
+        await async_kubernetes.wait_for("pod/a", timeout=0.01)
+
+    def test_refused(kubernetes):
+        kubernetes.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "A"}})
+
+    def test_not_found(kubernetes):
+        kubernetes.client.get(ConfigMap, "a", "default")
+
+    def test_no_file(kubernetes):
+        kubernetes.apply("nothing.yaml")
+
+    def test_of_ones_own(kubernetes):
+        def is_good(obj):
+            return obj.goodness
+
+        kubernetes.wait_for("namespace/default", is_good)
+
+    def test_no_verb(kubernetes):
+        kubernetes.faults.error(verb="crate")
+    """
+    result = run(pytester, tests)
+    result.assert_outcomes(failed=7)
+    lines = result.stdout.lines
+    assert not [line for line in lines if line.endswith(("Error", "Exception")) and not line.startswith("test_it.py:")]
+    assert not [line for line in lines if ".py:" in line and not line.startswith(("test_it.py:", "FAILED test_it.py:"))]
+    result.stdout.fnmatch_lines([">*return obj.goodness", "E*'Namespace' object has no attribute 'goodness'"])
+
+
+@pytest.mark.parametrize(
+    ("ini", "option", "said"),
+    [
+        ("kubernetes_isolation = some", "", "kubernetes_isolation is 'some', not one of snapshot, namespace, none"),
+        ("kubernetes_nodes = many", "", "kubernetes_nodes is 'many', no number of nodes"),
+        ("", "--kubernetes-nodes=-1", "kubernetes_nodes is '-1', no number of nodes"),
+        ("kubernetes_apply = no.yaml", "", "kubernetes_apply: there is no *no.yaml"),
+        ("kubernetes_controllers = * -deployment", "", "kubernetes_controllers: there is no -deployment, but *"),
+        ("", "--kubernetes-controllers=job", "kubernetes_controllers: there is no job, but *"),
+    ],
+)
+def test_an_option_that_cannot_be_is_told_once(pytester: pytest.Pytester, ini: str, option: str, said: str) -> None:
+    result = run(pytester, "def test_it(kubernetes): pass", *([option] if option else []), ini=f"{ini}\n")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines([f"ERROR: {said}"])
+
+
+def test_manifests_that_are_refused_are_told_without_ado(pytester: pytest.Pytester) -> None:
+    (pytester.path / "map.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\n")
+    result = run(pytester, "def test_it(kubernetes): pass", ini="kubernetes_apply = map.yaml\n")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*kubernetes_isolation is 'some', not one of snapshot, namespace, none*"])
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", 'kubernetes_apply: ConfigMap "A" is invalid: *'])
 
 
 def test_workers_have_a_cluster_each(pytester: pytest.Pytester) -> None:

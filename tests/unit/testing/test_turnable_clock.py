@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,27 @@ async def test_timers_come_in_order_each_at_its_own_instant() -> None:
     assert seen == [("early", 10), ("late", 20)]
     assert clock.now() == START + timedelta(minutes=1)
     assert clock.monotonic() == 60
+
+
+@pytest.mark.parametrize(("by", "seconds"), [(90, 90), (timedelta(minutes=2), 120), ("1h30m", 5400), ("1.5s", 1.5)])
+async def test_how_long(by: float | timedelta | str, seconds: float) -> None:
+    clock = TurnableClock(START, frozen=True)
+    await clock.advance(by)
+    assert clock.monotonic() == seconds
+
+
+@pytest.mark.parametrize(
+    ("by", "error", "said"),
+    [
+        ("an hour", ValueError, "'an hour' is no span of time: write such as '1h30m', '90s', seconds or a timedelta"),
+        (None, TypeError, "a span of time is None, no number"),
+        (-1, ValueError, "time does not go back"),
+        ("-1h", ValueError, "time does not go back"),
+    ],
+)
+async def test_what_is_no_time(by: Any, error: type[Exception], said: str) -> None:
+    with pytest.raises(error, match=said):
+        await TurnableClock(START, frozen=True).advance(by)
 
 
 async def test_what_a_timer_sets_off_happens_before_the_next_one() -> None:

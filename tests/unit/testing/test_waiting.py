@@ -105,7 +105,7 @@ def test_the_last_state_and_the_events_are_told(kubernetes: Cluster) -> None:
         ("configmap/a", {"condition": "Ready"}, "there is no such object"),
         ("deployment/a", {}, "deployment.apps/a in default: not there"),
         ("namespace/default", {"deleted": True}, "namespace/default: still there"),
-        ("pods", {"count": 2}, "pods in default: not there after 0.05 s; 0 of 2 are there"),
+        ("pods", {"count": 2}, "pods in default: not there after 0.05 s; 0 are there, not 2"),
         ("node/node-0", {"jsonpath": "{.status.phase}=Gone"}, "{.status.phase}=Gone is not so"),
         ("node/node-0", {"predicate": lambda node: False}, "what was waited for is not true"),
     ],
@@ -122,11 +122,49 @@ def test_what_is_said(kubernetes: Cluster, target: str, wanted: dict[str, Any], 
         ("nothing/a", {}, 'the server doesn\'t have a resource type "nothing"'),
         ("pod/a", {"condition": "Ready", "deleted": True}, "wait for one thing at a time"),
         ("pod/a", {"jsonpath": ".status"}, "{.path}=value or {.path} expected"),
+        ("pod/a/b", {}, "arguments in resource/name form may not have more than one slash"),
+        ("pods/", {}, "arguments in resource/name form must have a single resource and name"),
+        ("/a", {}, "arguments in resource/name form must have a single resource and name"),
+        ("", {}, "arguments in resource/name form must have a single resource and name"),
+        ("pod/a", {"count": 2}, "a selector and a count are for a kind without a name"),
+        ("pods", {"count": -1}, "count is -1: at least 0 is possible"),
+        ({"kind": "Pod"}, {}, "an object needs apiVersion and kind"),
+        ({**POD, "metadata": {"generateName": "a-"}}, {}, "the Pod has no name"),
+        (Pod(), {}, "the Pod has no name"),
     ],
 )
-def test_what_cannot_be_waited_for(kubernetes: Cluster, target: str, wanted: dict[str, Any], said: str) -> None:
+def test_what_cannot_be_waited_for(kubernetes: Cluster, target: Any, wanted: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         kubernetes.wait_for(target, **wanted)
+
+
+@pytest.mark.parametrize(
+    ("target", "wanted", "said"),
+    [
+        (5, {}, "5 is neither a text as KIND/NAME, nor data, nor an object"),
+        (None, {}, "None is neither"),
+        ("pod/a", {"predicate": "Ready"}, "'Ready' is no function of the object; condition="),
+        ("pod/a", {"condition": True}, "condition is True, no text"),
+        ("pods", {"count": "2"}, "count is '2', no whole number"),
+        ("pod/a", {"timeout": "1s"}, "timeout is '1s', no number"),
+    ],
+)
+def test_what_is_of_no_type_that_can_be(kubernetes: Cluster, target: Any, wanted: dict[str, Any], said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        kubernetes.wait_for(target, **wanted)
+
+
+def test_data_that_was_applied(kubernetes: Cluster) -> None:
+    kubernetes.apply(POD)
+    assert isinstance(kubernetes.wait_for(POD, condition="Ready"), Pod)
+
+
+def test_as_many_are_no_more_and_no_less(kubernetes: Cluster) -> None:
+    for name in "abc":
+        kubernetes.apply({**POD, "metadata": {"name": name}})
+    assert len(kubernetes.wait_for("pods", count=3)) == 3
+    with pytest.raises(NotMetError, match="3 are there, not 2"):
+        kubernetes.wait_for("pods", count=2, timeout=0.05)
 
 
 def test_a_condition_of_an_older_generation_does_not_count(kubernetes: Cluster) -> None:
