@@ -50,6 +50,16 @@ def data_dir_option(function: F) -> F:
     )(function)
 
 
+def stages_option(function: F) -> F:
+    """Add ``--stages``."""
+    return click.option(
+        "--stages",
+        multiple=True,
+        metavar="NAME|FILE",
+        help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
+    )(function)
+
+
 def cluster_options(function: F) -> F:
     """Add the settings that the data directory remembers."""
     for option in reversed(
@@ -256,12 +266,7 @@ def agent(data_dir: Path, verbose: bool) -> None:
     metavar="KEY=VALUE:EFFECT",
     help="Instead of that which keeps off what does not tolerate it; an empty one for none.",
 )
-@click.option(
-    "--stages",
-    multiple=True,
-    metavar="NAME|FILE",
-    help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
-)
+@stages_option
 @click.option(
     "--mark",
     metavar="VALUE",
@@ -306,6 +311,7 @@ def nodes(
 )
 @click.option("--disable-scheduler", is_flag=True, help="Without the scheduler.")
 @click.option("--nodes", type=click.IntRange(0, 10_000), default=1, show_default=True, help="Simulated nodes.")
+@stages_option
 @click.option("--secure-port", type=click.IntRange(0, 65535), default=0, help="The port.  [default: a free one]")
 @click.option(
     "--store",
@@ -313,7 +319,13 @@ def nodes(
     help="A directory for SQLite's files, which stay.  [default: memory]",
 )
 def testserver(
-    json: bool, controllers: str, disable_scheduler: bool, nodes: int, secure_port: int, store: Path | None
+    json: bool,
+    controllers: str,
+    disable_scheduler: bool,
+    nodes: int,
+    stages: tuple[str, ...],
+    secure_port: int,
+    store: Path | None,
 ) -> None:
     """Run a cluster for tests, in any language, until SIGTERM or the end of standard input; nothing of it stays.
 
@@ -321,14 +333,15 @@ def testserver(
     run, and nothing does.
     """
     from steersman.api.clock import SYSTEM
-    from steersman.simulation import NodeShape, SimulationConfig
+    from steersman.cluster import simulated
+    from steersman.simulation import NodeShape
     from steersman.testing import testserver as serving
     from steersman.testing.composition import Settings
 
     settings = Settings(
         controllers=tuple(name for name in controllers.split(",") if name),
         scheduler=not disable_scheduler,
-        simulation=SimulationConfig(nodes=(NodeShape(count=nodes),)),
+        simulation=simulated.simulation((NodeShape(count=nodes),), stages),
         store=store,
         clock=SYSTEM,
         port=secure_port,

@@ -13,11 +13,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
+from steersman.cli.main import main
 from steersman.client import kubeconfig
 
 STEERSMAN = Path(sys.executable).parent / "steersman"
 QUICK = ("--controllers=", "--disable-scheduler", "--nodes=0")
+
+FAILING = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: fails}
+spec:
+  resourceRef: {apiGroup: v1, kind: Pod}
+  selector:
+    matchExpressions: [{key: .status.phase, operator: NotIn, values: [Failed]}]
+  next: {statusTemplate: 'phase: Failed'}
+"""
 
 Start = Callable[..., subprocess.Popen[str]]
 
@@ -51,9 +64,16 @@ def said(process: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def ask(server: dict[str, Any], path: str) -> Any:
-    request = urllib.request.Request(server["address"] + path, headers={"Authorization": f"Bearer {server['token']}"})
-    with urllib.request.urlopen(request, context=ssl.create_default_context(cadata=server["ca"])) as answer:
+def opened(server: dict[str, Any], path: str, body: Any = None) -> Any:
+    """The answer, to be read."""
+    headers = {"Authorization": f"Bearer {server['token']}", "Content-Type": "application/json"}
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(server["address"] + path, data, headers)
+    return urllib.request.urlopen(request, context=ssl.create_default_context(cadata=server["ca"]), timeout=20)
+
+
+def ask(server: dict[str, Any], path: str, body: Any = None) -> Any:
+    with opened(server, path, body) as answer:
         return json.load(answer)
 
 
@@ -91,6 +111,22 @@ def test_its_objects_stay_where_it_is_told_to_keep_them(start: Start, tmp_path: 
         seen.append(ask(said(process), "/api/v1/namespaces/default")["metadata"]["uid"])
         process.communicate(timeout=10)
     assert seen[0] == seen[1]
+
+
+def test_pods_go_through_the_stages_that_it_is_told(start: Start, tmp_path: Path) -> None:
+    (tmp_path / "stages.yaml").write_text(FAILING)
+    server = said(start("--json", "--stages", str(tmp_path / "stages.yaml")))
+    pod = {"metadata": {"name": "a"}, "spec": {"containers": [{"name": "a", "image": "a"}]}}
+    ask(server, "/api/v1/namespaces/default/pods", pod)
+    with opened(server, "/api/v1/namespaces/default/pods?watch=1") as events:
+        phases = (json.loads(line)["object"]["status"]["phase"] for line in events)
+        assert next(phase for phase in phases if phase != "Pending") == "Failed"
+
+
+def test_stages_that_there_are_not_are_told() -> None:
+    result = CliRunner().invoke(main, ["testserver", "--stages=slow"])
+    assert result.exit_code == 1
+    assert result.output == "Error: there are no stages 'slow'; choose of fast, general, chaos, or name a file\n"
 
 
 def test_what_keeps_it_from_starting_is_told(start: Start) -> None:
