@@ -1,4 +1,4 @@
-"""The operator in ``async`` functions, on kr8s: ``kopf run async_sites.py``."""
+"""The operator in ``async`` functions, on lightkube: ``kopf run async_sites.py``."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import os
 from typing import Any
 
 import kopf
-import kr8s
 from deployments import deployment, is_ready
-from kr8s.asyncio.objects import Deployment, new_class
+from lightkube import AsyncClient, KubeConfig
+from lightkube.generic_resource import create_namespaced_resource
+from lightkube.resources.apps_v1 import Deployment
+from lightkube.types import PatchType
 
-Site = new_class("Site", version="example.com/v1", asyncio=True)
+Site = create_namespaced_resource("example.com", "v1", "Site", "sites")
 
 
 @kopf.on.startup()
 async def connect(memo: kopf.Memo, **_: Any) -> None:
-    memo.api = await kr8s.asyncio.api(kubeconfig=os.environ["KUBECONFIG"])
+    memo.client = AsyncClient(config=KubeConfig.from_file(os.environ["KUBECONFIG"]))
+
+
+@kopf.on.cleanup()
+async def disconnect(memo: kopf.Memo, **_: Any) -> None:
+    await memo.client.close()
 
 
 @kopf.on.login()
@@ -27,13 +34,12 @@ async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
 async def create(memo: kopf.Memo, name: str, namespace: str, spec: kopf.Spec, **_: Any) -> None:
     body = deployment(name, spec)
     kopf.adopt(body)
-    await (await Deployment(body, namespace=namespace, api=memo.api)).create()
+    await memo.client.create(Deployment.from_dict(body), namespace=namespace)
 
 
 @kopf.on.update("example.com", "sites", field="spec")
 async def update(memo: kopf.Memo, name: str, namespace: str, spec: kopf.Spec, **_: Any) -> None:
-    made = await Deployment.get(name, namespace, api=memo.api)
-    await made.patch({"spec": deployment(name, spec)["spec"]})
+    await memo.client.patch(Deployment, name, {"spec": deployment(name, spec)["spec"]}, namespace=namespace)
 
 
 @kopf.on.event("apps", "deployments", labels={"site": kopf.PRESENT})
@@ -41,5 +47,11 @@ async def observe(memo: kopf.Memo, event: kopf.RawEvent, spec: kopf.Spec, status
     if event["type"] == "DELETED":
         return
     metadata = event["object"]["metadata"]
-    site = await Site.get(metadata["labels"]["site"], metadata["namespace"], api=memo.api)
-    await site.patch({"status": {"ready": is_ready(status, spec["replicas"])}}, subresource="status")
+    ready = {"status": {"ready": is_ready(status, spec["replicas"])}}
+    await memo.client.patch(
+        Site.Status,
+        metadata["labels"]["site"],
+        ready,
+        namespace=metadata["namespace"],
+        patch_type=PatchType.MERGE,
+    )

@@ -15,6 +15,11 @@ def connect(memo: kopf.Memo, **_: Any) -> None:
     memo.apps = client.AppsV1Api(config.new_client_from_config(os.environ["KUBECONFIG"]))
 
 
+@kopf.on.cleanup()
+def disconnect(memo: kopf.Memo, **_: Any) -> None:
+    memo.apps.api_client.close()
+
+
 @kopf.on.login()
 def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_kubeconfig(**kwargs)

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["pytester"]
+
 ROOT = Path(__file__).parents[3]
 GUIDE = (ROOT / "docs" / "testing.md").read_text()
 FILES = dict(re.findall(r"```\w+\n# (\S+)\n(.*?)```", GUIDE, re.DOTALL))
@@ -18,6 +20,7 @@ def passes(directory: Path, *options: str) -> str:
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
     result = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False, timeout=120)
     assert result.returncode == 0, result.stdout + result.stderr
+    assert "Warning" not in result.stdout + result.stderr
     return result.stdout
 
 
@@ -26,7 +29,15 @@ def test_the_guide(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
     assert {"crd.yaml", "sites.py", "pytest.ini", "test_sites.py", "test.sh"} <= set(FILES)
     tests = sum(len(re.findall(r"^ *(?:async )?def test_", text, re.MULTILINE)) for text in FILES.values())
-    assert f"{tests} passed" in passes(tmp_path, "-o", "asyncio_default_fixture_loop_scope=function")
+    assert f"{tests} passed" in passes(tmp_path)
+
+
+def test_the_example(pytester: pytest.Pytester) -> None:
+    shutil.copytree(ROOT / "examples" / "testing", pytester.path / "sites")
+    os.chdir(pytester.path / "sites")
+    result = pytester.runpytest_inprocess("-p", "no:cacheprovider")
+    result.assert_outcomes(passed=12)
+    result.stdout.no_fnmatch_line("*Warning*")
 
 
 @pytest.mark.kubectl
