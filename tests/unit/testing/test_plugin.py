@@ -1,5 +1,6 @@
 """The fixtures, options and reports that the package brings to pytest."""
 
+import re
 import subprocess
 import sys
 import textwrap
@@ -129,19 +130,17 @@ def test_a_failure_comes_with_events_and_requests(pytester: pytest.Pytester) -> 
 
 
 def test_a_cluster_waits_for_who_looks_at_it(pytester: pytest.Pytester) -> None:
-    pytester.makepyfile(
-        test_it=OPERATOR
-        + textwrap.dedent("""
+    tests = """
     def test_it(kubernetes):
         create(kubernetes, "a")
         assert False
 
     def test_after_it(kubernetes):
         assert names(kubernetes) == {"kube-root-ca.crt"}
-    """)
-    )
+    """
+    pytester.makepyfile(test_it=OPERATOR + textwrap.dedent(tests))
     command = [sys.executable, "-m", "pytest", "-p", "steersman.testing.plugin", "--kubernetes-keep-on-failure"]
-    result = pytester.run(*command, stdin=b"\n")
+    result = pytester.run(*command, "--kubernetes-nodes=0", stdin=b"\n")
     result.assert_outcomes(passed=1, failed=1)
     result.stderr.fnmatch_lines(["*test_it.py::test_it failed, and waits*", "*export KUBECONFIG=*admin.conf"])
 
@@ -204,9 +203,9 @@ def test_a_failure_shows_the_tests_own_lines(pytester: pytest.Pytester) -> None:
     """
     result = run(pytester, tests)
     result.assert_outcomes(failed=7)
-    lines = result.stdout.lines
-    assert not [line for line in lines if line.endswith(("Error", "Exception")) and not line.startswith("test_it.py:")]
-    assert not [line for line in lines if ".py:" in line and not line.startswith(("test_it.py:", "FAILED test_it.py:"))]
+    places = [line for line in result.stdout.lines if re.match(r"\S+\.py:\d+: ", line)]
+    assert len(places) == 8  # of one's own has two
+    assert [line for line in places if not line.startswith("test_it.py:")] == []
     result.stdout.fnmatch_lines([">*return obj.goodness", "E*'Namespace' object has no attribute 'goodness'"])
 
 
@@ -236,13 +235,14 @@ def test_manifests_that_are_refused_are_told_without_ado(pytester: pytest.Pytest
 
 def test_workers_have_a_cluster_each(pytester: pytest.Pytester) -> None:
     tests = """
-    import pytest
+    from pathlib import Path
 
-    @pytest.mark.parametrize("number", range(4))
-    def test_it(kubernetes, number):
+    def test_it(kubernetes, worker_id):
         create(kubernetes, "a")
+        Path(f"server-{worker_id}").write_text(kubernetes.config.server)
     """
-    run(pytester, tests, "-n", "2").assert_outcomes(passed=4)
+    run(pytester, tests, "--dist=each", "--tx=2*popen").assert_outcomes(passed=2)
+    assert len({each.read_text() for each in pytester.path.glob("**/server-*")}) == 2
 
 
 def test_who_uses_none_of_it_pays_nothing(tmp_path: Path) -> None:

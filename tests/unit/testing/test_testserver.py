@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from steersman.api.types.core_v1 import Namespace
 from steersman.cli.main import main
 from steersman.client import kubeconfig
+from steersman.testing import Cluster
 
 STEERSMAN = Path(sys.executable).parent / "steersman"
 QUICK = ("--controllers=", "--disable-scheduler", "--nodes=0")
@@ -105,12 +108,11 @@ def test_without_a_pipe_it_waits_for_a_signal(start: Start, tmp_path: Path, numb
 
 
 def test_its_objects_stay_where_it_is_told_to_keep_them(start: Start, tmp_path: Path) -> None:
-    seen = []
-    for _ in range(2):
-        process = start("--json", *QUICK, "--store", str(tmp_path))
-        seen.append(ask(said(process), "/api/v1/namespaces/default")["metadata"]["uid"])
-        process.communicate(timeout=10)
-    assert seen[0] == seen[1]
+    process = start("--json", *QUICK, "--store", str(tmp_path))
+    uid = ask(said(process), "/api/v1/namespaces/default")["metadata"]["uid"]
+    process.communicate(timeout=10)
+    with Cluster(controllers=(), scheduler=False, nodes=0, store=tmp_path) as cluster:
+        assert cluster.client.get(Namespace, "default").metadata.uid == uid
 
 
 def test_pods_go_through_the_stages_that_it_is_told(start: Start, tmp_path: Path) -> None:
@@ -129,12 +131,10 @@ def test_stages_that_there_are_not_are_told() -> None:
     assert result.output == "Error: there are no stages 'slow'; choose of fast, general, chaos, or name a file\n"
 
 
-def test_what_keeps_it_from_starting_is_told(start: Start) -> None:
-    server = said(start("--json", *QUICK))
-    port = server["address"].rpartition(":")[2]
-    second = subprocess.run(
-        [STEERSMAN, "testserver", "--secure-port", port], capture_output=True, text=True, check=False, timeout=30
-    )
+def test_what_keeps_it_from_starting_is_told() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        command = [STEERSMAN, "testserver", "--secure-port", str(other.getsockname()[1])]
+        second = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
     assert second.returncode == 1
     assert second.stdout == ""
     assert "in use" in second.stderr

@@ -37,6 +37,13 @@ def cluster(shared: Cluster) -> Iterator[Cluster]:
         yield shared
 
 
+@pytest.fixture
+def quiet() -> Iterator[Cluster]:
+    """Without anybody whose timers go off meanwhile."""
+    with Cluster(controllers=(), scheduler=False, nodes=0) as cluster:
+        yield cluster
+
+
 def deployment(replicas: int = 2, **spec: Any) -> dict[str, Any]:
     marks = {"app": "web"}
     pod = spec.pop("pod", {})
@@ -131,7 +138,8 @@ def test_pods_count_as_available_once_they_have_been_ready_for_long_enough(clust
     assert cluster.client.get(Deployment, "web", "default").status.available_replicas == 2
 
 
-def test_events_are_kept_for_an_hour(cluster: Cluster) -> None:
+def test_events_are_kept_for_an_hour(quiet: Cluster) -> None:
+    cluster = quiet
     config_map = cluster.client.create(ConfigMap(metadata=ObjectMeta(name="c", namespace="default")))
     stamp = cluster.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
     event = {
