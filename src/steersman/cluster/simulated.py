@@ -61,7 +61,7 @@ def shape_of(
             raise ConfigError(f"{label!r} is no label: write key=value")
         marks[key] = value
     try:
-        shape = msgspec.structs.replace(
+        return msgspec.structs.replace(
             parse_shape(text),
             count=count,
             name=name,
@@ -69,10 +69,8 @@ def shape_of(
             labels=marks,
             taints=tuple(taints),
         )
-        shape.check()
     except ValueError as error:
         raise ConfigError(str(error)) from error
-    return shape
 
 
 def simulation(shapes: tuple[NodeShape, ...], stages: Sequence[str], mark: str = FAKE) -> SimulationConfig:

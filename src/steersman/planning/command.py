@@ -15,6 +15,8 @@ from steersman.apiserver.endpoints.yaml_text import to_yaml
 from . import picture as pictures
 from . import scenario as scenarios
 from . import tables
+from .faults import ScenarioError
+from .report import Report
 from .simulation import simulate
 
 
@@ -22,14 +24,10 @@ def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: i
     """Carry a scenario out.  Raises ScenarioError."""
     if picture is not None:
         pictures.check(picture)
-    wanted = scenarios.load(path)
-    with Console(stderr=True).status("starting") as status:  # which shows nothing where nobody looks
-
-        def say(title: str, seconds: float) -> None:
-            passed = f", {tables.duration(seconds)}" if seconds else ""
-            status.update(f"{escape(title)}{passed}")
-
-        report = uvloop.run(simulate(wanted, seed=seed, say=say))
+    try:
+        report = _answer(path, seed)
+    except ScenarioError as error:
+        raise error.below(str(path)) from error
     if output == "json":
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n")
     elif output == "yaml":
@@ -38,3 +36,14 @@ def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: i
         tables.show(report, Console(highlight=False, soft_wrap=False))
     if picture is not None:
         pictures.draw(report, picture, resource)
+
+
+def _answer(path: Path, seed: int) -> Report:
+    wanted = scenarios.load(path)
+    with Console(stderr=True).status("starting") as status:  # which shows nothing where nobody looks
+
+        def say(title: str, seconds: float) -> None:
+            passed = f", {tables.duration(seconds)}" if seconds else ""
+            status.update(f"{escape(title)}{passed}")
+
+        return uvloop.run(simulate(wanted, seed=seed, say=say))

@@ -10,3 +10,7 @@ class ScenarioError(ValueError):
         super().__init__(f"{path}: {fault}" if path else fault)
         self.path = path
         self.fault = fault
+
+    def below(self, path: str) -> ScenarioError:
+        """The same, told from one level further up: what is wrong with a file."""
+        return self if self.path == path else ScenarioError(path, str(self))

@@ -46,13 +46,17 @@ class Add(msgspec.Struct, frozen=True):
 
 
 class Happening(msgspec.Struct, frozen=True):
-    """One event; ``text`` is what it is called."""
+    """One event; ``text`` is what it is called, ``path`` where it is written."""
 
+    path: str
     text: str
     what: Befall | Scale | Wait | Add
 
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 7 * _UNITS["d"]
+MOST_REPLICAS = 100_000
+
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 _PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
 
@@ -61,7 +65,16 @@ def seconds(text: str) -> float:
     """``90s``, ``10m``, ``1h30m``; raises ValueError."""
     if not _DURATION.fullmatch(text):
         raise ValueError(f"{text!r} is no duration: write such as 90s, 10m or 1h30m")
-    return sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    found = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if found > LONGEST:
+        raise ValueError(f"{text} is too long: wait for 7d at most")
+    return found
+
+
+def _replicas(text: str) -> int:
+    if len(text) > 9 or int(text) > MOST_REPLICAS:
+        raise ValueError(f"{text} replicas are too many: {MOST_REPLICAS} at most")
+    return int(text)
 
 
 _NAME = r"[a-zA-Z0-9][\w.-]*"
@@ -69,7 +82,7 @@ _PHRASES: tuple[tuple[re.Pattern[str], Callable[..., Any]], ...] = (
     (re.compile(rf"(zone|region|node) ({_NAME}) (fails|returns|drains)"), Befall),
     (
         re.compile(rf"scale (deployment|replicaset)/({_NAME})(?: in ({_NAME}))? to (\d+)"),
-        lambda kind, name, namespace, replicas: Scale(kind, name, namespace or "default", int(replicas)),
+        lambda kind, name, namespace, replicas: Scale(kind, name, namespace or "default", _replicas(replicas)),
     ),
     (re.compile(r"wait (\S+)"), lambda text: Wait(seconds(text))),
 )
@@ -102,7 +115,7 @@ def _read(item: Any, path: str, names: dict[str, str], places: set[tuple[str, st
                 raise ScenarioError(path, str(error)) from error
             if isinstance(what, Befall):
                 _check_place(what, path, names, places)
-            return Happening(text, what)
+            return Happening(path, text, what)
     raise ScenarioError(path, f"{text!r} is no event; {HELP}")
 
 
@@ -119,7 +132,7 @@ def _added(value: Any, path: str, names: dict[str, str], places: set[tuple[str, 
     made = pools.numbered(made, path, names)
     places |= places_of(made)
     count = sum(pool.count for pool in made)
-    return Happening(f"add {count} node{'' if count == 1 else 's'}", Add(made))
+    return Happening(path, f"add {count} node{'' if count == 1 else 's'}", Add(made))
 
 
 def places_of(made: Iterable[Pool]) -> set[tuple[str, str]]:

@@ -8,15 +8,15 @@ from itertools import count
 
 import msgspec
 
-from steersman.api import labels, quantity
-from steersman.api.tolerations import parse_taint
+from steersman.api import labels
 from steersman.api.types.core_v1 import Node
+from steersman.api.validation.names import label_value
 from steersman.simulation import NodeShape
+from steersman.simulation.shape import ShapeError
 
 from .faults import ScenarioError
 
 MOST = 10_000
-_QUANTITIES = ("cpu", "memory", "ephemeral_storage")
 _CAMEL = {"ephemeral_storage": "ephemeralStorage"}
 
 
@@ -87,24 +87,16 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
             raise ScenarioError(f"{path}.count", f"must be from 1 to {MOST}")
         if self.first is not None and self.first < 0:
             raise ScenarioError(f"{path}.first", "must not be negative")
-        if self.pods < 0:
-            raise ScenarioError(f"{path}.pods", "must not be negative")
-        amounts = [(_CAMEL.get(name, name), getattr(self, name)) for name in _QUANTITIES]
-        amounts += [(f"resources[{name}]", text) for name, text in self.resources.items()]
-        for name, text in amounts:
-            try:
-                quantity.parse(text)
-            except quantity.QuantityError as error:
-                raise ScenarioError(f"{path}.{name}", f"{text!r} is no quantity") from error
-        for number, text in enumerate(self.taints):
-            try:
-                parse_taint(text)
-            except ValueError as error:
-                raise ScenarioError(f"{path}.taints[{number}]", str(error)) from error
+        for field in ("zone", "region"):
+            for fault in label_value(getattr(self, field)):
+                raise ScenarioError(f"{path}.{field}", fault)
         try:
-            self._shape.check()
-        except ValueError as error:
-            raise ScenarioError(f"{path}.name", str(error)) from error
+            shape = self._shape
+        except ShapeError as error:
+            field = _CAMEL.get(error.field, error.field)
+            raise ScenarioError(f"{path}.{field}", error.fault) from error
+        if self.count > 1 and shape.node_name(0) == shape.node_name(1):
+            raise ScenarioError(f"{path}.name", "write {} for the number")
 
 
 def numbered(pools: Sequence[Pool], path: str, taken: dict[str, str]) -> tuple[Pool, ...]:
@@ -119,6 +111,8 @@ def numbered(pools: Sequence[Pool], path: str, taken: dict[str, str]) -> tuple[P
         if pool.first is None:
             pool = msgspec.structs.replace(pool, first=pool.next_number(taken))
         found.append(pool)
+        if len(taken) + pool.count > MOST:
+            raise ScenarioError(f"{here}.count", f"too many nodes: {MOST} at most")
         for name in pool.names():
             if name in taken:
                 raise ScenarioError(

@@ -18,13 +18,13 @@ from typing import Any
 
 import msgspec
 
-from steersman.api.scheme import Object
 from steersman.api.yaml import YAMLError, load_yaml
 
 from . import happenings, pools, workloads
 from .faults import ScenarioError
 from .happenings import Happening
 from .pools import Pool
+from .workloads import Workload
 
 API_VERSION = "planning.steersman.dev/v1alpha1"
 KIND = "Scenario"
@@ -35,7 +35,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     nodes: tuple[Pool, ...]
-    workloads: tuple[Object, ...]
+    workloads: tuple[Workload, ...]
     happenings: tuple[Happening, ...] = ()
 
 

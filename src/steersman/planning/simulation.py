@@ -18,7 +18,9 @@ from steersman.api.types.apps_v1 import Deployment, ReplicaSet
 from steersman.api.types.core_v1 import Namespace, Node, Pod, ServiceAccount
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.policy_v1 import Eviction
+from steersman.api.types.scheduling_v1 import PriorityClass
 from steersman.client.client import Patch
+from steersman.controllers.kit.conditions import condition
 
 from . import report
 from .faults import ScenarioError
@@ -27,6 +29,7 @@ from .observer import Observer, label, longest_toleration
 from .pools import Pool
 from .report import Report, Step
 from .scenario import Scenario
+from .workloads import Workload
 from .world import World, world
 
 T = TypeVar("T")
@@ -85,7 +88,8 @@ async def _simulate(scenario: Scenario, seed: int, say: Say) -> Report:
             wait: Wait | None = None
             if not isinstance(happening.what, Wait) and happenings and isinstance(happenings[0].what, Wait):
                 wait = happenings[0].what
-                happening = Happening(f"{happening.text}, {happenings.pop(0).text}", happening.what)
+                text = f"{happening.text}, {happenings.pop(0).text}"
+                happening = msgspec.structs.replace(happening, text=text)
             steps.append(await simulation.step(happening, wait))
         return Report(scenario=scenario.name, seed=seed, steps=steps)
 
@@ -120,7 +124,7 @@ class Simulation:
         """Nodes and workloads."""
 
         async def start() -> None:
-            await self._join(scenario.nodes)
+            await self._join(scenario.nodes, "nodes")
             await self._apply(scenario.workloads)
 
         return await self._step("start", start, None)
@@ -133,9 +137,9 @@ class Simulation:
             if isinstance(what, Befall):
                 await self._befall(what)
             elif isinstance(what, Scale):
-                await self._scale(what)
+                await self._scale(what, happening.path)
             elif isinstance(what, Add):
-                await self._join(what.pools)
+                await self._join(what.pools, happening.path)
 
         return await self._step(happening.text, happen, what if isinstance(what, Wait) else wait)
 
@@ -151,6 +155,7 @@ class Simulation:
         else:
             settled = await self._rest(title, begun)
             took = max(0.0, self._observer.last - begun)
+        self._notes += await self._unmade()
         await self._world.forget()
         return self._report(title, begun, took, settled)
 
@@ -169,6 +174,18 @@ class Simulation:
         if calm < CALM:
             return False
         return not self._observer.awaits_eviction() or calm > PATIENCE + longest_toleration(self._observer.pods)
+
+    async def _unmade(self) -> list[str]:
+        """Why pods that are wanted are not even there."""
+        found = []
+        for replica_set in (await self._client.list(ReplicaSet)).items:
+            failure = condition(replica_set.status.conditions, "ReplicaFailure")
+            if failure is None or failure.status != "True":
+                continue
+            owner = controller_of(replica_set.metadata)
+            kind, name = (owner.kind, owner.name) if owner is not None else ("ReplicaSet", replica_set.metadata.name)
+            found.append(f"{label(kind, name, replica_set.metadata.namespace)}: {failure.message}")
+        return sorted(found)
 
     def _report(self, title: str, begun: float, took: float, settled: bool) -> Step:
         observer = self._observer
@@ -190,20 +207,23 @@ class Simulation:
 
     # Acts ---------------------------------------------------------------------------------------------------------
 
-    async def _join(self, pools: Iterable[Pool]) -> None:
-        for pool in pools:
+    async def _join(self, pools: Iterable[Pool], path: str) -> None:
+        for number, pool in enumerate(pools):
             nodes = pool.nodes(self._count, self._clock.now().replace(microsecond=0))
             self._count += len(nodes)
-            await _all(self._client.create, nodes)
+            try:
+                await _all(self._client.create, nodes)
+            except StatusError as error:
+                raise ScenarioError(f"{path}[{number}]", str(error)) from error
         await self._clock.advance(0)
 
-    async def _apply(self, objects: Sequence[Object]) -> None:
+    async def _apply(self, workloads: Sequence[Workload]) -> None:
         self._wanted: dict[str, int] = {}
+        objects = [each.object for each in workloads]
         named = {obj.metadata.name for obj in objects if isinstance(obj, Namespace)}
         missing = {obj.metadata.namespace for obj in objects} - named - {"", "default", "kube-system", "kube-public"}
-        made = [Namespace(metadata=ObjectMeta(name=name)) for name in sorted(missing)]
-        first = (Namespace, ServiceAccount)
-        for obj in [*made, *sorted(objects, key=lambda obj: not isinstance(obj, first))]:
+        made = [Workload(f"namespace {name}", Namespace(metadata=ObjectMeta(name=name))) for name in sorted(missing)]
+        for path, obj in [*made, *sorted(workloads, key=lambda each: _rank(each.object))]:
             if isinstance(obj, Deployment | ReplicaSet | Pod):
                 await self._clock.advance(0)  # a new namespace gets the service account that pods need
                 replicas = 1 if isinstance(obj, Pod) else obj.spec.replicas
@@ -214,17 +234,15 @@ class Simulation:
             except StatusError as error:
                 if is_already_exists(error) and isinstance(obj, Namespace | ServiceAccount):
                     continue
-                raise ScenarioError(f"{obj.kind} {obj.metadata.name}".strip(), str(error)) from error
+                raise ScenarioError(path, str(error)) from error
 
-    async def _scale(self, what: Scale) -> None:
+    async def _scale(self, what: Scale, path: str) -> None:
         type_ = TYPES[what.kind]
         body = msgspec.json.encode({"spec": {"replicas": what.replicas}})
         try:
             await self._client.patch(type_, what.name, Patch("application/merge-patch+json", body), what.namespace)
         except StatusError as error:
-            if not is_not_found(error):
-                raise
-            raise ScenarioError(f"scale {what.kind}/{what.name}", str(error)) from error
+            raise ScenarioError(f"{path}: scale {what.kind}/{what.name}", str(error)) from error
         self._wanted[label(type_.__name__, what.name, what.namespace)] = what.replicas
 
     async def _befall(self, what: Befall) -> None:
@@ -278,6 +296,11 @@ class Simulation:
                     self._notes += sorted(set(refusals))
                     return
                 await self._clock.advance(DRAIN_RETRY)
+
+
+def _rank(obj: Object) -> int:
+    """What others refer to comes first."""
+    return 0 if isinstance(obj, Namespace) else 1 if isinstance(obj, ServiceAccount | PriorityClass) else 2
 
 
 def _stays(pod: Pod) -> bool:

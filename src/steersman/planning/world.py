@@ -58,6 +58,7 @@ class World:
         self.clock = clock
         self.client = client
         self._store = store
+        self._forgotten = 0
 
     @property
     def revision(self) -> int:
@@ -66,7 +67,10 @@ class World:
 
     async def forget(self) -> None:
         """Let go of what the store remembers of the past."""
-        await self._store.compact(self._store.current_revision)
+        revision = self._store.current_revision
+        if revision > self._forgotten:
+            await self._store.compact(revision)
+            self._forgotten = revision
 
 
 @contextlib.asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +21,8 @@ from steersman.api.types.core_v1 import (
     NodeSystemInfo,
 )
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.validation import validate
+from steersman.api.validation.names import label_value
 
 from .ownership import FAKE
 
@@ -35,8 +38,17 @@ CONDITIONS = (
 """What a kubelet says of a node that is well: type, status, reason, message."""
 
 
+class ShapeError(ValueError):
+    """What no node can be; ``field`` is the shape's."""
+
+    def __init__(self, field: str, fault: str) -> None:
+        super().__init__(f"{field}: {fault}")
+        self.field = field
+        self.fault = fault
+
+
 class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
-    """Nodes that are alike.
+    """Nodes that are alike.  Raises ShapeError for what no node can be.
 
     ``name`` has a place for the number of the node, from 0; without one, numbers follow a dash where there are more
     nodes than one.  ``zones`` are gone through in turn.  ``taints`` are ``key=value:effect`` or ``key:effect``.
@@ -56,12 +68,36 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
     zones: tuple[str, ...] = ()
     arch: str = "amd64"
 
-    def check(self) -> None:
-        """Raises ValueError for what no node can be."""
-        if "{}" not in self.name and "{" in self.name:
-            raise ValueError(f"{self.name!r} is no name of nodes: write {{}} for the number")
-        for text in self.taints:
-            parse_taint(text)
+    def __post_init__(self) -> None:
+        for field, wanted in _TYPES.items():
+            value = getattr(self, field)
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise ShapeError(field, f"{value!r} is no {_NAMES[wanted]}")
+        for field in ("resources", "labels", "annotations", "taints", "zones"):
+            value = getattr(self, field)
+            for text in value.values() if isinstance(value, dict) else value:
+                if not isinstance(text, str):
+                    raise ShapeError(field, f"{text!r} is no text")
+        for field in ("count", "pods"):
+            if getattr(self, field) < 0:
+                raise ShapeError(field, "must not be negative")
+        if "{" in self.name.replace("{}", ""):
+            raise ShapeError("name", f"{self.name!r} is no name of nodes: write {{}} for the number")
+        amounts = {"cpu": self.cpu, "memory": self.memory, "ephemeral_storage": self.ephemeral_storage}
+        for field, text in (*amounts.items(), *((f"resources[{name}]", text) for name, text in self.resources.items())):
+            _check_amount(field, text)
+        for number, taint in enumerate(self.taints):
+            try:
+                parse_taint(taint)
+            except ValueError as error:
+                raise ShapeError(f"taints[{number}]", str(error)) from None
+        for field, text in (
+            *((f"zones[{number}]", zone) for number, zone in enumerate(self.zones)),
+            ("arch", self.arch),
+        ):
+            for fault in label_value(text):
+                raise ShapeError(field, fault)
+        _check_node(self.node(max(0, self.count - 1), "", "", datetime.min))
 
     def node_name(self, number: int) -> str:
         """The name of the node of this number."""
@@ -103,6 +139,35 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         return node
 
 
+_TYPES: dict[str, type] = {
+    "count": int, "name": str, "cpu": str, "memory": str, "pods": int, "ephemeral_storage": str, "resources": dict,
+    "labels": dict, "annotations": dict, "taints": tuple, "zones": tuple, "arch": str,
+}  # fmt: skip
+_NAMES = {int: "number", str: "text", dict: "dict", tuple: "tuple"}
+
+
+def _check_amount(field: str, text: str) -> None:
+    try:
+        amount = quantity.parse(text)
+    except (quantity.QuantityError, TypeError):
+        raise ShapeError(field, f"{text!r} is no quantity") from None
+    if amount < 0:
+        raise ShapeError(field, "must not be negative")
+
+
+_FIELDS = (("metadata.name", "name"), ("metadata.labels", "labels"), ("metadata.annotations", "annotations"))
+
+
+def _check_node(node: Node) -> None:
+    """Raises ShapeError for the first fault that the API server would find."""
+    for fault in validate(node):
+        field = re.sub(r"^(spec|metadata)\.taints", "taints", fault.field)
+        if found := re.fullmatch(r"status\.(?:capacity|allocatable)[.\[](.*?)\]?", field):
+            field = f"resources[{found[1]}]"
+        field = next((ours for theirs, ours in _FIELDS if field.startswith(theirs)), field)
+        raise ShapeError(field, fault.message)
+
+
 _OWN = {"cpu": "cpu", "memory": "memory", "ephemeral-storage": "ephemeral_storage", "arch": "arch", "pods": "pods"}
 
 
@@ -114,8 +179,8 @@ def parse_shape(text: str) -> NodeShape:
         name, equals, value = part.partition("=")
         if not equals or not value:
             raise ValueError(f"{part!r} is no part of a shape: write such as cpu=8,memory=32Gi,pods=110")
-        if name != "arch":
-            quantity.parse(value)
+        if name in own or name in others or _OWN.get(name) in own:
+            raise ValueError(f"{name} is there twice")
         if name in _OWN:
             own[_OWN[name]] = value
         elif native(name) and not hugepages(name):
@@ -123,7 +188,10 @@ def parse_shape(text: str) -> NodeShape:
         else:
             others[name] = value
     if "pods" in own:
-        own["pods"] = int(own["pods"])
+        try:
+            own["pods"] = int(own["pods"])
+        except ValueError:
+            raise ShapeError("pods", f"{own['pods']!r} is no number") from None
     return NodeShape(**own, resources=others)
 
 

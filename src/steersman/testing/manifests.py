@@ -89,6 +89,8 @@ def _flat(tree: Any, origin: str) -> Iterator[Tree]:
     """An object, or those of a list."""
     if not isinstance(tree, dict) or not tree.get("apiVersion") or not tree.get("kind"):
         raise ValueError(f"{origin}: an object needs apiVersion and kind")
+    if not isinstance(tree.get("metadata") or {}, Mapping):
+        raise ValueError(f"{origin}: metadata: expected an object, got {tree['metadata']!r}")
     if str(tree["kind"]).endswith("List") and isinstance(tree.get("items"), list):
         for item in tree["items"]:
             yield from _flat(item, origin)

@@ -54,9 +54,6 @@ def _shapes(nodes: int | Sequence[NodeShape]) -> tuple[NodeShape, ...]:
         return (NodeShape(count=nodes),)
     if not isinstance(nodes, Sequence) or not all(isinstance(each, NodeShape) for each in nodes):
         raise TypeError(f"nodes are {nodes!r}: a number is expected, or several shapes, as in [NodeShape(count=3)]")
-    for shape in nodes:
-        numbers.whole("count", shape.count)
-        shape.check()
     return tuple(nodes)
 
 

@@ -53,6 +53,19 @@ def test_events_are_phrases(text: str, what: object) -> None:
         ("nodes: [{cpu: 8x}]", "nodes[0].cpu: '8x' is no quantity"),
         ("nodes: [{cpu: 8}]", 'nodes[0].cpu: expected "str", got "int"'),
         ("nodes: [{resources: {gpu: much}}]", "nodes[0].resources[gpu]: 'much' is no quantity"),
+        ("nodes: [{cpu: '-1'}]", "nodes[0].cpu: must not be negative"),
+        ("nodes: [{ephemeralStorage: ''}]", "nodes[0].ephemeralStorage: '' is no quantity"),
+        ("nodes: [{pods: -1}]", "nodes[0].pods: must not be negative"),
+        ("nodes: [{resources: {nvidia.com/gpu: '1.5'}}]", 'nodes[0].resources[nvidia.com/gpu]: Invalid value: "1.5"'),
+        ("nodes: [{zone: A}]", 'nodes[0].name: Invalid value: "A-0": a lowercase RFC 1123 subdomain must consist'),
+        ("nodes: [{zone: a/b}]", "nodes[0].zone: a valid label must be"),
+        ("nodes: [{region: 'a b'}]", "nodes[0].region: a valid label must be"),
+        ("nodes: [{labels: {'a b': c}}]", 'nodes[0].labels: Invalid value: "a b": name part must consist'),
+        ("nodes: [{taints: ['a b=c:NoSchedule']}]", 'nodes[0].taints[0].key: Invalid value: "a b": name part must'),
+        ("nodes: [{name: '{x}'}]", "nodes[0].name: '{x}' is no name of nodes: write {} for the number"),
+        ("nodes: [{first: -1}]", "nodes[0].first: must not be negative"),
+        ("nodes: [{count: 6000}, {count: 6000}]", "nodes[1].count: too many nodes: 10000 at most"),
+        ("nodes: [{cpu: .inf}]", "json: unsupported value: inf"),
         ("nodes: [{count: 0}]", "nodes[0].count: must be from 1 to 10000"),
         ("nodes: [{}, {taints: [a=b]}]", "nodes[1].taints[0]: 'a=b' is no taint: write key=value:effect"),
         ("nodes: [{name: x}, {name: x}]", "nodes[1].name: there is a node x already, of nodes[0]"),
@@ -63,6 +76,10 @@ def test_events_are_phrases(text: str, what: object) -> None:
         ("events: [node c-0 fails]", "events[0]: there is no node 'c-0'; there are: a-0, a-1, b-0, big-0"),
         ("events: [zone a breaks]", "events[0]: 'zone a breaks' is no event; write such as: zone a fails;"),
         ("events: [wait 5]", "events[0]: '5' is no duration: write such as 90s, 10m or 1h30m"),
+        ("events: [wait 9d]", "events[0]: 9d is too long: wait for 7d at most"),
+        ("events: [scale deployment/web to 1000000]", "events[0]: 1000000 replicas are too many: 100000 at most"),
+        ("events: [[]]", "events[0]: this is no event; write such as: zone a fails;"),
+        ("events: [{add nodes: {cpu: x}}]", "events[0].add nodes[0].cpu: 'x' is no quantity"),
         ("events: [{add nodes: {cpuu: 1}}]", 'events[0].add nodes[0]: object contains unknown field "cpuu"'),
         ("events: [{add nodes: {name: big-0}}]", "events[0].add nodes[0].name: there is a node big-0 already"),
         ("workloads: [web.yaml]", "workloads[0]: there is no file web.yaml"),
@@ -75,6 +92,25 @@ def test_events_are_phrases(text: str, what: object) -> None:
             "workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, spec: {replcas: 1}}]",
             'workloads[0]: Deployment w: unknown field "spec.replcas"',
         ),
+        (
+            "workloads: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{}, {resources: "
+            "{requests: {cpu: 1x}}}]}}]",
+            "workloads[0]: Pod p: spec.containers[1].resources.requests.cpu: '1x' is no quantity",
+        ),
+        (
+            "workloads: [{apiVersion: apps/v1, kind: Deployment, metadata: {name: w}, "
+            "spec: {template: {spec: {volumes: [{emptyDir: {sizeLimit: ''}}]}}}}]",
+            "workloads[0]: Deployment w: spec.template.spec.volumes[0].emptyDir.sizeLimit: '' is no quantity",
+        ),
+        (
+            "workloads: [{apiVersion: apps/v1, kind: ReplicaSet, metadata: {name: w}, spec: {replicas: 1000000}}]",
+            "workloads[0]: ReplicaSet w: spec.replicas: too many: 100000 at most",
+        ),
+        (
+            "workloads: [{apiVersion: v1, kind: Pod, metadata: x}]",
+            "workloads[0]: metadata: expected an object, got 'x'",
+        ),
+        ("workloads: [3]", "workloads[0]: this is neither a manifest nor a file"),
         ("workloads: [{apiVersion: a/v1, kind: B}]", 'workloads[0]: B: no matches for kind "B" in version "a/v1"'),
         (
             "workloads: [{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {nodeName: a-0}}]",
@@ -94,7 +130,8 @@ def test_what_is_wrong_is_said_with_its_path(text: str, fault: str, tmp_path: Pa
 def test_files_are_found_from_the_scenario_and_their_faults_named(tmp_path: Path) -> None:
     pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"containers": [{"name": "c"}]}}
     (tmp_path / "pods.yaml").write_bytes(msgspec.json.encode({"apiVersion": "v1", "kind": "List", "items": [pod]}))
-    (made,) = scenario("workloads: [{file: pods.yaml}]", tmp_path).workloads
+    ((path, made),) = scenario("workloads: [{file: pods.yaml}]", tmp_path).workloads
+    assert path == "workloads[0]: pods.yaml: Pod p"
     assert (made.kind, made.metadata.name, made.metadata.namespace) == ("Pod", "p", "default")
     (tmp_path / "job.yaml").write_text("{apiVersion: batch/v1, kind: Job, metadata: {name: j}}")
     with pytest.raises(ScenarioError, match=r"^workloads\[0\]: job.yaml: Job j: has no controller here yet"):

@@ -116,12 +116,30 @@ async def test_pods_of_their_own_do_not_come_back() -> None:
         assert (drained.notes, drained.workloads[0].ready) == ([], 1)
 
 
-async def test_what_the_api_server_refuses_is_told() -> None:
-    wrong = deployment("web", 1, "1", restartPolicy="Sometimes")
-    with pytest.raises(ScenarioError, match=r'^Deployment web: .*Unsupported value: "Sometimes"'):
-        await steps("[{}]", "[]", wrong)
-    with pytest.raises(ScenarioError, match=r'^scale deployment/api: .*"api" not found'):
-        await steps("[{}]", "[scale deployment/api to 3]")
+@pytest.mark.parametrize(
+    ("events", "workload", "fault"),
+    [
+        ("[]", deployment("web", 1, "1", restartPolicy="Sometimes"),
+         r'workloads\[0\]: Deployment web: .*template\.spec\.restartPolicy: Unsupported value: "Sometimes"'),
+        ("[]", deployment("web", 1, "-1"),
+         r'workloads\[0\]: Deployment web: .*requests\[cpu\]: Invalid value: "-1": must be greater than or equal to 0'),
+        ("[]", deployment("web", 1, "1", priorityClassName="none"),
+         None),
+        ("[wait 10s, scale deployment/api to 3]", deployment("web", 1, "1"),
+         r'events\[1\]: scale deployment/api: .*"api" not found'),
+    ],
+)  # fmt: skip
+async def test_what_the_api_server_refuses_is_told(events: str, workload: dict[str, Any], fault: str | None) -> None:
+    if fault is None:
+        (step,) = await steps("[{}]", events, workload)
+        assert (step.workloads[0].ready, step.workloads[0].pending) == (0, 0)
+        (note,) = step.notes
+        assert re.match(
+            r'deployment/web: pods "web-\w+-" is forbidden: no PriorityClass with name none was found', note
+        )
+        return
+    with pytest.raises(ScenarioError, match=f"^{fault}"):
+        await steps("[{}]", events, workload)
 
 
 async def test_the_same_scenario_and_seed_have_the_same_answer() -> None:
@@ -204,7 +222,7 @@ def test_the_command(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(HEAD + "nodes: [{cpu: much}]")
     for arguments, words in (
-        ([str(wrong)], "Error: nodes[0].cpu: 'much' is no quantity"),
+        ([str(wrong)], f"Error: {wrong}: nodes[0].cpu: 'much' is no quantity"),
         ([str(EXAMPLE), "--picture", "shop.gif"], "Error: shop.gif: a picture's name ends in .svg or .png"),
     ):
         failed = CliRunner().invoke(main, ["simulate", *arguments])

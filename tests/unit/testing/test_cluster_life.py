@@ -165,8 +165,6 @@ def test_controllers_that_there_are_not() -> None:
         ({"nodes": True}, TypeError, "nodes is True, no whole number"),
         ({"nodes": 1.5}, TypeError, "nodes are 1.5: a number is expected"),
         ({"nodes": NodeShape()}, TypeError, "several shapes"),
-        ({"nodes": [NodeShape(count=-1)]}, ValueError, "count is -1"),
-        ({"nodes": [NodeShape(taints=("a",))]}, ValueError, "a"),
         ({"stages": "slow"}, ValueError, "there are no stages 'slow'; choose of fast, general, chaos, or name a file"),
         ({"stages": [5]}, TypeError, r"stages are \[5\]: names or files are expected"),
         ({"controllers": "*"}, TypeError, r"controllers are '\*': several names are expected"),
