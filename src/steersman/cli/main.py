@@ -55,7 +55,7 @@ def stages_option(function: F) -> F:
     return click.option(
         "--stages",
         multiple=True,
-        metavar="NAME|FILE",
+        metavar="NAME|FILE|DIRECTORY",
         help="What pods and nodes go through: fast, general, chaos, or a file of Stages.  [default: fast]",
     )(function)
 

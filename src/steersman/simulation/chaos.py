@@ -114,8 +114,14 @@ def chaos(
     """The general stages, and what goes wrong.
 
     ``lifetime`` is the mean of the seconds until a pod's container crashes, ``node_lifetime`` of those until a node is
-    not ready, for half a minute or one and a half; the others are likelihoods.
+    not ready, for half a minute or one and a half; the others are likelihoods.  Raises ValueError.
     """
+    for name, mean in (("lifetime", lifetime), ("node_lifetime", node_lifetime)):
+        if not mean > 0:
+            raise ValueError(f"{name}: must be more than 0 seconds, not {mean!r}")
+    for name, likelihood in (("pull_failures", pull_failures), ("job_failures", job_failures)):
+        if not 0 <= likelihood <= 1:
+            raise ValueError(f"{name}: must be from 0 to 1, not {likelihood!r}")
     replaced = {NODE_INITIALIZE, POD_START, POD_COMPLETE}
 
     def share(likelihood: float) -> int:

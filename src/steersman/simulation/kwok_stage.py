@@ -6,11 +6,14 @@ Both forms are read: expressions as ``key`` and ``expressionFrom``, or below ``j
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 API_VERSION = "kwok.x-k8s.io/v1alpha1"
+
+
+Natural = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
@@ -60,9 +63,9 @@ class Selector(_Strict, frozen=True, kw_only=True):
 class Delay(_Strict, frozen=True, kw_only=True):
     """How long it takes."""
 
-    duration_milliseconds: int | None = None
+    duration_milliseconds: Natural | None = None
     duration_from: From | None = None
-    jitter_duration_milliseconds: int | None = None
+    jitter_duration_milliseconds: Natural | None = None
     jitter_duration_from: From | None = None
 
 
@@ -137,7 +140,7 @@ class StageSpec(_Strict, frozen=True, kw_only=True):
 
     resource_ref: ResourceRef
     selector: Selector | None = None
-    weight: int = 0
+    weight: Natural = 0
     weight_from: From | None = None
     delay: Delay | None = None
     next: Next | None = None

@@ -46,7 +46,7 @@ PATCH_TYPES = {
 
 
 def load_stages(path: Path) -> tuple[Stage, ...]:
-    """The stages of a file; raises ValueError that names what is wrong with which, OSError for no file."""
+    """The stages of a file or directory; raises ValueError that names what is wrong with which, OSError for no file."""
     return tuple(_read(each, path, KwokStage, compile_stage) for each in _documents(path) if each["kind"] == "Stage")
 
 
@@ -61,7 +61,19 @@ def load_usages(path: Path) -> tuple[UsageRule, ...]:
 
 
 def _documents(path: Path) -> list[dict[str, Any]]:
-    """All of kwok's kinds that are known here."""
+    """All of kwok's kinds that are known here, of a file or of those of a directory."""
+    files = sorted(each for each in path.iterdir() if _is_manifest(each)) if path.is_dir() else [path]
+    found = [document for file in files for document in _documents_of(file)]
+    if not found:
+        raise ValueError(f"{path}: there are no stages")
+    return found
+
+
+def _is_manifest(path: Path) -> bool:
+    return path.suffix in (".yaml", ".yml", ".json") and path.stem != "kustomization" and path.is_file()
+
+
+def _documents_of(path: Path) -> list[dict[str, Any]]:
     try:
         documents = [each for each in load_documents(path.read_bytes()) if each]
     except YAMLError as error:

@@ -45,7 +45,7 @@ def test_an_unknown_layout_is_refused_and_left_alone(tmp_path: Path) -> None:
         ({"cluster_domain": "cluster.local."}, "cannot be a cluster domain"),
         ({"simulated_shape": "cpu=8,4Gi"}, "'4Gi' is no part of a shape: write such as cpu=8,memory=32Gi,pods=110"),
         ({"simulated_shape": "disk=8"}, "'disk' is no resource of nodes"),
-        ({"simulated_shape": "cpu=much"}, "quantities must match"),
+        ({"simulated_shape": "cpu=much"}, "is no quantity"),
         ({"simulated_taint": "mine"}, "'mine' is no taint"),
         ({"simulated_stages": "slow"}, "there are no stages 'slow'; choose of fast, general, chaos, or name a file"),
         ({"airgap_images": "/nowhere/at/all"}, "is no directory.*--airgap-images"),

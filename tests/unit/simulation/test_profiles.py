@@ -22,9 +22,10 @@ from steersman.api.types.core_v1 import (
 )
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
-from steersman.simulation import NodeShape, Stage, stages_of
+from steersman.simulation import NodeShape, Stage, parse_shape, stages_of
 from steersman.simulation.chaos import chaos
 from steersman.simulation.durations import parse_duration
+from steersman.simulation.shape import ShapeError
 from steersman.simulation.stage import Subject, choose
 from steersman.testing import eventually
 
@@ -196,6 +197,76 @@ def test_nodes_fall_ill_and_recover() -> None:
     walk = Walk(Node(metadata=ObjectMeta(name="n")), chaos(node_lifetime=100)).go(5)
     assert walk.names == ["node-initialize", "node-fail", "node-recover", "node-fail", "node-recover"]
     assert walk.conditions["Ready"] == "True"
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"lifetime": 0}, "lifetime: must be more than 0 seconds, not 0"),
+        ({"node_lifetime": -5.0}, "node_lifetime: must be more than 0 seconds, not -5.0"),
+        ({"pull_failures": 2}, "pull_failures: must be from 0 to 1, not 2"),
+        ({"job_failures": -0.5}, "job_failures: must be from 0 to 1, not -0.5"),
+    ],
+)
+def test_what_chaos_cannot_be(settings: dict[str, float], fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        chaos(**settings)
+
+
+@pytest.mark.parametrize(
+    ("names", "fault"),
+    [
+        (["nope"], "there are no stages 'nope'; choose of fast, general, chaos, or name a file"),
+        ([""], "there are no stages ''"),
+        ([["general"]], r"\['general'\] is no name of stages: write such as stages_of\('general', 'mine.yaml'\)"),
+        ([None], "None is no name of stages"),
+        (["general", "fast"], "stages 'general' and 'fast' exclude each other"),
+    ],
+)
+def test_what_names_no_stages(names: list[Any], fault: str) -> None:
+    with pytest.raises((ValueError, TypeError), match=fault):
+        stages_of(*names)
+
+
+@pytest.mark.parametrize(
+    ("settings", "fault"),
+    [
+        ({"cpu": "x"}, "cpu: 'x' is no quantity"),
+        ({"cpu": 4}, "cpu: 4 is no text"),
+        ({"memory": "-1Gi"}, "memory: must not be negative"),
+        ({"count": -1}, "count: must not be negative"),
+        ({"pods": "5"}, "pods: '5' is no number"),
+        ({"name": "Node-{}"}, 'name: Invalid value: "Node-0": a lowercase RFC 1123 subdomain must consist of'),
+        ({"name": "n" * 260}, "name: Invalid value: "),
+        ({"name": "a-{b}"}, "name: 'a-{b}' is no name of nodes: write {} for the number"),
+        ({"labels": {"a b": "c"}}, 'labels: Invalid value: "a b": name part must consist of'),
+        ({"labels": {"a": 1}}, "labels: 1 is no text"),
+        ({"zones": ("a", "b c")}, "zones[1]: a valid label must be"),
+        ({"zones": "abc"}, "zones: 'abc' is no tuple"),
+        ({"taints": ("a=b",)}, "taints[0]: 'a=b' is no taint: write key=value:effect"),
+        ({"resources": {"nvidia.com/gpu": "1.5"}}, 'resources[nvidia.com/gpu]: Invalid value: "1.5": must be an int'),
+    ],
+)
+def test_what_no_node_can_be(settings: dict[str, Any], fault: str) -> None:
+    with pytest.raises(ShapeError) as caught:
+        NodeShape(**settings)
+    assert str(caught.value).startswith(fault)
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        ("cpu", "'cpu' is no part of a shape: write such as cpu=8,memory=32Gi,pods=110"),
+        ("cpu=8x", "cpu: '8x' is no quantity"),
+        ("pods=many", "pods: 'many' is no number"),
+        ("gpu=1", "'gpu' is no resource of nodes; write cpu, memory,"),
+        ("cpu=1,cpu=2", "cpu is there twice"),
+        ("ephemeral-storage=1Gi,ephemeral-storage=1Gi", "ephemeral-storage is there twice"),
+    ],
+)
+def test_what_is_no_shape(text: str, fault: str) -> None:
+    with pytest.raises(ValueError, match=fault):
+        parse_shape(text)
 
 
 @pytest.mark.parametrize(

@@ -197,6 +197,8 @@ def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
         ("  next: {patches: [{type: weird}]}\n", "there is no type 'weird'"),
         ("  next: {patches: [{impersonation: {username: x}}]}\n", "impersonation is not available for Pods and Nodes"),
         ("  next: {statusSubresource: approval}\n", "statusSubresource and statusPatchAs are not available"),
+        ("  weight: -1\n", "Expected `int` >= 0"),
+        ("  delay: {durationMilliseconds: -1}\n", "Expected `int` >= 0"),
         ("  delay: {durationMilliseconds: soon}\n", "Expected `int | null`, got `str`"),
     ],
 )
@@ -219,6 +221,18 @@ def test_what_is_no_stage(text: str, message: str, tmp_path: Path) -> None:
     file.write_text(text)
     with pytest.raises(ValueError, match=message):
         load_stages(file)
+
+
+def test_directories_of_stages(tmp_path: Path) -> None:
+    stage("  weight: 1\n", tmp_path, "pod-ready")
+    (tmp_path / "kustomization.yaml").write_text("resources: [stage.yaml]\n")
+    (tmp_path / "README.md").write_text("no stage")
+    (tmp_path / "testdata").mkdir()
+    names = [each.name for each in stages_of("fast", tmp_path) if each.kind == "Pod"]
+    assert names == ["pod-ready", "pod-recover", "pod-complete", "pod-delete"]
+    assert stages_of("fast", tmp_path)[1] != stages_of("fast")[1]  # the file's is in the place of the other
+    with pytest.raises(ValueError, match="there are no stages"):
+        stages_of(tmp_path / "testdata")
 
 
 def test_patches_say_where_and_of_which_object(tmp_path: Path) -> None:
