@@ -71,4 +71,5 @@ def lent(cluster: Cluster) -> Iterator[None]:
     try:
         yield
     finally:
-        thread.wait(accesses.keep(held))
+        if accesses.held != held:
+            thread.wait(accesses.keep(held))

@@ -31,7 +31,7 @@ class Vocabulary:
         ``widgets.example.com``.  Resources that are known otherwise may be named, ``also``.
         """
         for name, value in pattern.items():
-            found = texts(name, value)
+            found = [text for text in texts(name, value) if text != "*"]
             if name == "verb":
                 for text in found:
                     _check_word(name, text, dict.fromkeys((*VERBS, *METHODS)))
