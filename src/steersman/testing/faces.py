@@ -73,6 +73,7 @@ def blocking_iterator(
 
     @functools.wraps(function)
     def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> Iterator[R]:
+        __tracebackhide__ = True
         source = function(face._inner, *args, **kwargs)
         try:
             while True:
@@ -80,6 +81,8 @@ def blocking_iterator(
                     yield face._thread.wait(_next(source))
                 except (StopAsyncIteration, StoppedError):
                     return
+                except StatusError as error:
+                    raise error.with_traceback(None) from error.__cause__
         finally:
             with contextlib.suppress(StoppedError):
                 face._thread.wait(_close(source))
@@ -94,6 +97,7 @@ def awaitable_iterator(
 
     @functools.wraps(function)
     async def method(face: Face[S], /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[R]:
+        __tracebackhide__ = True
         source = function(face._inner, *args, **kwargs)
         try:
             while True:
@@ -101,6 +105,8 @@ def awaitable_iterator(
                     yield await face._thread.reach(_next(source))
                 except (StopAsyncIteration, StoppedError):
                     return
+                except StatusError as error:
+                    raise error.with_traceback(None) from error.__cause__
         finally:
             with contextlib.suppress(StoppedError):
                 await face._thread.reach(_close(source))

@@ -21,6 +21,8 @@ from steersman.api.clock import SYSTEM, Clock
 
 from .turnable_clock import TurnableClock
 
+__tracebackhide__ = True  # pytest shows what the test asked for
+
 SOON = 0.1
 """Seconds within which what waits for its time is waited for."""
 

@@ -30,6 +30,7 @@ class BlockingSnapshot(Face[Snapshot]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         try:
             self.restore()
         finally:
@@ -59,6 +60,7 @@ class AsyncSnapshot(Face[Snapshot]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        __tracebackhide__ = True
         try:
             await self.restore()
         finally:

@@ -54,6 +54,7 @@ class Snapshot:
 
         Raises RuntimeError once it is released, as it is at the end of a ``with``.
         """
+        __tracebackhide__ = True
         if self._released:
             raise RuntimeError("the snapshot was released: what the world was is not known any more")
         deadline = time.monotonic() + within
@@ -100,6 +101,7 @@ class Snapshots:
 
     async def take(self, within: float = 10.0) -> Snapshot:
         """Wait until the cluster rests, and remember what there is; raises NotSettled."""
+        __tracebackhide__ = True
         await self._settling.wait(within)
         return Snapshot(self._store, self._settling, self._store.hold())
 

@@ -200,11 +200,22 @@ def test_a_failure_shows_the_tests_own_lines(pytester: pytest.Pytester) -> None:
 
     def test_no_verb(kubernetes):
         kubernetes.faults.error(verb="crate")
+
+    def test_no_rest(kubernetes):
+        kubernetes.settle(within=-1)
+
+    def test_no_snapshot_any_more(kubernetes):
+        with kubernetes.snapshot() as snapshot:
+            snapshot.release()
+
+    def test_watched(kubernetes):
+        for event in kubernetes.client.watch(ConfigMap, "default", resource_version="x"):
+            pass
     """
     result = run(pytester, tests)
-    result.assert_outcomes(failed=7)
+    result.assert_outcomes(failed=10)
     places = [line for line in result.stdout.lines if re.match(r"\S+\.py:\d+: ", line)]
-    assert len(places) == 8  # of one's own has two
+    assert len(places) == 11  # of one's own has two
     assert [line for line in places if not line.startswith("test_it.py:")] == []
     result.stdout.fnmatch_lines([">*return obj.goodness", "E*'Namespace' object has no attribute 'goodness'"])
 
