@@ -120,6 +120,8 @@ def test_names_that_the_server_makes(kubernetes: Cluster) -> None:
     generated = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"generateName": "a-"}}
     applied = kubernetes.apply(generated, generated)
     assert len(set(names(applied))) == 2
+    assert all(name.startswith("a-") for name in names(applied))
+    assert {each.metadata.name for each in kubernetes.client.list(ConfigMap, "default").items} >= set(names(applied))
 
 
 async def test_custom_objects_with_types(async_kubernetes: AsyncCluster) -> None:

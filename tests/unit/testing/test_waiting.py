@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -29,21 +30,34 @@ def test_names_of_kinds(kubernetes: Cluster, target: str) -> None:
     assert kubernetes.wait_for(target).metadata.name == "a"
 
 
+def is_ready(pod: Pod) -> bool:
+    return any(each.type == "Ready" and each.status == "True" for each in pod.status.conditions)
+
+
+def is_running(pod: Pod) -> bool:
+    return pod.status.phase == "Running"
+
+
 @pytest.mark.parametrize(
-    "wanted",
+    ("wanted", "holds"),
     [
-        {},
-        {"condition": "Ready"},
-        {"condition": "ready=true"},
-        {"jsonpath": "{.status.phase}=Running"},
-        {"jsonpath": "{.spec.containers[0].ports[0].containerPort}=80"},
-        {"jsonpath": "{.status.podIP}"},
-        {"predicate": lambda pod: pod.status.phase == "Running"},
+        ({}, lambda pod: pod.metadata.name == "a"),
+        ({"condition": "Ready"}, is_ready),
+        ({"condition": "ready=true"}, is_ready),
+        ({"jsonpath": "{.status.phase}=Running"}, is_running),
+        ({"jsonpath": "{.spec.containers[0].ports[0].containerPort}=80"}, lambda pod: True),
+        ({"jsonpath": "{.status.podIP}"}, lambda pod: pod.status.pod_ip),
+        ({"predicate": is_running}, is_running),
     ],
 )
-def test_what_may_be_true_of_an_object(kubernetes: Cluster, wanted: dict[str, Any]) -> None:
+def test_what_may_be_true_of_an_object(
+    kubernetes: Cluster, wanted: dict[str, Any], holds: Callable[[Pod], object]
+) -> None:
+    """It is returned as it was when that was true."""
     kubernetes.apply(POD)
-    assert isinstance(kubernetes.wait_for("pod/a", timeout=5, **wanted), Pod)
+    pod = kubernetes.wait_for("pod/a", timeout=5, **wanted)
+    assert isinstance(pod, Pod)
+    assert holds(pod)
 
 
 def test_what_comes_later(kubernetes: Cluster) -> None:
