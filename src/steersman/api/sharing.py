@@ -33,8 +33,10 @@ class Siblings:
         model = self._models.get(owner.uid)
         if model is not None and type(model) is type(obj):
             _share(metadata, model.metadata)
-            if isinstance(spec := getattr(obj, "spec", None), msgspec.Struct):
-                _share(spec, model.spec)
+            for part, deep in (("spec", True), ("status", False)):
+                mine, its = getattr(obj, part, None), getattr(model, part, None)
+                if isinstance(mine, msgspec.Struct) and type(mine) is type(its):
+                    _share(mine, its, deep=deep)
             if model.metadata.uid != metadata.uid:
                 return
         elif len(self._models) >= self._limit:
@@ -71,18 +73,20 @@ def _alternatives(type_: Any) -> set[Any]:
     return {type_}
 
 
-def _share(own: Any, model: Any) -> None:
-    """Member by member: what is equal is taken over, what is not is looked into."""
+def _share(own: Any, model: Any, *, deep: bool = True) -> None:
+    """Member by member: what is equal is taken over, empty lists too; what is not is looked into where ``deep``."""
     names, read = _members(own.__class__)
     for name, mine, its in zip(names, read(own), read(model), strict=True):
-        if not mine or mine is its or not its:
+        if mine is its:
             continue
         if mine == its:
             setattr(own, name, its)
+        elif not deep:
+            continue
         elif isinstance(mine, msgspec.Struct):
             if type(mine) is type(its):
                 _share(mine, its)
-        elif mine.__class__ is list and isinstance(mine[0], msgspec.Struct):
+        elif mine and mine.__class__ is list and isinstance(mine[0], msgspec.Struct):
             for one, other in zip(mine, its, strict=False):
                 if type(one) is type(other):
                     _share(one, other)

@@ -152,16 +152,18 @@ class EmbeddedStore(ABC):
             raise TooManyOperations(len(operations), MAX_OPERATIONS)
         if len(self._queue) >= MAX_WAITING:
             raise StoreError("too many commits are waiting")
-        commit = _Commit(operations, self._loop.create_future())
-        self._queue.append(commit)
+        outcome: asyncio.Future[int] = self._loop.create_future()
+        self._queue.append(_Commit(operations, outcome))
         self._idle.clear()
         if not self._writing:
             self._writing = True
             self._loop.call_soon(self._write_group)
         try:
-            return await commit.outcome
+            return await outcome
         except _Failed as failed:
             keys = failed.keys
+        finally:
+            del outcome  # a failure's traceback leads here: it would hold itself
         raise CompareFailed({key: await self._read(key) for key in keys})
 
     def _write_group(self) -> None:

@@ -23,6 +23,7 @@ from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
 from .followers import prefix_end
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError, Unconvertible
 from .subscriptions import SLICE, Subscription, Subscriptions, deliver
+from .underway import Underway
 from .window import Window
 
 __all__ = ["CacheEvent", "Entry", "Index", "Listing", "RevisionTimeout", "WatchCache", "respliced", "splice"]
@@ -79,6 +80,8 @@ class WatchCache(Generic[T]):
         self.prefix = prefix
         self.ready = asyncio.Event()
         """Set when the state has been read and has caught up with the store."""
+        self.underway = Underway()
+        """What is being written of the resource in this process."""
         self._store = store
         self._decode = decode
         self._indexes = dict(indexes or {})
@@ -227,6 +230,8 @@ class WatchCache(Generic[T]):
             event = CacheEvent("DELETED", revision, entry, previous)
         else:
             entry = self.entry(current)
+            if (written := self.underway.take(key, current.value, revision)) is not None:
+                entry.keep(written)
             self._entries[key] = entry
             if previous is None:
                 self._keys.insert(position, key)

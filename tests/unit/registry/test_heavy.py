@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -37,6 +40,24 @@ async def test_one_at_a_time_even_when_callers_go() -> None:
     await asyncio.sleep(0)
     release.set()
     assert await second == 1
+
+
+async def test_a_failure_holds_nothing() -> None:
+    class Work:
+        def __call__(self) -> None:
+            raise ValueError("no")
+
+    work = Work()
+    gone = weakref.ref(work)
+    gc.disable()
+    try:
+        with contextlib.suppress(ValueError):
+            await HeavyWork().do(work)
+        del work
+        await asyncio.sleep(0)  # the loop lets go of the callbacks
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_servers_of_several_loops_in_one_process() -> None:

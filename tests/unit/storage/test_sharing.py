@@ -44,6 +44,9 @@ def test_what_is_equal_is_one() -> None:
     assert one.metadata.labels is two.metadata.labels
     assert one.metadata.owner_references is two.metadata.owner_references
     assert one.spec.node_name != two.spec.node_name
+    assert one.metadata.annotations is two.metadata.annotations, "empty, but not free"
+    assert one.status.conditions is two.status.conditions
+    assert one.status.init_container_statuses is two.status.init_container_statuses
     assert (one, two) == (pod(1), pod(2))
     assert msgspec.json.encode(two) == msgspec.json.encode(pod(2))
 

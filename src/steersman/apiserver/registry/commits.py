@@ -57,10 +57,12 @@ class Commits(Reader):
     def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
         return self.cache.entry(item) if item is not None else None
 
-    async def _commit(self, put: Put, reservation: Reservation | None) -> Entry[Any]:
+    async def _commit(self, put: Put, obj: Any, reservation: Reservation | None) -> Entry[Any]:
+        """Write an object, of which ``put`` has the JSON, and which nobody may change any more when that is done."""
         operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
         try:
-            revision = await self._store.commit(operations)
+            with self.cache.underway.expecting(put.key, put.value, obj):
+                revision = await self._store.commit(operations)
         except CompareFailed:
             raise
         except StoreError as error:

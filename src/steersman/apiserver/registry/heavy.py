@@ -46,4 +46,7 @@ class HeavyWork:
         # A caller that is cancelled cannot stop the thread: the next one waits for it.
         done = asyncio.get_running_loop().run_in_executor(None, work)
         done.add_done_callback(lambda _: self._turn.release())
-        return await asyncio.shield(done)
+        try:
+            return await asyncio.shield(done)
+        finally:
+            del done  # a failure's traceback leads here: it would hold itself, and what was worked on

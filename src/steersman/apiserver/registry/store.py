@@ -157,7 +157,7 @@ class Handler(Commits):
                     return Entry(key, 0, await self._read_back(value), self.decode)
                 continue
             try:
-                return await self._commit(Put(key, value, 0), reservation)
+                return await self._commit(Put(key, value, 0), obj, reservation)
             except CompareFailed as error:
                 if key in error.current:
                     if not generated:
@@ -297,7 +297,7 @@ class Handler(Commits):
                 if dry_run or raw == entry.raw:
                     return Entry(entry.key, entry.revision, raw, self.decode)
                 try:
-                    return await self._commit(Put(entry.key, value, entry.revision), None)
+                    return await self._commit(Put(entry.key, value, entry.revision), obj, None)
                 except CompareFailed as error:
                     turn, entry = await self._line_up(turn, entry.key, self._entry_of(error.current[entry.key]))
             raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
@@ -388,7 +388,7 @@ class Handler(Commits):
                         return Entry(entry.key, entry.revision, raw, self.decode), False
                     continue
                 try:
-                    return await self._commit(Put(entry.key, value, entry.revision), reservation), False
+                    return await self._commit(Put(entry.key, value, entry.revision), new, reservation), False
                 except CompareFailed as error:
                     if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
                         raise lost from None
@@ -537,7 +537,7 @@ class Handler(Commits):
                 raw = splice(await self._read_back(value), entry.revision)
                 return Entry(entry.key, entry.revision, raw, self.decode)
             try:
-                entry = await self._commit(Put(entry.key, value, entry.revision), None)
+                entry = await self._commit(Put(entry.key, value, entry.revision), obj, None)
             except CompareFailed as failure:
                 entry = self._entry_of(failure.current[entry.key])
                 continue

@@ -56,10 +56,9 @@ def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[
         left, right = getattr(old if old is not None else blank, attribute), getattr(new, attribute)
         if left is not right and left != right:
             before[attribute], after[attribute] = left, right
-    return (
-        codecs.to_builtins(type_(metadata=own(old_meta), **before)),
-        codecs.to_builtins(type_(metadata=own(new.metadata), **after)),
-    )
+    if (former := own(old_meta)) != (present := own(new.metadata)):
+        before["metadata"], after["metadata"] = former, present
+    return codecs.to_builtins(type_(**before)), codecs.to_builtins(type_(**after))
 
 
 def _unstructured_pair(old: Unstructured, new: Unstructured, ignored: Fields) -> tuple[Tree, Tree]:
