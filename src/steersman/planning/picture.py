@@ -26,9 +26,12 @@ OTHERS = "#999999"
 EMPTY = "#ECECEC"
 DEAD = "#FFFFFF"
 INK = "#333333"
+ALARM = "#B22222"
 
 WIDTH = 11.0
-ROW = 1.55
+ROW, LINE = 1.55, 0.15
+"""Inches: of a row, and more where nodes and zones have names below it."""
+
 GAP, WIDE_GAP = 0.6, 1.6
 """Between zones, in widths of a bar; the other between thin ones."""
 
@@ -39,7 +42,13 @@ THIN = 40
 """More bars than this have neither gaps nor words in them."""
 
 LETTERS = 150
-"""So many fit below a row: names of nodes, or else of zones."""
+"""So many fit below a row."""
+
+HEADING = 118
+"""So many fit above it."""
+
+FEWEST = 8
+"""Fewer bars are no wider than these."""
 
 
 class Place(NamedTuple):
@@ -83,25 +92,34 @@ def draw(report: Report, path: Path, resource: str = "") -> None:
     palette = colours(report, resource)
     style: Any = {"svg.hashsalt": "steersman", "font.size": 9, "hatch.linewidth": 0.6}
     with mpl.rc_context(style):
-        height = ROW * len(report.steps) + 1.1
+        layout = places(report)
+        named = names_fit(layout)
+        height = (ROW + LINE * named) * len(report.steps) + 1.1
         figure = Figure(figsize=(WIDTH, height), facecolor="white")
         axes = figure.subplots(len(report.steps), 1, squeeze=False)[:, 0]
-        layout = places(report)
         for axis, step in zip(axes, report.steps, strict=True):
             _panel(axis, bars(step.nodes, layout, resource), palette, thin=len(layout) > THIN)
-            _frame(axis, step, layout)
+            _frame(axis, step, layout, named=named)
         legend = [Patch(facecolor=colour, hatch=hatch, label=name) for name, (colour, hatch) in palette.items()]
         legend += [
             Patch(facecolor=EMPTY, edgecolor="#CCCCCC", label="free"),
-            Patch(facecolor=DEAD, edgecolor="#AAAAAA", hatch="xxx", label="not ready"),
         ]
+        states = {node.state for step in report.steps for node in step.nodes}
+        if "not ready" in states:
+            legend.append(Patch(facecolor=DEAD, edgecolor="#AAAAAA", hatch="xxx", label="not ready"))
+        if "cordoned" in states:
+            legend.append(Patch(facecolor=EMPTY, edgecolor=INK, linestyle=(0, (2, 1.5)), label="cordoned"))
         figure.suptitle(f"{report.scenario}: {resource} requested of each node", x=0.01, y=1 - 0.1 / height, ha="left",
                         va="top", fontsize=12, fontweight="bold", color=INK)  # fmt: skip
         figure.legend(handles=legend, loc="upper left", bbox_to_anchor=(0.005, 1 - 0.32 / height), frameon=False,
                       ncols=min(len(legend), 6), fontsize=8.5, handlelength=1.2, columnspacing=1.4)  # fmt: skip
         lines = -(-len(legend) // 6)
         figure.subplots_adjust(
-            left=0.05, right=0.99, top=1 - (0.72 + 0.2 * lines) / height, bottom=0.32 / height, hspace=0.62
+            left=0.05,
+            right=0.99,
+            top=1 - (0.72 + 0.2 * lines) / height,
+            bottom=(0.32 + LINE * named) / height,
+            hspace=0.62 + LINE * named,
         )
         metadata = {"Date": None} if path.suffix.lower() == ".svg" else {"Software": None}
         figure.savefig(path, dpi=150, metadata=metadata)
@@ -144,7 +162,7 @@ def places(report: Report) -> list[Place]:
         zones.setdefault(nodes[name], []).append(name)
     found: list[Place] = []
     position = 0.0
-    for zone in sorted(zones):
+    for zone in sorted(zones, key=natural):
         members = zones[zone]
         for start in range(0, len(members), size):
             found.append(Place(zone, tuple(members[start : start + size]), position))
@@ -178,20 +196,31 @@ def _panel(axis: Axes, row: Sequence[Bar], palette: dict[str, tuple[str, str]], 
     width, line = (1.0, 0.0) if thin else (0.82, 0.5)
     alive, dead = [bar for bar in row if not bar.dead], [bar for bar in row if bar.dead]
     at = [bar.position for bar in alive]
-    axis.bar(at, [1.0] * len(at), width, color=EMPTY, edgecolor="#CCCCCC", linewidth=line)
+    axis.bar(at, [1.0] * len(at), width, color=EMPTY, edgecolor="#CCCCCC", linewidth=line, clip_on=False)
     gone = [bar.position for bar in dead]
-    axis.bar(gone, [1.0] * len(gone), width, color=DEAD, edgecolor="#AAAAAA", hatch="xxx", linewidth=line)
+    axis.bar(gone, [1.0] * len(gone), width, color=DEAD, edgecolor="#AAAAAA", hatch="xxx", linewidth=line,
+             clip_on=False)  # fmt: skip
     heights = [0.0] * len(at)
     for name, (colour, hatch) in palette.items():
         parts = [_part(bar.shares, name, palette) for bar in alive]
         if any(parts):
             axis.bar(at, parts, width, heights, color=colour, hatch=hatch, edgecolor="white", linewidth=line)
             heights = [height + part for height, part in zip(heights, parts, strict=True)]
-    for bar in alive:
-        if bar.cordoned:
-            axis.bar([bar.position], [1.0], width, color="none", edgecolor=INK, linewidth=1.1, linestyle=(0, (2, 1.5)))
-            if not thin:
-                axis.text(bar.position, 0.96, "cordoned", rotation=90, ha="center", va="top", fontsize=7, color=INK)
+    for first, last in _runs([bar.position for bar in alive if bar.cordoned], together=thin):
+        middle, span = (first + last) / 2, last - first + width
+        axis.bar([middle], [1.0], span, color="none", edgecolor=INK, linewidth=1.1, linestyle=(0, (2, 1.5)),
+                 clip_on=False)  # fmt: skip
+
+
+def _runs(positions: Sequence[float], *, together: bool) -> list[tuple[float, float]]:
+    """The first and last of what stands side by side, or of each by itself."""
+    found: list[tuple[float, float]] = []
+    for position in positions:
+        if together and found and position - found[-1][1] == 1:
+            found[-1] = (found[-1][0], position)
+        else:
+            found.append((position, position))
+    return found
 
 
 def _part(shares: dict[str, float], name: str, palette: dict[str, tuple[str, str]]) -> float:
@@ -200,14 +229,27 @@ def _part(shares: dict[str, float], name: str, palette: dict[str, tuple[str, str
     return sum(part for other, part in shares.items() if other not in palette) if name == "others" else 0.0
 
 
-def _frame(axis: Axes, step: Step, layout: Sequence[Place]) -> None:
-    last = layout[-1].position
-    axis.set_xlim(-0.7, last + 0.7)
+def _span(layout: Sequence[Place]) -> float:
+    """How wide a row is, in widths of a bar."""
+    return max(layout[-1].position, FEWEST - 1) + 1.4
+
+
+def names_fit(layout: Sequence[Place]) -> bool:
+    """Whether each node has its bar, and room for its name below."""
+    room = LETTERS / _span(layout)
+    return all(len(place.names) == 1 and len(place.names[0]) < room for place in layout)
+
+
+def _frame(axis: Axes, step: Step, layout: Sequence[Place], *, named: bool) -> None:
+    axis.set_xlim(-0.7, _span(layout) - 0.7)
     axis.set_ylim(0, 1.0)
     axis.set_yticks([0, 0.5, 1.0], ["0", "50", "100 %"], fontsize=7.5, color=INK)
-    title = axis.text(0, 1.07, step.title, transform=axis.transAxes, fontsize=9.5, fontweight="bold", color=INK)
-    axis.annotate(_told(step), xy=(1, 0), xycoords=title, xytext=(9, 0), textcoords="offset points", va="bottom",
-                  fontsize=9.5, color=INK)  # fmt: skip
+    told = _told(step)
+    shown = shortened(step.title, HEADING - sum(len(words) + 2 for words, _ in told))
+    before = axis.text(0, 1.07, shown, transform=axis.transAxes, fontsize=9.5, fontweight="bold", color=INK)
+    for number, (words, colour) in enumerate(told):
+        before = axis.annotate(words, xy=(1, 0), xycoords=before, xytext=(3 if number else 9, 0),
+                               textcoords="offset points", va="bottom", fontsize=9.5, color=colour)  # fmt: skip
     for side in ("top", "right", "bottom"):
         axis.spines[side].set_visible(False)
     axis.spines["left"].set_color("#AAAAAA")
@@ -215,26 +257,48 @@ def _frame(axis: Axes, step: Step, layout: Sequence[Place]) -> None:
     axis.tick_params(axis="y", length=2, color="#AAAAAA")
     there = {node.name for node in step.nodes}
     here = [place for place in layout if there.intersection(place.names)]
-    if all(len(place.names) == 1 for place in layout) and sum(len(place.names[0]) + 2 for place in layout) <= LETTERS:
-        axis.set_xticks([place.position for place in here], [place.names[0] for place in here], fontsize=7.5, color=INK)
-        return
     spans: dict[str, list[Place]] = {}
     for place in here:
         spans.setdefault(place.zone, []).append(place)
+    middles = {zone: (span[0].position + span[-1].position) / 2 for zone, span in spans.items()}
+    if named:
+        axis.set_xticks([place.position for place in here], [place.names[0] for place in here], fontsize=7.5, color=INK)
+        for zone, middle in middles.items():
+            if zone:
+                axis.annotate(f"zone {zone}", xy=(middle, 0), xycoords=("data", "axes fraction"), xytext=(0, -13),
+                              textcoords="offset points", ha="center", va="top", fontsize=8.5, fontweight="bold",
+                              color=INK)  # fmt: skip
+        return
     counts = Counter(node.zone for node in step.nodes)
-    labels = [f"{f'zone {zone}' if zone else 'no zone'}: {counts[zone]} nodes" for zone in spans]
-    middles = [(span[0].position + span[-1].position) / 2 for span in spans.values()]
-    axis.set_xticks(middles, labels, fontsize=8, color=INK)
+    labels = []
+    for zone, span in spans.items():
+        room = int((span[-1].position - span[0].position + 2) * LETTERS / _span(layout))
+        label = f"{f'zone {zone}' if zone else 'no zone'}: {_nodes(counts[zone])}"
+        labels.append(label if len(label) <= room else shortened(zone, room))
+    axis.set_xticks([*middles.values()], labels, fontsize=8, color=INK)
 
 
-def _told(step: Step) -> str:
+def _nodes(count: int) -> str:
+    return "1 node" if count == 1 else f"{count} nodes"
+
+
+def shortened(text: str, length: int) -> str:
+    """No longer than this; what stands in the middle goes."""
+    if len(text) <= length:
+        return text
+    half = max(2, (length - 1) // 2)
+    return f"{text[:half].rstrip()}…{text[-half:].lstrip()}"
+
+
+def _told(step: Step) -> list[tuple[str, str]]:
+    """What became of it, with colours."""
     ready, wanted = sum(each.ready for each in step.workloads), sum(each.wanted for each in step.workloads)
     pending = sum(each.pending for each in step.workloads)
-    parts = [f"{ready} of {wanted} pods ready"]
+    parts = [(f"{ready} of {wanted} pods ready", INK)]
     if pending:
-        parts.append(f"{pending} without a node")
+        parts.append((f"{pending} without a node", ALARM))
     if step.evicted:
-        parts.append(f"{step.evicted} evicted")
+        parts.append((f"{step.evicted} evicted", INK))
     if step.took:
-        parts.append(f"after {duration(step.took)}")
-    return ", ".join(parts)
+        parts.append((f"{'settled ' if step.settled else ''}after {duration(step.took)}", INK))
+    return [*((f"{words},", colour) for words, colour in parts[:-1]), parts[-1]]

@@ -211,6 +211,25 @@ def test_of_many_nodes_neighbours_share_a_bar(example: Report) -> None:
     assert share == pytest.approx(node.requested["cpu"] / node.allocatable["cpu"])
 
 
+def test_names_stand_below_bars_where_they_fit(example: Report) -> None:
+    assert picture.names_fit(picture.places(example))
+    node = example.steps[0].nodes[0]
+    for names in (["a-very-long-name-of-a-node-pool-1"], [f"node-{number}" for number in range(60)]):
+        nodes = [msgspec.structs.replace(node, name=name) for name in names]
+        step = msgspec.structs.replace(example.steps[0], nodes=nodes)
+        assert not picture.names_fit(picture.places(Report(scenario="s", seed=0, steps=[step])))
+    assert picture.shortened("zone europe-west3-b fails", 11) == "zone…fails"
+    assert picture.shortened("zone a fails", 12) == "zone a fails"
+
+
+def test_zones_stand_in_the_order_of_their_numbers(example: Report) -> None:
+    node = example.steps[0].nodes[0]
+    nodes = [msgspec.structs.replace(node, name=f"z{number}-0", zone=f"z{number}") for number in (10, 2, 1)]
+    step = msgspec.structs.replace(example.steps[0], nodes=nodes)
+    layout = picture.places(Report(scenario="s", seed=0, steps=[step]))
+    assert [place.zone for place in layout] == ["z1", "z2", "z10"]
+
+
 def test_the_command(tmp_path: Path) -> None:
     drawn = tmp_path / "shop.svg"
     result = CliRunner().invoke(main, ["simulate", str(EXAMPLE), "-o", "json", "--picture", str(drawn)])
