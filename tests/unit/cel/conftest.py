@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel.library.authorizing import Authorizer, Decision
+from steersman.cel.library.authorizing import Authorizer, Decision
 
 
 class Policy:

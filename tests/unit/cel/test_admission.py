@@ -2,10 +2,10 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import DYN, CompileError, admission
-from steersman.apiserver.extensions.cel.construction import mismatches, plain
-from steersman.apiserver.extensions.cel.library.authorizing import RESOURCE, Check
-from steersman.apiserver.extensions.cel.types import INT
+from steersman.cel import DYN, CompileError, admission
+from steersman.cel.construction import mismatches, plain
+from steersman.cel.library.authorizing import RESOURCE, Check
+from steersman.cel.types import INT
 
 REQUEST = {
     "kind": {"group": "apps", "version": "v1", "kind": "Deployment"},

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from cel_expr_python import cel
 
-from steersman.apiserver.extensions.cel import CompileError, Environment
-from steersman.apiserver.extensions.cel.values import Duration, Timestamp
+from steersman.cel import CompileError, Environment
+from steersman.cel.values import Duration, Timestamp
 
 DIFFERENT: list[tuple[str, Any]] = [
     # Kubernetes turns on cel-go's check that what a literal holds is of one type.

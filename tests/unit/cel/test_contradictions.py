@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steersman.apiserver.extensions.cel import CELError, CostExceeded, Environment, from_schema
+from steersman.cel import CELError, CostExceeded, Environment, from_schema
 
 PROPERTIES = {
     "flag": {"type": "boolean"},

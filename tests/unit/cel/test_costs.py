@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import Environment, from_schema
+from steersman.cel import Environment, from_schema
 
 INT, STRING, NUMBER, BOOL = ({"type": name} for name in ("integer", "string", "number", "boolean"))
 BYTES, DURATION, DATE = ({"type": "string", "format": name} for name in ("byte", "duration", "date"))

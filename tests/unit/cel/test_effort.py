@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from steersman.apiserver.extensions.cel import DYN, Environment
-from steersman.apiserver.extensions.cel.errors import CostExceeded, TimeExceeded
-from steersman.apiserver.extensions.cel.types import from_schema
 from steersman.apiserver.extensions.expressions import Evaluation, Expression, TooSlow
+from steersman.cel import DYN, Environment
+from steersman.cel.errors import CostExceeded, TimeExceeded
+from steersman.cel.types import from_schema
 
 ENVIRONMENT = Environment({"self": DYN})
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import Environment, exceeds, from_schema
-from steersman.apiserver.extensions.cel.library.authorizing import AUTHORIZER
-from steersman.apiserver.extensions.cel.types import Decl
+from steersman.cel import Environment, exceeds, from_schema
+from steersman.cel.library.authorizing import AUTHORIZER
+from steersman.cel.types import Decl
 
 DATES = {"duration": "duration", "date": "date", "date-time": "date-time"}
 REQUIRED = {"type": "object", "required": ["required"], "properties": {"required": {"type": "string"}}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import DYN, CompileError, Environment
+from steersman.cel import DYN, CompileError, Environment
 
 ENVIRONMENT = Environment({"x": DYN})
 

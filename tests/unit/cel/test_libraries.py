@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import Environment
+from steersman.cel import Environment
 
 ENVIRONMENT = Environment({})
 FORMATS = (

@@ -10,9 +10,9 @@ from cel_expr_python import cel
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from steersman.apiserver.extensions.cel import Environment
-from steersman.apiserver.extensions.cel.types import Decl
-from steersman.apiserver.extensions.cel.values import Duration
+from steersman.cel import Environment
+from steersman.cel.types import Decl
+from steersman.cel.values import Duration
 
 NUMBERS, WORDS = Decl("list", element=Decl("int")), Decl("map", element=Decl("string"))
 DATA = {"n": 7, "s": "abcé", "l": [3, -1, 2], "m": {"a": "x", "b": "yy"}}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from steersman.apiserver.extensions.cel import CompileError, CostExceeded, Environment, escape, from_schema, optional
+from steersman.cel import CompileError, CostExceeded, Environment, escape, from_schema, optional
 
 SCHEMA = {
     "type": "object",

@@ -23,8 +23,8 @@ from steersman.apiserver.admission.plugin import Request
 from steersman.apiserver.seams import Attributes, Surroundings
 
 if TYPE_CHECKING:
-    from steersman.apiserver.extensions.cel import Environment, Program
-    from steersman.apiserver.extensions.cel.library.authorizing import Check, Decision
+    from steersman.cel import Environment, Program
+    from steersman.cel.library.authorizing import Check, Decision
 
 
 T = TypeVar("T")
@@ -68,8 +68,8 @@ class Asked:
     @cached_property
     def variables(self) -> Mapping[str, Any]:
         """By name."""
-        from steersman.apiserver.extensions.cel.admission import REQUEST_RESOURCE
-        from steersman.apiserver.extensions.cel.library.authorizing import RESOURCE, Authorizer, Check
+        from steersman.cel.admission import REQUEST_RESOURCE
+        from steersman.cel.library.authorizing import RESOURCE, Authorizer, Check
 
         request, resource = self.request, self.request.resource
         authorizer = Authorizer(self)
@@ -121,7 +121,7 @@ class Asked:
         return decided
 
     def _decide(self, check: Check, verb: str, service_account: tuple[str, str] | None) -> Decision:
-        from steersman.apiserver.extensions.cel.library.authorizing import Decision
+        from steersman.cel.library.authorizing import Decision
 
         user = self.request.user
         if service_account is not None:
@@ -206,7 +206,7 @@ class Expression:
     __slots__ = ("fault", "program", "text")
 
     def __init__(self, text: str, environment: Environment, result: str = "dyn") -> None:
-        from steersman.apiserver.extensions.cel import CompileError
+        from steersman.cel import CompileError
 
         self.text = text
         self.fault = ""
@@ -250,7 +250,7 @@ class Evaluation:
         """The value, or what CEL says is wrong; raises :class:`OutOfBudget`."""
         result = program.evaluate(self._variables, max(min(self._left, self._soon), 0), self._until)
         if self._until is not None and result.error is not None:
-            from steersman.apiserver.extensions.cel.errors import TimeExceeded
+            from steersman.cel.errors import TimeExceeded
 
             if isinstance(result.error, TimeExceeded):
                 raise TooSlow
@@ -283,7 +283,7 @@ class _Composed(Mapping[str, Any]):
         return known
 
     def _find(self, name: str, declared: Expression) -> Any:
-        from steersman.apiserver.extensions.cel import CELError
+        from steersman.cel import CELError
 
         if declared.program is None:
             return CELError(f'composited variable "{name}" fails to compile: {declared.fault}')
@@ -322,7 +322,7 @@ class Conditions:
 
     def hold(self, variables: Mapping[str, Any], operation: str, observer: Observer, *, quick: bool = False) -> bool:
         """Whether all hold; one that does not counts more than those that fail, of which it tells who raises."""
-        from steersman.apiserver.extensions.cel.admission import MATCH_BUDGET
+        from steersman.cel.admission import MATCH_BUDGET
 
         started, failures = time.perf_counter(), dict[str, None]()
         evaluation, refused = Evaluation(variables, MATCH_BUDGET, quick=quick), False
@@ -351,7 +351,7 @@ class Conditions:
 @cache
 def environment(params: bool = False) -> Environment:
     """The variables of match conditions."""
-    from steersman.apiserver.extensions.cel import DYN, admission
+    from steersman.cel import DYN, admission
 
     return admission.environment(params=DYN if params else None)
 

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 from steersman.api import errors
 from steersman.api.errors import FieldError
+from steersman.cel import REQUEST, STATIC_LIMIT, STATIC_TOTAL_LIMIT, exceeds, from_schema
 
-from .cel import REQUEST, STATIC_LIMIT, STATIC_TOTAL_LIMIT, exceeds, from_schema
 from .validation_rules import Compiler, Rule
 
 _MOST_EXPENSIVE = 4

@@ -10,9 +10,19 @@ import msgspec
 
 from steersman.api import errors
 from steersman.api.errors import FieldError
+from steersman.cel import (
+    CompileError,
+    CostExceeded,
+    Decl,
+    Environment,
+    Program,
+    Result,
+    ResultTypeError,
+    from_schema,
+    optional,
+)
+from steersman.cel.values import NONE, Optional
 
-from .cel import CompileError, CostExceeded, Decl, Environment, Program, Result, ResultTypeError, from_schema, optional
-from .cel.values import NONE, Optional
 from .structural import ABSENT, Budget, RuleFault
 
 LONGEST_MESSAGE = 5 * 1024

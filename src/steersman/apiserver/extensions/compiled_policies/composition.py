@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from steersman.apiserver.extensions.expressions import Asked, Evaluation, Expression, Fault
 
 if TYPE_CHECKING:
-    from steersman.apiserver.extensions.cel import Decl, Environment
+    from steersman.cel import Decl, Environment
 
 
 _NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -57,7 +57,7 @@ class Composition:
 
     def environment(self, *, authorizer: bool = True, mutating: bool = False) -> Environment:
         """What the expressions of the policy may use."""
-        from steersman.apiserver.extensions.cel import DYN, admission
+        from steersman.cel import DYN, admission
 
         return admission.environment(
             objects=self._given.objects or DYN,
@@ -69,12 +69,12 @@ class Composition:
 
     def evaluation(self, asked: Asked, params: Any, *, quick: bool = False) -> Evaluation:
         """Evaluates the expressions of the policy about a request, with one parameter object."""
-        from steersman.apiserver.extensions.cel import RUNTIME_COST_BUDGET
+        from steersman.cel import RUNTIME_COST_BUDGET
 
         return Evaluation({**asked.variables, "params": params}, RUNTIME_COST_BUDGET, self.variables, quick=quick)
 
 
 def _type_of(expression: Expression) -> Decl:
-    from steersman.apiserver.extensions.cel import DYN
+    from steersman.cel import DYN
 
     return expression.program.result_type() if expression.program is not None else DYN

@@ -21,8 +21,8 @@ def configured(live: dict[str, Any], value: Any, schema: Schema) -> dict[str, An
 
     Lists and maps that are atomic may not be spoken of, because what is not said of them would be lost.
     """
-    from steersman.apiserver.extensions.cel.construction import Built, mismatches, plain
-    from steersman.apiserver.extensions.cel.errors import CELError
+    from steersman.cel.construction import Built, mismatches, plain
+    from steersman.cel.errors import CELError
 
     if not isinstance(value, Built):
         raise Unpatchable(f"unsupported return type from ApplyConfiguration expression: {_type_name(value)}")
@@ -78,8 +78,8 @@ def patched(live: dict[str, Any], value: Any) -> dict[str, Any]:
 
 
 def _operation(value: Any) -> dict[str, Any]:
-    from steersman.apiserver.extensions.cel.construction import PATCH, Built, mismatches, plain
-    from steersman.apiserver.extensions.cel.errors import CELError
+    from steersman.cel.construction import PATCH, Built, mismatches, plain
+    from steersman.cel.errors import CELError
 
     if not isinstance(value, Built) or value.type_name != PATCH:
         raise Unpatchable(
@@ -103,6 +103,6 @@ def _operation(value: Any) -> dict[str, Any]:
 
 
 def _type_name(value: Any) -> str:
-    from steersman.apiserver.extensions.cel.values import type_name
+    from steersman.cel.values import type_name
 
     return type_name(value)

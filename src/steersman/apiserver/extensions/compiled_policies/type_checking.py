@@ -13,7 +13,7 @@ from steersman.api.types.admissionregistration_v1 import ExpressionWarning, Vali
 from .composition import Composition, Types
 
 if TYPE_CHECKING:
-    from steersman.apiserver.extensions.cel import Decl, Environment
+    from steersman.cel import Decl, Environment
 
 
 class Kind(NamedTuple):
@@ -58,7 +58,7 @@ def _expressions(spec: ValidatingAdmissionPolicySpec) -> Iterator[tuple[str, str
 
 
 def _fault(environment: Environment, expression: str) -> str:
-    from steersman.apiserver.extensions.cel import CompileError
+    from steersman.cel import CompileError
 
     try:
         environment.compile(expression, "dyn")

@@ -190,6 +190,6 @@ def _message(check: _Check, evaluation: Evaluation) -> str:
 
 
 def _type_name(value: Any) -> str:
-    from steersman.apiserver.extensions.cel.values import type_name
+    from steersman.cel.values import type_name
 
     return type_name(value)

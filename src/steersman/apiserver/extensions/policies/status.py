@@ -112,7 +112,7 @@ class PolicyStatus:
 
 
 def _checked(spec: ValidatingAdmissionPolicySpec, scheme: Scheme) -> list[ExpressionWarning]:
-    from steersman.apiserver.extensions.kind_types import type_of
+    from steersman.cel.kind_types import type_of
 
     rules = spec.match_constraints.resource_rules if spec.match_constraints is not None else []
     kinds = [

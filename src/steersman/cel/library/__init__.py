@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steersman.apiserver.extensions.cel.functions import Function
+from steersman.cel.functions import Function
 
 from . import authorizing, formats, lists, networks, orders, patches, quantities, regexes, semvers, sets, strings, urls
 

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, traversal
+from steersman.cel.errors import CELError
+from steersman.cel.functions import free, member, traversal
 
 from .quantities import QUANTITY, Quantity
 

@@ -8,9 +8,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 
 from steersman.api.errors import go_value
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, rebuilding, tenth, traversal
-from steersman.apiserver.extensions.cel.values import to_string
+from steersman.cel.errors import CELError
+from steersman.cel.functions import free, member, rebuilding, tenth, traversal
+from steersman.cel.values import to_string
 
 IP, CIDR = "net.IP", "net.CIDR"
 _PREFIX = re.compile(r"0|[1-9]\d{0,2}", re.ASCII)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from steersman.apiserver.extensions.cel.functions import free, traversal
+from steersman.cel.functions import free, traversal
 
 
 def escape_key(key: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from steersman.apiserver.extensions.cel.functions import member
+from steersman.cel.functions import member
 
 AUTHORIZER = "kubernetes.authorization.Authorizer"
 PATH = "kubernetes.authorization.PathCheck"

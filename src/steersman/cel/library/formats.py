@@ -11,9 +11,9 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, tenth
-from steersman.apiserver.extensions.cel.values import NONE, Optional, cost_size, timestamp
+from steersman.cel.errors import CELError
+from steersman.cel.functions import free, member, tenth
+from steersman.cel.values import NONE, Optional, cost_size, timestamp
 
 from .urls import is_url
 

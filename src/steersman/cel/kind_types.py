@@ -12,7 +12,7 @@ from steersman.api.shapes import Shape, struct_shape
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.unstructured import is_unstructured
 
-from .cel.types import BOOL, BYTES, DOUBLE, DYN, INT, STRING, TIMESTAMP, Decl, escape, from_schema
+from .types import BOOL, BYTES, DOUBLE, DYN, INT, STRING, TIMESTAMP, Decl, escape, from_schema
 
 _SCALARS = {
     "string": STRING,

@@ -8,9 +8,9 @@ from decimal import Decimal
 from typing import Any
 
 from steersman.api import quantity as quantities
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, traversal
-from steersman.apiserver.extensions.cel.values import INT_MAX, INT_MIN
+from steersman.cel.errors import CELError
+from steersman.cel.functions import free, member, traversal
+from steersman.cel.values import INT_MAX, INT_MIN
 
 QUANTITY = "kubernetes.Quantity"
 _SHAPE = re.compile(r"[+-]?[0-9.]+[eEinumkKMGTP]*[-+]?[0-9]*", re.ASCII)

@@ -7,8 +7,8 @@ from typing import Any
 
 import re2
 
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import matching, member
+from steersman.cel.errors import CELError
+from steersman.cel.functions import matching, member
 
 
 @lru_cache(maxsize=128)  # RE2 keeps up to 8 MB for each, and patterns may be data

@@ -1,4 +1,4 @@
-"""CEL as Kubernetes has it (v1.35), for rules of schemas, admission policies and match conditions.
+"""CEL as Kubernetes has it (v1.35), for rules of schemas, admission policies, match conditions and simulated stages.
 
 The official checker parses, expands macros and finds types (:mod:`.checking`); closures of our own evaluate the tree
 (:mod:`.evaluation`) and count cost as cel-go does.  Values are JSON data as they are; what JSON has none of is in

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from steersman.apiserver.extensions.cel.errors import CELError, CostExceeded
-from steersman.apiserver.extensions.cel.functions import free, member, rebuilding, tenth, traversal
-from steersman.apiserver.extensions.cel.values import cost_size, double_text, to_string
+from steersman.cel.errors import CELError, CostExceeded
+from steersman.cel.functions import free, member, rebuilding, tenth, traversal
+from steersman.cel.values import cost_size, double_text, to_string
 
 _MOST = 100_000_000
 """Characters of a result that nobody could pay for."""

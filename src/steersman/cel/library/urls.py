@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qs, quote, unquote, urlsplit
 
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import free, member, traversal
+from steersman.cel.errors import CELError
+from steersman.cel.functions import free, member, traversal
 
 URL = "kubernetes.URL"
 

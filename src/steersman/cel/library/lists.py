@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-from steersman.apiserver.extensions.cel.errors import CELError
-from steersman.apiserver.extensions.cel.functions import elements, member
-from steersman.apiserver.extensions.cel.values import (
+from steersman.cel.errors import CELError
+from steersman.cel.functions import elements, member
+from steersman.cel.values import (
     Duration,
     UInt,
     comparable,

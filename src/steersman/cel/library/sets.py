@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from steersman.apiserver.extensions.cel.functions import free
-from steersman.apiserver.extensions.cel.values import cost_size, equal
+from steersman.cel.functions import free
+from steersman.cel.values import cost_size, equal
 
 
 def contains(items: list[Any], wanted: list[Any]) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from functools import cmp_to_key
 from typing import Any
 
-from steersman.apiserver.extensions.cel.errors import CELError, CostExceeded, no_such_overload
-from steersman.apiserver.extensions.cel.functions import free, member
-from steersman.apiserver.extensions.cel.values import NONE, Optional, comparable, cost_size, equal
+from steersman.cel.errors import CELError, CostExceeded, no_such_overload
+from steersman.cel.functions import free, member
+from steersman.cel.values import NONE, Optional, comparable, cost_size, equal
 
 _MOST = 1_000_000
 """What one evaluation may cost."""
