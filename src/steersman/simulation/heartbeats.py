@@ -29,8 +29,8 @@ from .timers import Timers
 
 log = logging.getLogger(__name__)
 
-LEASE_DURATION = 4
-"""In intervals of renewal, as the kubelet has it."""
+LEASE_DURATION = 40
+"""Seconds, as the kubelet has it; where renewals are more seldom than every 20 s, two of their intervals."""
 
 
 class Heartbeats:
@@ -106,7 +106,7 @@ class Heartbeats:
         spec = msgspec.structs.replace(
             lease.spec,
             holder_identity=holder,
-            lease_duration_seconds=max(1, round(LEASE_DURATION * interval)),
+            lease_duration_seconds=max(LEASE_DURATION, round(2 * interval)),
             renew_time=self._instant(),
         )
         return msgspec.structs.replace(lease, spec=spec)
