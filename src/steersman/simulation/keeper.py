@@ -11,12 +11,13 @@ from __future__ import annotations
 import copy
 import random
 from collections.abc import Callable, Container, Iterator
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 
 from steersman.api.clock import Clock
 from steersman.api.errors import StatusError, is_conflict, is_not_found
+from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Object
 from steersman.api.types.meta_v1 import DeleteOptions, Preconditions
 from steersman.client.client import Client
@@ -25,7 +26,7 @@ from steersman.client.events import EventRecorder
 from .addresses import Exhausted
 from .complaints import Complaints
 from .crew import Crew
-from .stage import Amend, Outcome, Place, Stage, StageFault, Subject, Tell, draw
+from .stage import Amend, Apply, Outcome, Place, Stage, StageFault, Subject, Tell, draw
 from .timers import Timers
 
 T = TypeVar("T", bound=Object)
@@ -39,6 +40,8 @@ UNWANTED = frozenset({400, 405, 413, 415, 422})
 
 MOST_IMMEDIATE = 16
 """So many stages follow each other without looking at what others wrote."""
+
+FIELD_MANAGER = "kwok"
 
 FAILED = "FailedStage"
 """The reason of the event about an object that does not get through its stage."""
@@ -138,9 +141,8 @@ class Keeper(Generic[T]):
                     job.object = obj  # in the time that it has
                 return
             self._drop(uid)
-        if (stage := self._choose(subject)) is None:
+        if (stage := self._choose(subject)) is None or (delay := self._delay(stage, subject)) is None:
             return
-        delay = stage.delay(subject) if stage.delay is not None else 0.0
         self._jobs[uid] = job = _Job(obj, stage, delay)
         if job.waits:
             self._timers.add(delay, job)
@@ -175,7 +177,19 @@ class Keeper(Generic[T]):
         return stage is not None and not stage.delay_moves and not job.attempts and self._matches(stage, subject)
 
     def _choose(self, subject: Subject) -> Stage | None:
-        return draw([stage for stage in self._stages if self._matches(stage, subject)], subject)
+        matching = [stage for stage in self._stages if self._matches(stage, subject)]
+        try:
+            return draw(matching, subject)
+        except StageFault as error:
+            self._complaints.log(" or ".join(stage.name for stage in matching), self._name(subject.object), error)
+            return None
+
+    def _delay(self, stage: Stage, subject: Subject) -> float | None:
+        try:
+            return stage.delay(subject) if stage.delay is not None else 0.0
+        except StageFault as error:
+            self._give_up(stage, subject.object, error)
+            return None
 
     def _matches(self, stage: Stage, subject: Subject) -> bool:
         try:
@@ -222,7 +236,8 @@ class Keeper(Generic[T]):
         """The object that waited so long, where it is still to go through the stage; its changes are observed."""
         obj = await self._client.get(self._type, job.key[1], job.key[0])
         subject = self._subject(obj)
-        return obj if obj.metadata.uid == job.uid and subject is not None and stage.matches(subject) else None
+        goes = obj.metadata.uid == job.uid and subject is not None and self._matches(stage, subject)
+        return obj if goes else None
 
     def _again(self, job: _Job[T], stage: Stage, obj: T | None, error: StatusError | Exhausted) -> None:
         """Try it again later, unless the object has changed meanwhile."""
@@ -281,8 +296,22 @@ class Keeper(Generic[T]):
                     written = await self._client.patch(
                         self._type, metadata.name, patch, metadata.namespace, subresource=subresource
                     )
+                case Apply(configuration, subresource):
+                    await self._apply(configuration, subresource, metadata.namespace)
         if outcome.delete:
             options = DeleteOptions(grace_period_seconds=0, preconditions=Preconditions(uid=metadata.uid))
             await self._client.delete(self._type, metadata.name, metadata.namespace, options=options)
             return None
         return written
+
+    async def _apply(self, configuration: dict[str, Any], subresource: str, namespace: str) -> None:
+        """Another object, in the namespace that it says, or in this one."""
+        kind, version = str(configuration["kind"]), str(configuration["apiVersion"])
+        resource = builtin_scheme().by_kind(version, kind)
+        if resource is None:
+            raise StageFault(f'no matches for kind "{kind}" in version "{version}"')
+        if resource.namespaced:
+            configuration = {**configuration, "metadata": {"namespace": namespace, **configuration["metadata"]}}
+        await self._client.apply(
+            resource.type, configuration, field_manager=FIELD_MANAGER, force=True, subresource=subresource
+        )

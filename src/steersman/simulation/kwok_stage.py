@@ -1,7 +1,7 @@
 """kwok's ``Stage`` (``kwok.x-k8s.io/v1alpha1``) as it is written.
 
-Both forms are read: expressions as ``key`` and ``expressionFrom``, or below ``jq``; what comes next as ``next``, or as
-``steps``.  Specification: kwok's API reference.
+Both forms are read: expressions as ``key`` and ``expressionFrom``, or below ``jq`` or ``cel``; what comes next as
+``next``, or as ``steps``.  Specification: kwok's API reference.
 """
 
 from __future__ import annotations
@@ -26,12 +26,18 @@ class JQ(_Strict, frozen=True, kw_only=True):
     expression: str
 
 
+class CEL(_Strict, frozen=True, kw_only=True):
+    """An expression in CEL."""
+
+    expression: str
+
+
 class From(_Strict, frozen=True, kw_only=True):
     """Where a value comes from: one of these."""
 
     expression_from: str = ""
     jq: JQ | None = None
-    cel: dict[str, Any] | None = None
+    cel: CEL | None = None
 
 
 class JQRequirement(_Strict, frozen=True, kw_only=True):
@@ -43,13 +49,14 @@ class JQRequirement(_Strict, frozen=True, kw_only=True):
 
 
 class Requirement(_Strict, frozen=True, kw_only=True):
-    """A requirement, in either form."""
+    """A requirement, in one of its forms; ``expression`` is CEL."""
 
+    expression: str = ""
     key: str = ""
     operator: str = ""
     values: tuple[str, ...] = ()
     jq: JQRequirement | None = None
-    cel: dict[str, Any] | None = None
+    cel: CEL | None = None
 
 
 class Selector(_Strict, frozen=True, kw_only=True):
@@ -107,6 +114,14 @@ class StagePatch(_Strict, frozen=True, kw_only=True):
     impersonation: Impersonation | None = None
 
 
+class StageApply(_Strict, frozen=True, kw_only=True):
+    """Another object, by a template."""
+
+    template: str
+    subresource: str = ""
+    type: str = ""
+
+
 class Step(_Strict, frozen=True, kw_only=True):
     """One of the steps."""
 
@@ -114,6 +129,7 @@ class Step(_Strict, frozen=True, kw_only=True):
     finalizers: Finalizers | None = None
     delete: bool = False
     patch: StagePatch | None = None
+    apply: StageApply | None = None
 
 
 class Next(_Strict, frozen=True, kw_only=True):

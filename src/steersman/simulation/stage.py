@@ -108,7 +108,14 @@ class Amend(NamedTuple):
     subresource: str = ""
 
 
-Act = Tell | Amend
+class Apply(NamedTuple):
+    """Another object is applied, by server-side apply."""
+
+    configuration: dict[str, Any]
+    subresource: str = ""
+
+
+Act = Tell | Amend | Apply
 
 
 class Outcome(msgspec.Struct, frozen=True):

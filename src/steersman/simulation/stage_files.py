@@ -14,6 +14,7 @@ from steersman.api.time import parse_rfc3339
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
 from steersman.client.client import Patch
 
+from .cel_expressions import compile_condition, compile_number, compile_seconds
 from .durations import parse_duration
 from .gotemplate import Template, TemplateError
 from .kwok_stage import (
@@ -24,12 +25,13 @@ from .kwok_stage import (
     KwokStage,
     Requirement,
     Selector,
+    StageApply,
     StageEvent,
     StagePatch,
     Step,
 )
 from .queries import Query, compile_query
-from .stage import Act, Amend, Kind, Outcome, Stage, StageFault, Subject, Tell
+from .stage import Act, Amend, Apply, Kind, Outcome, Stage, StageFault, Subject, Tell
 from .template_functions import TEMPLATE_FUNCTIONS
 from .usage import KINDS as USAGE_KINDS
 from .usage import UsageRule
@@ -115,12 +117,13 @@ def compile_stage(written: KwokStage) -> Stage:
     if (spec.next is None) == (not spec.steps):
         raise ValueError("spec: one of next and steps is needed")
     moves = spec.delay is not None and bool(spec.delay.duration_from or spec.delay.jitter_duration_from)
+    kind = cast("Kind", reference.kind)
     return Stage(
         name=name,
-        kind=cast("Kind", reference.kind),
-        matches=_matches(spec.selector),
-        weight=_weight(spec.weight, spec.weight_from),
-        delay=_delay(spec.delay) if spec.delay is not None else None,
+        kind=kind,
+        matches=_matches(spec.selector, kind),
+        weight=_weight(spec.weight, spec.weight_from, kind),
+        delay=_delay(spec.delay, kind) if spec.delay is not None else None,
         delay_moves=moves,
         next=_next(name, _steps(written)),
         immediate_next=spec.immediate_next_stage,
@@ -130,11 +133,11 @@ def compile_stage(written: KwokStage) -> Stage:
 # Which objects --------------------------------------------------------------------------------------------------
 
 
-def _matches(selector: Selector | None) -> Callable[[Subject], bool]:
+def _matches(selector: Selector | None, kind: Kind) -> Callable[[Subject], bool]:
     if selector is None:
         return lambda _: False
     labels, annotations = selector.match_labels.items(), selector.match_annotations.items()
-    requirements = [_requirement(each) for each in selector.match_expressions]
+    requirements = [_requirement(each, kind) for each in selector.match_expressions]
 
     def matches(subject: Subject) -> bool:
         metadata = subject.object.metadata
@@ -142,17 +145,17 @@ def _matches(selector: Selector | None) -> Callable[[Subject], bool]:
             return False
         if any(metadata.annotations.get(key) != value for key, value in annotations):
             return False
-        if not requirements:
-            return True
-        tree = subject.tree
-        return all(holds(tree) for holds in requirements)
+        return all(holds(subject) for holds in requirements)
 
     return matches
 
 
-def _requirement(written: Requirement) -> Callable[[Any], bool]:
-    if written.cel is not None:
-        raise ValueError("selector: expressions in CEL are not known here; write them in jq")
+def _requirement(written: Requirement, kind: Kind) -> Callable[[Subject], bool]:
+    forms = (written.expression or written.cel, written.key or written.jq)
+    if sum(map(bool, forms)) != 1:
+        raise ValueError("selector: an expression is one of key, jq, expression and cel")
+    if written.cel is not None or written.expression:
+        return compile_condition(written.cel.expression if written.cel is not None else written.expression, kind)
     key, operator, values = written.key, written.operator, frozenset(written.values)
     if written.jq is not None:
         key, operator, values = written.jq.key, written.jq.operator, frozenset(written.jq.values)
@@ -166,8 +169,8 @@ def _requirement(written: Requirement) -> Callable[[Any], bool]:
     query = compile_query(key)
     wanted = operator in ("In", "Exists")
     if operator in ("Exists", "DoesNotExist"):
-        return lambda tree: any(each is not None for each in query(tree)) is wanted
-    return lambda tree: any(_as_text(each) in values for each in query(tree)) is wanted
+        return lambda subject: any(each is not None for each in query(subject.tree)) is wanted
+    return lambda subject: any(_as_text(each) in values for each in query(subject.tree)) is wanted
 
 
 def _as_text(value: Any) -> str | None:
@@ -187,8 +190,8 @@ def _as_text(value: Any) -> str | None:
 def _expression(source: From | None) -> Query | None:
     if source is None:
         return None
-    if source.cel is not None:
-        raise ValueError("expressions in CEL are not known here; write them in jq")
+    if bool(source.jq) == bool(source.expression_from):
+        raise ValueError("an expression is one of expressionFrom, jq and cel")
     return compile_query(source.jq.expression if source.jq is not None else source.expression_from)
 
 
@@ -197,7 +200,9 @@ def _first(query: Query | None, subject: Subject) -> Any:
     return next(iter(query(subject.tree)), None) if query is not None else None
 
 
-def _weight(constant: int, source: From | None) -> Callable[[Subject], int | None]:
+def _weight(constant: int, source: From | None, kind: Kind) -> Callable[[Subject], int | None]:
+    if source is not None and source.cel is not None:
+        return compile_number(source.cel.expression, kind)
     query = _expression(source)
     if query is None:
         return lambda _: constant
@@ -214,9 +219,9 @@ def _weight(constant: int, source: From | None) -> Callable[[Subject], int | Non
     return weight
 
 
-def _delay(delay: Delay) -> Callable[[Subject], float]:
-    duration = _seconds(delay.duration_milliseconds or 0, delay.duration_from)
-    jitter = _seconds(delay.jitter_duration_milliseconds, delay.jitter_duration_from)
+def _delay(delay: Delay, kind: Kind) -> Callable[[Subject], float]:
+    duration = _seconds(delay.duration_milliseconds or 0, delay.duration_from, kind)
+    jitter = _seconds(delay.jitter_duration_milliseconds, delay.jitter_duration_from, kind)
 
     def seconds(subject: Subject) -> float:
         low, high = duration(subject), jitter(subject)
@@ -233,7 +238,9 @@ def _between(low: float, high: float | None, rng: random.Random) -> float:
     return high if high <= low else rng.uniform(low, high)
 
 
-def _seconds(milliseconds: int | None, source: From | None) -> Callable[[Subject], float | None]:
+def _seconds(milliseconds: int | None, source: From | None, kind: Kind) -> Callable[[Subject], float | None]:
+    if source is not None and source.cel is not None:
+        return compile_seconds(source.cel.expression, kind)
     constant = milliseconds / 1000 if milliseconds is not None else None
     query = _expression(source)
     if query is None:
@@ -303,6 +310,8 @@ def _changes(name: str, step: Step) -> list[Part]:
         parts.append(_finalizers(step.finalizers))
     if step.patch is not None and not step.delete:
         parts.append(_patch(name, step.patch))
+    if step.apply is not None and not step.delete:
+        parts.append(_apply(name, step.apply))
     return parts
 
 
@@ -350,6 +359,19 @@ def _patch(name: str, written: StagePatch) -> Part:
             # Not another object of the same name that was made meanwhile.
             content["metadata"] = {**_mapping(content.get("metadata")), "uid": subject.object.metadata.uid}
         return Amend(Patch(media_type, msgspec.json.encode(content)), written.subresource)
+
+    return part
+
+
+def _apply(name: str, written: StageApply) -> Part:
+    template = Template(name, written.template.strip(), TEMPLATE_FUNCTIONS)
+
+    def part(subject: Subject) -> Apply:
+        content = _mapping(_made(_executed(template, subject)))
+        metadata = _mapping(content.get("metadata"))
+        if not content.get("apiVersion") or not content.get("kind") or not metadata.get("name"):
+            raise StageFault("its template makes an object without apiVersion, kind or name")
+        return Apply(content, written.subresource)
 
     return part
 

@@ -37,10 +37,10 @@ async def simulating(client: Client, *shapes: NodeShape, **settings: object) -> 
     await asyncio.gather(task, return_exceptions=True)
 
 
-def pod(name: str = "a", node: str = "node-0", **spec: object) -> Pod:
+def pod(name: str = "a", node: str = "node-0", *, labels: dict[str, str] | None = None, **spec: object) -> Pod:
     containers = spec.pop("containers", [Container(name="c", image="nginx")])
     return Pod(
-        metadata=ObjectMeta(name=name, namespace="default"),
+        metadata=ObjectMeta(name=name, namespace="default", labels=labels or {}),
         spec=PodSpec(containers=containers, node_name=node, **spec),  # type: ignore[arg-type]
     )
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from steersman.api import codecs
-from steersman.api.types.core_v1 import Container, Node, Pod, PodSpec, PodStatus
+from steersman.api.types.core_v1 import ConfigMap, Container, Node, Pod, PodSpec, PodStatus
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
 from steersman.simulation import NodeShape, stages_of
@@ -125,11 +125,20 @@ def test_what_is_no_query() -> None:
         ('{matchExpressions: [{key: ".spec.hostNetwork", operator: In, values: ["true"]}]}', False),
         ('{matchExpressions: [{key: ".status.podIP.x[]", operator: NotIn, values: [a]}]}', True),
         ('{matchExpressions: [{jq: {key: ".status.phase", operator: In, values: [Pending]}}]}', True),
+        ("{matchExpressions: [{cel: {expression: \"self.status.phase == 'Pending'\"}}]}", True),
+        ("{matchExpressions: [{expression: \"has(self.status.podIP) || 'app' in self.metadata.annotations\"}]}", False),
+        ("{matchExpressions: [{expression: \"self.metadata.labels['app'].matches('^w')\"}]}", True),
+        ("{matchExpressions: [{expression: \"self.spec.containers.all(c, c.image == 'nginx')\"}]}", True),
+        (
+            "{matchExpressions: [{expression: "
+            "\"self.metadata.creationTimestamp < timestamp('2026-11-21T14:00:00Z')\"}]}",
+            True,
+        ),
     ],
 )
 def test_selectors(selector: str, matches: bool, tmp_path: Path) -> None:
     found = stage(f"  selector: {selector}\n", tmp_path)
-    there = a_pod(labels={"app": "web"}, annotations={"note": "x"}, generation=2)
+    there = a_pod(labels={"app": "web"}, annotations={"note": "x"}, generation=2, creation_timestamp=NOW)
     assert found.matches(subject(there)) is matches
 
 
@@ -156,6 +165,37 @@ def test_delays(delay: str, annotation: str, expected: float, tmp_path: Path) ->
     assert found.delay is not None
     there = a_pod(annotations={"d": annotation} if annotation else {})
     assert found.delay(subject(there)) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("delay", "seconds"),
+    [
+        ("{durationFrom: {cel: {expression: \"duration(self.metadata.annotations['d'])\"}}}", 90.0),
+        ("{durationFrom: {cel: {expression: \"self.metadata.creationTimestamp + duration('7s')\"}}}", 7.0),
+        ("{durationMilliseconds: 5, durationFrom: {cel: {expression: \"duration('1m') * 0\"}}}", None),
+    ],
+)
+def test_delays_in_cel(delay: str, seconds: float | None, tmp_path: Path) -> None:
+    if seconds is None:
+        with pytest.raises(ValueError, match="no matching overload"):
+            stage(f"  delay: {delay}\n", tmp_path)
+        return
+    found = stage(f"  delay: {delay}\n", tmp_path)
+    assert found.delay is not None
+    assert found.delay(subject(a_pod(annotations={"d": "1m30s"}, creation_timestamp=NOW))) == pytest.approx(seconds)
+
+
+def test_what_cel_gets_wrong_is_the_stages_fault(tmp_path: Path) -> None:
+    found = stage(
+        "  selector: {matchExpressions: [{expression: \"self.metadata.annotations['x'] == 'y'\"}]}\n"
+        "  weightFrom: {cel: {expression: \"int(self.metadata.annotations['x'])\"}}\n",
+        tmp_path,
+    )
+    for ask in (found.matches, found.weight):
+        with pytest.raises(StageFault, match="no such key: annotations"):
+            ask(subject(a_pod()))
+    there = subject(a_pod(annotations={"x": "7"}))
+    assert (found.matches(there), found.weight(there)) == (False, 7)
 
 
 def test_jitter_is_drawn(tmp_path: Path) -> None:
@@ -191,7 +231,15 @@ def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
         ('  selector: {matchExpressions: [{key: ".a", operator: Is}]}\n', "there is no operator 'Is'"),
         ('  selector: {matchExpressions: [{key: ".a", operator: In}]}\n', "In needs values"),
         ('  selector: {matchExpressions: [{key: ".a", operator: Exists, values: [x]}]}\n', "Exists takes no values"),
-        ('  selector: {matchExpressions: [{cel: {expression: "true"}}]}\n', "CEL are not known here"),
+        ('  selector: {matchExpressions: [{cel: {expression: "self.spec.x"}}]}\n', "undefined field 'x'"),
+        ('  selector: {matchExpressions: [{expression: "1 + 1"}]}\n', "must evaluate to one of [bool dyn] but got int"),
+        ('  selector: {matchExpressions: [{expression: "true", key: ".a"}]}\n', "an expression is one of key, jq,"),
+        (
+            "  selector: {matchExpressions: [{operator: Exists}]}\n",
+            "an expression is one of key, jq, expression and cel",
+        ),
+        ("  weightFrom: {}\n", "an expression is one of expressionFrom, jq and cel"),
+        ('  delay: {durationFrom: {cel: {expression: "1"}}}\n', "but got int"),
         ('  selector: {matchExpressions: [{key: ".a[", operator: Exists}]}\n', "is no expression of jq"),
         ('  next: {statusTemplate: "{{ Nope }}"}\n', 'template: s:1: function "Nope" not defined'),
         ("  next: {patches: [{type: weird}]}\n", "there is no type 'weird'"),
@@ -335,3 +383,51 @@ async def test_nodes_go_through_the_stages_of_a_file(client: Client) -> None:
         assert status.allocatable["cpu"] == "1k"
         assert [each.type for each in status.addresses] == ["InternalIP", "Hostname"]
         assert status.node_info.kubelet_version.startswith("kwok-")
+
+
+APPLYING = """apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: publish}
+spec:
+  resourceRef: {kind: Pod}
+  selector:
+    matchExpressions:
+    - cel: {expression: "!('published' in self.metadata.labels)"}
+    - cel: {expression: "has(self.status.podIP)"}
+  steps:
+  - apply:
+      template: |
+        apiVersion: v1
+        kind: ConfigMap
+        metadata: {name: "{{ .metadata.name }}-says"}
+        data: {address: "{{ .status.podIP }}"}
+  - patch: {root: metadata, template: "labels: {published: yes-it-is}"}
+"""
+
+
+async def test_stages_apply_other_objects(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "publish.yaml"
+    file.write_text(APPLYING)
+    async with simulating(client, NodeShape(), stages=stages_of("fast", file)):
+        await client.create(pod("a", labels={"published-by": "nobody"}))
+
+        async def said() -> Pod | None:
+            present = await client.get(Pod, "a", "default")
+            return present if "published" in present.metadata.labels else None
+
+        published = await eventually(said)
+        assert (await client.get(ConfigMap, "a-says", "default")).data == {"address": published.status.pod_ip}
+
+
+@pytest.mark.parametrize(
+    ("template", "fault"),
+    [
+        ("{apiVersion: v1, kind: ConfigMap}", "its template makes an object without apiVersion, kind or name"),
+        ("[]", "its template makes [], and no object"),
+    ],
+)
+def test_what_cannot_be_applied(template: str, fault: str, tmp_path: Path) -> None:
+    found = stage(f"  steps: [{{apply: {{template: '{template}'}}}}]\n", tmp_path)
+    with pytest.raises(StageFault) as caught:
+        found.next(subject(a_pod()))
+    assert str(caught.value) == fault

@@ -1,0 +1,89 @@
+"""CEL in stages: expressions of ``self``, the object, typed as its kind.
+
+A member that is not there is an error, as in policies: ``has(self.status.podIP)`` asks first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from steersman.api.resources import builtin_scheme
+
+from .stage import Kind, StageFault, Subject
+
+if TYPE_CHECKING:
+    from steersman.cel import Environment
+
+
+@cache
+def _environment(kind: Kind) -> Environment:
+    from steersman.cel import DYN, Environment
+    from steersman.cel.kind_types import type_of
+
+    resource = builtin_scheme().by_kind("v1", kind)
+    assert resource is not None
+    return Environment({"self": type_of(resource) or DYN})
+
+
+def compile_cel(text: str, kind: Kind, result: str) -> Callable[[Subject], Any]:
+    """``result`` is the type it must have, ``one|other``; raises ValueError.  What is returned raises StageFault."""
+    from steersman.cel import CompileError
+
+    try:
+        program = _environment(kind).compile(text, f"{result}|dyn")
+    except CompileError as error:
+        raise ValueError(f"{text!r}: {error}") from None
+
+    def evaluate(subject: Subject) -> Any:
+        found = program.evaluate({"self": subject.tree})
+        if found.error is not None:
+            raise StageFault(f"{text!r}: {found.error}")
+        return found.value
+
+    return evaluate
+
+
+def compile_condition(text: str, kind: Kind) -> Callable[[Subject], bool]:
+    """Whether it holds."""
+    evaluate = compile_cel(text, kind, "bool")
+
+    def holds(subject: Subject) -> bool:
+        value = evaluate(subject)
+        if not isinstance(value, bool):
+            raise StageFault(f"{text!r}: gives no bool, but {value!r}")
+        return value
+
+    return holds
+
+
+def compile_number(text: str, kind: Kind) -> Callable[[Subject], int]:
+    """A whole number."""
+    evaluate = compile_cel(text, kind, "int")
+
+    def number(subject: Subject) -> int:
+        value = evaluate(subject)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise StageFault(f"{text!r}: gives no int, but {value!r}")
+        return value
+
+    return number
+
+
+def compile_seconds(text: str, kind: Kind) -> Callable[[Subject], float]:
+    """A duration, or how long it is until a timestamp."""
+    from steersman.cel.values import Duration, Timestamp
+
+    evaluate = compile_cel(text, kind, "duration|google.protobuf.Duration|timestamp|google.protobuf.Timestamp")
+
+    def seconds(subject: Subject) -> float:
+        match evaluate(subject):
+            case Duration(nanoseconds):
+                return nanoseconds / 1e9
+            case Timestamp(nanoseconds):
+                return nanoseconds / 1e9 - subject.instant.timestamp()
+            case value:
+                raise StageFault(f"{text!r}: gives no duration, but {value!r}")
+
+    return seconds
