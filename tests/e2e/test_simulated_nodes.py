@@ -1,5 +1,6 @@
 """Simulated nodes under a stock kubectl: in the server's process, and in one of their own."""
 
+import contextlib
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,11 +24,16 @@ def simulation(request: pytest.FixtureRequest, make_server: Callable[..., Server
 @pytest.fixture
 def joined(simulation: Kubectl) -> Iterator[Kubectl]:
     """The same with another node, of a process of its own."""
-    command = [STEERSMAN, "nodes", "--kubeconfig", str(simulation.kubeconfig), "--nodes", "1", "--name", "edge-{}",
-               "--shape", "cpu=2,memory=1Gi,nvidia.com/gpu=4", "--label", "tier=edge"]  # fmt: skip
+    with joining(simulation, "--shape", "cpu=2,memory=1Gi,nvidia.com/gpu=4", "--label", "tier=edge"):
+        yield simulation
+
+
+@contextlib.contextmanager
+def joining(kubectl: Kubectl, *options: str) -> Iterator[None]:
+    command = [STEERSMAN, "nodes", "--kubeconfig", str(kubectl.kubeconfig), "--name", "edge-{}", *options]
     process = subprocess.Popen(command, env=environment(), stdin=subprocess.DEVNULL)
     try:
-        yield simulation
+        yield
         assert process.poll() is None
     finally:
         process.terminate()
@@ -95,6 +101,9 @@ def test_kubectl_tops_nodes_and_pods(make_server: Callable[..., Server], version
     kubectl("wait", "--for=condition=Available", "apiservice/v1beta1.metrics.k8s.io", "--timeout=20s")
     assert kubectl("top", "pods", "--no-headers").split() == ["a", "250m", "64Mi"]
     assert "250m" in kubectl("top", "nodes")
+    with joining(kubectl, "--metrics"):
+        until(lambda: "edge-0" in kubectl("top", "nodes"), "it tells of another simulation's node")
+    assert "250m" in kubectl("top", "nodes")  # one of the two has served all the time
     server.stop()
 
 

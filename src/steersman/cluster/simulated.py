@@ -100,25 +100,30 @@ async def serve(config: SimulationConfig, client: Client, identity: str, *, metr
                 config.mark,
                 other,
             )
-    await lead(client, lease_name(config.mark), identity, lambda: _serve(config, client, metrics))
+    await lead(client, lease_name(config.mark), identity, lambda: _serve(config, client, identity, metrics))
 
 
-async def _serve(config: SimulationConfig, client: Client, metrics: str) -> None:
+async def _serve(config: SimulationConfig, client: Client, identity: str, metrics: str) -> None:
     nodes = SimulatedNodes(config, client)
     async with asyncio.TaskGroup() as group:
         group.create_task(nodes.run(), name="simulated nodes")
         await nodes.ready.wait()
         if metrics:
-            group.create_task(_serve_metrics(config, client, metrics), name="simulated metrics")
+            group.create_task(_serve_metrics(config, client, identity, metrics), name="simulated metrics")
         log.info("%d simulated nodes are ready", sum(shape.count for shape in config.nodes))
 
 
-async def _serve_metrics(config: SimulationConfig, client: Client, address: str) -> None:
+async def _serve_metrics(config: SimulationConfig, client: Client, identity: str, address: str) -> None:
+    """Those of all simulated nodes, whoever looks after them: one process does, and another when that ends."""
     from steersman.simulation.metrics import Metrics
 
     from . import simulated_metrics
 
-    await simulated_metrics.serve(client, Metrics(client, config.usages), address)
+    async def serve() -> None:
+        await simulated_metrics.serve(client, Metrics(client, config.usages), address)
+        await asyncio.Event().wait()  # somebody else serves the group: it was said once
+
+    await lead(client, simulated_metrics.NAME, identity, serve)
 
 
 def run(access: ClientConfig, config: SimulationConfig, *, metrics: bool = False, verbose: bool = False) -> None:
