@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from weakref import WeakSet
 import msgspec
 
 from steersman.api.clock import Clock
+from steersman.api.errors import StatusError
 from steersman.api.user import User
 from steersman.apiserver.config import ApiServerConfig
 from steersman.apiserver.server import ApiServer
@@ -215,7 +217,8 @@ class Composition:
     async def _simulate(self, group: asyncio.TaskGroup) -> None:
         """Nodes of others that are to be simulated are looked after, too, where there are none of the cluster's own."""
         client, clock = self.client(NODES), self.settings.clock
-        await hold_for_good(client, self.settings.simulation.mark, "steersman-testing", clock)
+        with contextlib.suppress(StatusError):  # by a fault: who joins from outside while it lasts is not kept off
+            await hold_for_good(client, self.settings.simulation.mark, "steersman-testing", clock)
         self.nodes = nodes = SimulatedNodes(self.settings.simulation, client, clock=clock)
         group.create_task(nodes.run(), name="nodes")
         await nodes.ready.wait()
