@@ -9,9 +9,10 @@ from typing import Any
 import yaml
 
 from steersman import __version__
-from steersman.api.time import rfc3339
+from steersman.api.time import parse_rfc3339, rfc3339
 
 from .gotemplate import TemplateError
+from .gotemplate.dates import duration
 from .shape import CONDITIONS
 from .stage import Subject
 
@@ -62,6 +63,7 @@ TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "YAML": _yaml,
     "Now": lambda subject: rfc3339(subject.instant),
     "now": lambda subject: rfc3339(subject.instant),
+    "ago": lambda subject, instant: duration((subject.instant - parse_rfc3339(instant)).total_seconds()),
     "StartTime": lambda subject: rfc3339(subject.place.started),
     "Version": lambda _: __version__,
     "NodeConditions": _node_conditions,

@@ -106,8 +106,26 @@ DATA: dict[str, Any] = {
         ("{{regexMatch `^w` .name}}{{regexReplaceAll `(e)` .name `<${1}>`}}", "truew<e>b"),
         ("{{kindOf .list}}{{kindIs `string` .name}}{{uniq (list 1 1 2)}}{{concat .list (list 1)}}",
          "slicetrue[1 2][a b c 1]"),
-        ("{{sha256sum `a` | trunc 6}}{{date `2006-01-02` `2026-11-21T13:00:00Z`}}", "ca97812026-11-21".replace(
-            "ca9781", "ca9781")),
+        ("{{sha256sum `a` | trunc 6}}{{adler32sum `a`}} {{sha512sum `a` | trunc 4}} {{b32enc `a` | b32dec}}",
+         "ca97816422626 1f40 a"),
+        ("{{date `2006-01-02` `2026-11-21T13:00:00Z`}} {{dateInZone `15:04` `2026-11-21T13:00:00Z` `Asia/Tokyo`}}",
+         "2026-11-21 22:00"),
+        ("{{dateModify `-1h30m` `2026-11-21T13:00:00Z`}} {{unixEpoch `1970-01-02T00:00:00Z`}} {{htmlDate 0}}",
+         "2026-11-21T11:30:00Z 86400 1970-01-01"),
+        ("{{toDate `2006-01-02` `2017-12-31`}} {{duration 3695}} {{duration 95}} {{durationRound `49h`}}",
+         "2017-12-31T00:00:00Z 1h1m35s 1m35s 2d"),
+        ("{{regexFindAll `[0-9]` `a1b2c3` 2}}{{regexSplit `,` `a,b,c` 2}}{{regexSplit `,` `a,b` -1}}",
+         "[1 2][a b,c][a b]"),
+        ("{{regexQuoteMeta `1.2[3]`}} {{regexReplaceAllLiteral `a` `aba` `$1`}}", "1\\.2\\[3\\] $1b$1"),
+        ("{{(splitn `.` 2 `a.b.c`)._1}} {{chunk 2 .list}} {{abbrev 5 `abcdefg`}} {{initials `Ab Cd`}}",
+         "b.c [[a b] [c]] ab... AC"),
+        ("{{wrapWith 3 `|` `abcdef`}} {{plural `pod` `pods` 2}} {{swapcase `aB`}} {{add1f 1.5}} {{maxf 1 2.5}}",
+         "abc|def pods Ab 2.5 2.5"),
+        ("{{base `/a/b.c`}} {{dir `/a/b.c`}} {{ext `/a/b.c`}} {{clean `/a/../b`}} {{isAbs `/a`}}", "b.c /a .c /b true"),
+        ("{{mustToJson .list}} {{mustFirst .list}} {{deepEqual .list (list `a` `b` `c`)}} {{toDecimal `777`}}",
+         '["a","b","c"] a true 511'),
+        # Numbers, as kwok reads them
+        ("{{len (printf `x%*s` .count.Int64 `x`)}} {{.count.Float64}} {{.ratio.String}}", "4 3 1.5"),
     ],
 )  # fmt: skip
 def test_what_templates_say(text: str, expected: str) -> None:

@@ -22,7 +22,7 @@ from .syntax import (
     Text,
     Variable,
 )
-from .values import kind, text, truth
+from .values import NUMBER_METHODS, kind, text, truth
 
 MOST_DEPTH = 100
 """Templates that call each other deeper than this never end."""
@@ -283,6 +283,8 @@ class Compiler:
                     value = value.get(field)
                 elif value is None:
                     raise self._error(line, f"nil pointer evaluating interface {{}}.{field}")
+                elif field in NUMBER_METHODS and isinstance(value, int | float) and not isinstance(value, bool):
+                    value = NUMBER_METHODS[field](value)
                 else:
                     raise self._error(line, f"can't evaluate field {field} in type {kind(value)}")
             return value

@@ -6,12 +6,15 @@ import base64
 import hashlib
 import json
 import math
+import posixpath
 import random
 import re
 import string
+import textwrap
 import uuid
+import zlib
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any
 
 from .errors import TemplateError
@@ -173,17 +176,44 @@ def _from_json(text: str) -> Any:
     return json.loads(text)
 
 
-_GO_LAYOUT = (
-    ("2006", "%Y"), ("January", "%B"), ("Jan", "%b"), ("01", "%m"), ("Monday", "%A"), ("Mon", "%a"), ("02", "%d"),
-    ("15", "%H"), ("03", "%I"), ("04", "%M"), ("05", "%S"), ("PM", "%p"), ("Z07:00", "Z"), ("MST", "UTC"), ("06", "%y"),
-)  # fmt: skip
+def _wrapped(width: Any, text: str, new_line: str = "\n", *, cut: bool = False) -> str:
+    """Lines no longer than that, where there are blanks; ``cut`` words that are longer, too."""
+    count = max(1, to_int(width))
+    return new_line.join(textwrap.wrap(text, count, break_long_words=cut, break_on_hyphens=False))
 
 
-def _date(layout: str, instant: Any) -> str:
-    when = datetime.fromisoformat(instant) if isinstance(instant, str) else datetime.fromtimestamp(to_int(instant), UTC)
-    for go, ours in _GO_LAYOUT:
-        layout = layout.replace(go, ours)
-    return when.astimezone(UTC).strftime(layout)
+def _split_at_most(separator: str, count: Any, text: str) -> dict[str, str]:
+    parts = text.split(separator, to_int(count) - 1) if to_int(count) > 0 else text.split(separator)
+    return {f"_{place}": part for place, part in enumerate(parts)}
+
+
+def _found_all(pattern: str, text: str, count: Any) -> list[str]:
+    found = [match[0] for match in _go_pattern(pattern).finditer(text)]
+    return found if to_int(count) < 0 else found[: to_int(count)]
+
+
+def _split_by(pattern: str, text: str, count: Any) -> list[str]:
+    most = to_int(count)
+    if not most:
+        return []
+    parts: list[str] = []
+    end = 0
+    for match in _go_pattern(pattern).finditer(text):
+        if len(parts) + 1 == most:
+            break
+        parts.append(text[end : match.start()])
+        end = match.end()
+    return [*parts, text[end:]]
+
+
+def _chunks(size: Any, values: list[Any]) -> list[list[Any]]:
+    count = max(1, to_int(size))
+    return [_listed(values)[start : start + count] for start in range(0, len(values), count)]
+
+
+def _abbreviated(width: Any, text: str) -> str:
+    count = to_int(width)
+    return text if count < 4 or len(text) <= count else text[: count - 3] + "..."
 
 
 SPRIG: dict[str, Callable[..., Any]] = {
@@ -218,6 +248,27 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "regexMatch": lambda pattern, text: _go_pattern(pattern).search(text) is not None,
     "regexFind": lambda pattern, text: found[0] if (found := _go_pattern(pattern).search(text)) else "",
     "regexReplaceAll": _replaced,
+    "regexReplaceAllLiteral": lambda pattern, text, new: _go_pattern(pattern).sub(lambda _: new, text),
+    "regexFindAll": _found_all,
+    "regexSplit": _split_by,
+    "regexQuoteMeta": lambda text: re.sub(r"([\\.+*?()|\[\]{}^$])", r"\\\1", text),
+    "trimall": lambda cut, text: text.strip(cut),
+    "swapcase": lambda text: text.swapcase(),
+    "abbrev": _abbreviated,
+    "initials": lambda text: "".join(word[0] for word in text.split()),
+    "plural": lambda one, many, count: one if count == 1 else many,
+    "wrap": _wrapped,
+    "wrapWith": lambda width, new_line, text: _wrapped(width, text, new_line, cut=True),
+    "splitn": _split_at_most,
+    "b32enc": lambda text: base64.b32encode(text.encode()).decode(),
+    "b32dec": lambda text: base64.b32decode(text).decode(),
+    "sha512sum": lambda text: hashlib.sha512(text.encode()).hexdigest(),
+    "adler32sum": lambda text: str(zlib.adler32(text.encode())),
+    "base": lambda path: PurePosixPath(path).name or path[:1] or ".",
+    "dir": lambda path: str(PurePosixPath(path).parent),
+    "ext": lambda path: PurePosixPath(path).suffix,
+    "clean": lambda path: posixpath.normpath(path),
+    "isAbs": lambda path: path.startswith("/"),
     "toString": to_text,
     "toStrings": lambda values: [to_text(each) for each in _listed(values)],
     "b64enc": lambda text: base64.b64encode(text.encode()).decode(),
@@ -239,6 +290,10 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "mul": lambda *values: _product(values),
     "div": _divided,
     "mod": lambda first, second: int(math.fmod(to_int(first), to_int(second))),
+    "add1f": lambda value: to_float(value) + 1.0,
+    "maxf": lambda *values: max(map(to_float, values)),
+    "minf": lambda *values: min(map(to_float, values)),
+    "toDecimal": lambda value: int(to_text(value), 8),
     "addf": lambda *values: sum(map(to_float, values)),
     "subf": lambda first, *others: to_float(first) - sum(map(to_float, others)),
     "mulf": lambda *values: math.prod(map(to_float, values)),
@@ -260,6 +315,8 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "ternary": lambda yes, no, condition: yes if condition else no,
     "fail": _fail,
     "required": _required,
+    "deepEqual": lambda first, second: first == second,
+    "typeIs": lambda name, value: kind(value) == name,
     "kindOf": kind,
     "kindIs": lambda name, value: kind(value) == name,
     "typeOf": kind,
@@ -277,6 +334,8 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "uniq": _unique,
     "without": lambda values, *others: [each for each in _listed(values) if each not in others],
     "has": lambda value, values: values is not None and value in _listed(values),
+    "chunk": _chunks,
+    "push": lambda values, value: [*_listed(values), value],
     "compact": lambda values: [each for each in _listed(values) if truth(each)],
     "sortAlpha": lambda values: sorted(map(to_text, _listed(values))),
     "seq": lambda *ends: " ".join(map(str, range(ends[0] if len(ends) > 1 else 1, ends[-1] + 1))),
@@ -296,8 +355,16 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "mergeOverwrite": lambda target, *others: _merged(target, *others, over=True),
     "deepCopy": lambda value: json.loads(json.dumps(value)),
     "toJson": lambda value: json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False),
+    "toRawJson": lambda value: json.dumps(value, separators=(",", ":"), sort_keys=True, ensure_ascii=False),
     "toPrettyJson": lambda value: json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False),
     "fromJson": _from_json,
-    # Time
-    "date": _date,
 }
+
+_FAILING = (
+    "toJson", "toRawJson", "toPrettyJson", "fromJson", "regexMatch", "regexFind", "regexFindAll", "regexReplaceAll",
+    "regexReplaceAllLiteral", "regexSplit", "first", "last", "rest", "initial", "append", "prepend", "push", "reverse",
+    "uniq", "without", "has", "compact", "chunk", "merge", "mergeOverwrite", "deepCopy",
+)  # fmt: skip
+"""These have another name, by which Go's say that something is wrong; here all do."""
+
+SPRIG |= {f"must{name[0].upper()}{name[1:]}": SPRIG[name] for name in _FAILING}

@@ -7,11 +7,12 @@ from typing import Any
 
 from .builtins import BUILTINS
 from .compiler import Compiler, Frame
+from .dates import DATES
 from .errors import TemplateError
 from .parser import Parser
 from .sprig import SPRIG
 
-FUNCTIONS: dict[str, Callable[..., Any]] = {**SPRIG, **BUILTINS}
+FUNCTIONS: dict[str, Callable[..., Any]] = {**SPRIG, **DATES, **BUILTINS}
 
 
 class Template:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from .errors import TemplateError
@@ -97,3 +98,7 @@ def less(first: Any, second: Any) -> bool:
     if _comparable(first) != _comparable(second):
         raise TemplateError("incompatible types for comparison")
     return bool(first < second)
+
+
+NUMBER_METHODS: dict[str, Callable[[Any], Any]] = {"Int64": int, "Float64": float, "String": formatted}
+"""Those of ``json.Number``, which kwok reads numbers as."""

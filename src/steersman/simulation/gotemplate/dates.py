@@ -1,0 +1,75 @@
+"""The functions of sprig that deal with time; instants are RFC 3339's texts, or seconds since 1970."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from steersman.simulation.durations import parse_duration
+
+_LAYOUT = (
+    ("2006", "%Y"), ("January", "%B"), ("Jan", "%b"), ("01", "%m"), ("Monday", "%A"), ("Mon", "%a"), ("02", "%d"),
+    ("15", "%H"), ("03", "%I"), ("04", "%M"), ("05", "%S"), ("PM", "%p"), ("Z07:00", "Z"), ("MST", "UTC"), ("06", "%y"),
+)  # fmt: skip
+_ROUNDED = (("y", 365 * 86400), ("mo", 30 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+
+
+def _instant(value: Any) -> datetime:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    return datetime.fromtimestamp(int(value), UTC)
+
+
+def _told(instant: datetime) -> str:
+    return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _layout(text: str) -> str:
+    for go, ours in _LAYOUT:
+        text = text.replace(go, ours)
+    return text
+
+
+def date(layout: str, instant: Any, zone: str = "UTC") -> str:
+    """As Go's layouts say."""
+    return _instant(instant).astimezone(ZoneInfo(zone)).strftime(_layout(layout))
+
+
+def _modified(change: str, instant: Any) -> str:
+    return _told(_instant(instant) + timedelta(seconds=parse_duration(change)))
+
+
+def _parsed(layout: str, text: str) -> str:
+    instant = datetime.strptime(text, _layout(layout))
+    return _told(instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC))
+
+
+def duration(value: Any) -> str:
+    """So many seconds, as Go writes them."""
+    left = int(value)
+    if not left:
+        return "0s"
+    sign, left = ("-", -left) if left < 0 else ("", left)
+    hours, minutes, rest = left // 3600, left % 3600 // 60, left % 60
+    return sign + (f"{hours}h" if hours else "") + (f"{minutes}m" if hours or minutes else "") + f"{rest}s"
+
+
+def _rounded(value: Any) -> str:
+    left = abs(parse_duration(value) if isinstance(value, str) else float(value))
+    return next((f"{int(left // size)}{unit}" for unit, size in _ROUNDED if left >= size), "0s")
+
+
+DATES: dict[str, Callable[..., Any]] = {
+    "date": lambda layout, instant: date(layout, instant),
+    "dateInZone": date,
+    "htmlDate": lambda instant: date("2006-01-02", instant),
+    "dateModify": _modified,
+    "mustDateModify": _modified,
+    "toDate": _parsed,
+    "mustToDate": _parsed,
+    "unixEpoch": lambda instant: str(int(_instant(instant).timestamp())),
+    "duration": duration,
+    "durationRound": _rounded,
+}
