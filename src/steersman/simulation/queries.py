@@ -172,7 +172,8 @@ def _jq(text: str) -> Query:
         program = jq.compile(text)
         program.input_value(None)
     except ValueError as error:
-        raise ValueError(f"{text!r} is no expression of jq: {str(error).strip()}") from None
+        fault, _, _ = str(error).strip().partition("\n")  # what follows shows the text once more
+        raise ValueError(f"{text!r} is no expression of jq: {fault.removeprefix('jq: error: ').rstrip(':')}") from None
 
     def query(data: Any) -> list[Any]:
         try:

@@ -95,7 +95,8 @@ def _listed(document: Any, path: Path) -> list[dict[str, Any]]:
 
 
 def _name(document: dict[str, Any]) -> str:
-    return str((document.get("metadata") or {}).get("name", ""))
+    metadata = document.get("metadata")
+    return str(metadata.get("name", "")) if isinstance(metadata, dict) else ""
 
 
 def _read(document: dict[str, Any], path: Path, type_: type[T], make: Callable[[T], R]) -> R:

@@ -143,7 +143,7 @@ async def test_what_the_api_server_refuses_is_told(events: str, workload: dict[s
 
 
 async def test_the_same_scenario_and_seed_have_the_same_answer() -> None:
-    nodes, events = "[{count: 5, zone: a}, {count: 5, zone: b}]", "[node a-1 fails, zone b drains]"
+    nodes, events = "[{count: 5, zone: a}, {count: 5, zone: b}]", "[zone b drains]"
     workloads = [deployment(name, 7, "500m") for name in ("x", "y", "z")]
     answers = [await steps(nodes, events, *workloads, seed=seed) for seed in (1, 1, 2)]
     assert answers[0] == answers[1]
@@ -186,9 +186,10 @@ def test_tables_fit_into_any_terminal(example: Report, width: int) -> None:
 @pytest.mark.parametrize("suffix", [".svg", ".png"])
 def test_pictures_are_drawn_and_the_same_each_time(example: Report, tmp_path: Path, suffix: str) -> None:
     drawn = [tmp_path / f"{number}{suffix}" for number in range(2)]
+    report = msgspec.structs.replace(example, steps=example.steps[:2])
     for path in drawn:
         picture.check(path)
-        picture.draw(example, path)
+        picture.draw(report, path)
     first, second = (path.read_bytes() for path in drawn)
     assert first == second
     assert first.startswith(b"\x89PNG" if suffix == ".png" else b"<?xml")
@@ -259,10 +260,10 @@ def test_without_matplotlib_it_says_what_to_install(monkeypatch: pytest.MonkeyPa
 
 async def test_a_zone_is_given_up_at_upstreams_rate_however_long_a_look_takes() -> None:
     _, failed = await steps(
-        "[{count: 15, zone: a, cpu: '1'}, {count: 15, zone: b, cpu: '1'}]",
+        "[{count: 8, zone: a, cpu: '1'}, {count: 8, zone: b, cpu: '1'}]",
         "[zone a fails]",
-        deployment("web", 30, "1"),
+        deployment("web", 16, "1"),
     )
     (evicted,) = failed.evictions
-    assert evicted.pods == 15
-    assert evicted.last - evicted.first == pytest.approx(140, abs=6)  # one node in ten seconds
+    assert evicted.pods == 8
+    assert evicted.last - evicted.first == pytest.approx(70, abs=6)  # one node in ten seconds
