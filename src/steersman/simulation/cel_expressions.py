@@ -34,7 +34,8 @@ def compile_cel(text: str, kind: Kind, result: str) -> Callable[[Subject], Any]:
     try:
         program = _environment(kind).compile(text, f"{result}|dyn")
     except CompileError as error:
-        raise ValueError(f"{text!r}: {error}") from None
+        fault, _, _ = str(error).partition("\n")  # what follows shows the text once more
+        raise ValueError(f"{text!r}: {fault}") from None
 
     def evaluate(subject: Subject) -> Any:
         found = program.evaluate({"self": subject.tree})

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import pytest
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_not_found
 from steersman.api.labels import SIMULATED_NODE
 from steersman.api.types.coordination_v1 import Lease
@@ -26,8 +27,10 @@ T = TypeVar("T")
 
 
 @contextlib.asynccontextmanager
-async def simulating(client: Client, *shapes: NodeShape, **settings: object) -> AsyncIterator[SimulatedNodes]:
-    nodes = SimulatedNodes(SimulationConfig(nodes=shapes, **settings), client)  # type: ignore[arg-type]
+async def simulating(
+    client: Client, *shapes: NodeShape, clock: Clock = SYSTEM, **settings: object
+) -> AsyncIterator[SimulatedNodes]:
+    nodes = SimulatedNodes(SimulationConfig(nodes=shapes, **settings), client, clock=clock)  # type: ignore[arg-type]
     task = asyncio.create_task(nodes.run())
     async with asyncio.timeout(10):
         await nodes.ready.wait()

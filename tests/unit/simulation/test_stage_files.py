@@ -18,6 +18,7 @@ from steersman.simulation.queries import compile_query
 from steersman.simulation.stage import Amend, Stage, StageFault, Subject, Tell, choose
 from steersman.simulation.stage_files import load_stages
 from steersman.testing import eventually
+from steersman.testing.turnable_clock import TurnableClock
 
 from .test_simulated_nodes import gone, pod, reached, simulating
 
@@ -254,6 +255,7 @@ def test_what_no_stage_can_say(spec: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"stage\.yaml: stage 's': ") as caught:
         stage(spec, tmp_path)
     assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -261,6 +263,7 @@ def test_what_no_stage_can_say(spec: str, message: str, tmp_path: Path) -> None:
     [
         ("kind: Pod\napiVersion: v1\nmetadata: {name: x}\n", "v1 Pod 'x' is no stage"),
         ("- 1\n", "expected an object, got list"),
+        ("kind: Stage\napiVersion: kwok.x-k8s.io/v1alpha1\nmetadata: x\n", "stage '': Expected `object`, got `str`"),
         ("a: [\n", "yaml"),
     ],
 )
@@ -347,7 +350,8 @@ def test_what_a_stage_cannot_make_of_an_object(following: str, fault: str, tmp_p
 
 async def test_pods_go_through_the_stages_of_a_file(client: Client) -> None:
     stages = stages_of(str(STAGES / "general.yaml"))
-    async with simulating(client, NodeShape(), stages=stages):
+    clock = TurnableClock()
+    async with simulating(client, NodeShape(), stages=stages, clock=clock):
         init = [Container(name="i", image="busybox"), Container(name="s", image="envoy", restart_policy="Always")]
         await client.create(pod("a", init_containers=init, termination_grace_period_seconds=1))
         running = (await eventually(reached(client, "a", "Running"))).status
@@ -367,7 +371,12 @@ async def test_pods_go_through_the_stages_of_a_file(client: Client) -> None:
         await eventually(reached(client, "j", "Succeeded"))
         for name in ("a", "j"):
             await client.delete(Pod, name, "default")
-            await eventually(gone(client, name))
+
+            async def goes(name: str = name) -> bool:
+                await clock.advance(1)  # within its grace period it goes at some moment
+                return await gone(client, name)()
+
+            await eventually(goes)
 
 
 async def test_nodes_go_through_the_stages_of_a_file(client: Client) -> None:
