@@ -333,15 +333,18 @@ def testserver(
     run, and nothing does.
     """
     from steersman.api.clock import SYSTEM
-    from steersman.cluster import simulated
-    from steersman.simulation import NodeShape
+    from steersman.simulation import NodeShape, SimulationConfig, stages_of
     from steersman.testing import testserver as serving
     from steersman.testing.composition import Settings
 
+    try:
+        simulation = SimulationConfig(nodes=(NodeShape(count=nodes),), stages=stages_of(*stages))
+    except (ValueError, OSError) as error:
+        raise ConfigError(str(error)) from error
     settings = Settings(
         controllers=tuple(name for name in controllers.split(",") if name),
         scheduler=not disable_scheduler,
-        simulation=simulated.simulation((NodeShape(count=nodes),), stages),
+        simulation=simulation,
         store=store,
         clock=SYSTEM,
         port=secure_port,

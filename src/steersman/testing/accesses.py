@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
-from steersman.client.http import HTTPClient
 from steersman.client.kubeconfig import ClientConfig
 
 from .credentials import Credentials, Identity, Kubeconfig
+
+if TYPE_CHECKING:
+    from steersman.client.http import HTTPClient
 
 Held = Mapping[Identity, frozenset[str]]
 """The users of a moment, and the namespaces that their kubeconfigs name."""
