@@ -84,7 +84,7 @@ class Composition:
         self._store: EmbeddedStore | None = None
         self._server: ApiServer | None = None
         self._clients: WeakSet[HTTPClient] = WeakSet()
-        self._inner: list[Client] = []
+        self._inner: dict[tuple[ApiServer, str], Client] = {}
         self._over = asyncio.Event()
         self._down = 0.0
 
@@ -116,7 +116,10 @@ class Composition:
                 yield part
 
     def client(self, user: User = ADMIN) -> Client:
-        """A client in this process, past authorization; what other API servers serve through this one it has, too."""
+        """A client in this process, past authorization; what other API servers serve through this one it has, too.
+
+        It lives as long as the API server, and is the same for all who act as the same user.
+        """
 
         def connect() -> Client:
             from steersman.client.http import HTTPClient
@@ -124,9 +127,11 @@ class Composition:
             config = self.credentials.admin
             return HTTPClient(msgspec.structs.replace(config, impersonate=user.name, impersonate_groups=user.groups))
 
-        client = ElsewhereClient(self.server.local_client(user), self.server.elsewhere, connect)
-        self._inner.append(client)
-        return client
+        server = self.server
+        if (server, user.name) not in self._inner:
+            client = ElsewhereClient(server.local_client(user), server.elsewhere, connect)
+            self._inner[server, user.name] = client
+        return self._inner[server, user.name]
 
     def connect(self, config: ClientConfig) -> HTTPClient:
         """A client over HTTPS, for this loop."""
@@ -172,7 +177,7 @@ class Composition:
         except* _Over:
             pass
         finally:
-            for client in self._inner:
+            for client in [*self._inner.values()]:
                 await client.close()
             self._inner.clear()
 

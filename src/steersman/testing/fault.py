@@ -50,9 +50,12 @@ class Standing:
 
 
 class Often(TypedDict, total=False):
-    """How often: the next ``times`` after ``skip`` that are let pass, and of those a share (``rate``, 0 to 1)."""
+    """How often: the next ``times``, all where it is None, after ``skip`` that are let pass, and of those a share.
 
-    times: int
+    The share is ``rate``, 0 to 1.
+    """
+
+    times: int | None
     skip: int
     rate: float
 
@@ -76,8 +79,11 @@ def select(vocabulary: Vocabulary, which: Mapping[str, Any]) -> tuple[Selection,
 class Fault:
     """One that stands.  ``hits`` counts whom it has befallen."""
 
-    def __init__(self, standing: Standing, said: str, *, times: int = 0, skip: int = 0, rate: float = 1.0) -> None:
-        numbers.whole("times", times)
+    def __init__(
+        self, standing: Standing, said: str, *, times: int | None = None, skip: int = 0, rate: float = 1.0
+    ) -> None:
+        if times is not None:
+            numbers.whole("times", times, 1)
         numbers.whole("skip", skip)
         numbers.number("rate", rate, most=1.0)
         self.hits = 0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from typing import Literal, Unpack
+from typing import Any, Literal, Unpack
 
+from steersman.api.scheme import Resource
 from steersman.api.user import User
 from steersman.apiserver.endpoints.exchange import Carry
 from steersman.apiserver.endpoints.request_info import RequestInfo
@@ -37,7 +38,7 @@ class FaultInjection:
     """See :mod:`.faults`."""
 
     def __init__(self, store: Callable[[], EmbeddedStore], restart: Callable[[float], Awaitable[None]]) -> None:
-        self.vocabulary = Vocabulary(lambda: self._server.scheme if self._server is not None else ())
+        self.vocabulary = Vocabulary(self._resources)
         self.standing = Standing(self._touch, self._cut, self.vocabulary, seed=0)
         self._store = store
         self._restart = restart
@@ -45,6 +46,12 @@ class FaultInjection:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watches = Watches()
         self._inner = InnerWatches()
+
+    def _resources(self) -> list[Resource[Any]]:
+        """What there is now, other servers' resources included; from any thread."""
+        if (server := self._server) is None:
+            return []
+        return [*server.scheme, *server.elsewhere.resources()]
 
     def _cut(self, selection: Selection, inside: bool) -> None:
         if self._loop is not None:

@@ -38,6 +38,8 @@ def test_who_asks_again_has_the_same(cluster: Cluster) -> None:
         assert jane.client._inner is not other.client._inner
         there = cluster.in_namespace("there").as_user("jane", ["a"])
         assert there.client._inner is jane.client._inner
+        for name in ("default", "kube-system"):  # which acts as an administrator past HTTPS, as all of them do
+            assert cluster.in_namespace(name)._inner._client is cluster._inner._client
         assert there.kubeconfig["contexts"][0]["context"]["namespace"] == "there"
         assert there.kubeconfig["users"] == jane.kubeconfig["users"]
         assert cluster.in_namespace("there").client._inner is cluster.client._inner

@@ -146,7 +146,7 @@ PATCH = Patch("application/merge-patch+json", b'{"data": {"a": "b"}}')
         (lambda faults: faults.error("500"), TypeError, "code is '500', no whole number"),
         (lambda faults: faults.error(503, retry_after=-1), ValueError, "retry_after is -1: at least 0"),
         (lambda faults: faults.error(times="x"), TypeError, "times is 'x', no whole number"),
-        (lambda faults: faults.error(times=-1), ValueError, "times is -1: at least 0 is possible"),
+        (lambda faults: faults.error(times=0), ValueError, "times is 0: at least 1 is possible"),
         (lambda faults: faults.error(skip=1.5), TypeError, "skip is 1.5, no whole number"),
         (lambda faults: faults.error(rate=2), ValueError, "rate is 2: 0 to 1 is possible"),
         (lambda faults: faults.error(verb="lst"), ValueError, "no verb 'lst': get, list, watch, create, update, "),
@@ -262,6 +262,10 @@ async def test_somebody_was_faster(cluster: AsyncCluster, client: HTTPClient) ->
     with cluster.faults.conflict(injected=True, name="a"):
         assert await code_of(client.patch(ConfigMap, "a", PATCH, "default")) == 409
         assert await code_of(client.patch(ConfigMap, "a", PATCH, "default")) == 200
+    with cluster.faults.conflict(injected=True, name="a", times=None) as fault:
+        for _ in range(3):
+            assert await code_of(client.patch(ConfigMap, "a", PATCH, "default")) == 409
+    assert fault.hits == 3
 
 
 async def follow(client: HTTPClient, version: str, seen: list[str]) -> list[str]:
