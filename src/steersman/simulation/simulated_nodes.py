@@ -29,7 +29,7 @@ from .node import SimulatedNode
 from .ownership import FAKE, mark_of
 from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip
-from .stage import StageFault, Subject, choose
+from .stage import Amend, Stage, StageFault, Subject
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,19 @@ class _Pods(Reflector[Pod]):
             log.exception("cannot decide about pod %s/%s", obj.metadata.namespace, obj.metadata.name)
 
 
+def _makes_ready(stage: Stage, subject: Subject) -> bool:
+    """Whether a node that has no condition gets one by a stage that says whether it is ready."""
+    try:
+        if not stage.matches(subject):
+            return False
+        outcome = stage.next(subject)
+    except StageFault:
+        return False
+    if outcome.status is not None:
+        return any(each.type == "Ready" for each in outcome.status.conditions)
+    return any(isinstance(act, Amend) and b'"type":"Ready"' in act.patch.body for act in outcome.acts)
+
+
 class SimulatedNodes:
     """Looks after simulated nodes until cancelled; ``ready`` is set once those it is to create are there."""
 
@@ -88,7 +101,8 @@ class SimulatedNodes:
         self._node_informer: Informer[Node] = Informer(client, Node)
         self._events = EventRecorder(client, COMPONENT, clock=clock)
         self._rng = rng
-        self._node_stages = node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
+        node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
+        self._node_stages = tuple(stage for stage in node_stages if stage.next is not recover)
         pod_stages = tuple(stage for stage in config.stages if stage.kind == "Pod")
         self._node_keeper: Keeper[Node] = Keeper(
             Node, node_stages, client, clock, rng, self._events, config.workers, self._place_of_node
@@ -179,13 +193,12 @@ class SimulatedNodes:
     def _registered(self, node: Node, address: str) -> Node:
         """As it registers: ready, unless a stage of a file is to make it so."""
         node.metadata.annotations[labels.SIMULATED_NODE] = self._config.mark
+        if not self._node_stages:
+            return node
         new = msgspec.structs.replace(node, status=msgspec.structs.replace(node.status, conditions=[], addresses=[]))
         place = SimulatedNode(new, address, self._elsewhere, self._clock.now())
-        try:
-            stage = choose(self._node_stages, Subject(new, place, self._clock.now(), self._rng))
-        except StageFault:
-            stage = None
-        return node if stage is None or stage.next is recover else new
+        subject = Subject(new, place, self._clock.now(), self._rng)
+        return new if any(_makes_ready(stage, subject) for stage in self._node_stages) else node
 
     def _node_added(self, node: Node) -> None:
         if not self._is_ours(node):

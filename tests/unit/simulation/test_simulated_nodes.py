@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import TypeVar
 
 import pytest
@@ -20,7 +21,7 @@ from steersman.client.leader_election import LeaderElection
 from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, Stage, stages_of
 from steersman.simulation.general import recover
 from steersman.simulation.ownership import check_mark, hold_for_good, holder, lease_name, mark_of_name
-from steersman.simulation.stage import Outcome
+from steersman.simulation.stage import Outcome, Tell
 from steersman.testing import eventually
 
 T = TypeVar("T")
@@ -249,5 +250,21 @@ async def test_a_node_of_which_a_file_speaks_becomes_ready_by_it(client: Client)
             return bool((await client.get(Node, "woken")).status.conditions) and nodes._nodes["woken"].ready
 
         await eventually(ready)
-    async with simulating(client, NodeShape(name="at-once"), stages=(never,)):
+    tell = Stage(name="tell", kind="Node", matches=lambda _: True, next=lambda _: Outcome(acts=(Tell("", "A", "b"),)))
+    async with simulating(client, NodeShape(name="at-once"), stages=(never, tell)):
         assert (await client.get(Node, "at-once")).status.conditions
+
+
+async def test_a_node_becomes_ready_by_a_file_that_says_so(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "wake.yaml").write_text(
+        "{apiVersion: kwok.x-k8s.io/v1alpha1, kind: Stage, metadata: {name: wake}, spec: {resourceRef: {kind: Node}, "
+        "selector: {matchExpressions: [{key: '.status.conditions', operator: DoesNotExist}]}, next: {statusTemplate: "
+        "'{phase: Running, conditions: [{type: Ready, status: \"True\", reason: Woken}]}'}}}"
+    )
+    async with simulating(client, NodeShape(), stages=stages_of(tmp_path)):
+
+        async def woken() -> bool:
+            status = (await client.get(Node, "node-0")).status
+            return status.phase == "Running" and [each.reason for each in status.conditions] == ["Woken"]
+
+        await eventually(woken)
