@@ -1,7 +1,7 @@
 """Simulated nodes: they register, send heartbeats, and take pods through their phases, and run nothing.
 
 Watches: all Nodes; all Pods that are bound.  A Node annotated ``kwok.x-k8s.io/node`` is simulated, whoever made it;
-the value says by whom (:mod:`.ownership`).
+the value says by whom (:mod:`.ownership`).  All objects of other kinds for which it has stages.
 
 Writes: the Nodes that it is told to create and are missing when it starts; a Lease in ``kube-node-lease`` for each
 simulated node, renewed every 10 to 20 s, the longer the more nodes there are; the status of nodes, once it is not

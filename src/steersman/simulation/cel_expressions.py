@@ -9,30 +9,28 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
 
-from .stage import Kind, StageFault, Subject
+from .stage import StageFault, Subject
 
 if TYPE_CHECKING:
     from steersman.cel import Environment
 
 
 @cache
-def _environment(kind: Kind) -> Environment:
+def _environment(resource: Resource[Any]) -> Environment:
     from steersman.cel import DYN, Environment
     from steersman.cel.kind_types import type_of
 
-    resource = builtin_scheme().by_kind("v1", kind)
-    assert resource is not None
     return Environment({"self": type_of(resource) or DYN})
 
 
-def compile_cel(text: str, kind: Kind, result: str) -> Callable[[Subject], Any]:
+def compile_cel(text: str, resource: Resource[Any], result: str) -> Callable[[Subject], Any]:
     """``result`` is the type it must have, ``one|other``; raises ValueError.  What is returned raises StageFault."""
     from steersman.cel import CompileError
 
     try:
-        program = _environment(kind).compile(text, f"{result}|dyn")
+        program = _environment(resource).compile(text, f"{result}|dyn")
     except CompileError as error:
         fault, _, _ = str(error).partition("\n")  # what follows shows the text once more
         raise ValueError(f"{text!r}: {fault}") from None
@@ -46,9 +44,9 @@ def compile_cel(text: str, kind: Kind, result: str) -> Callable[[Subject], Any]:
     return evaluate
 
 
-def compile_condition(text: str, kind: Kind) -> Callable[[Subject], bool]:
+def compile_condition(text: str, resource: Resource[Any]) -> Callable[[Subject], bool]:
     """Whether it holds."""
-    evaluate = compile_cel(text, kind, "bool")
+    evaluate = compile_cel(text, resource, "bool")
 
     def holds(subject: Subject) -> bool:
         value = evaluate(subject)
@@ -59,9 +57,9 @@ def compile_condition(text: str, kind: Kind) -> Callable[[Subject], bool]:
     return holds
 
 
-def compile_number(text: str, kind: Kind) -> Callable[[Subject], int]:
+def compile_number(text: str, resource: Resource[Any]) -> Callable[[Subject], int]:
     """A whole number."""
-    evaluate = compile_cel(text, kind, "int")
+    evaluate = compile_cel(text, resource, "int")
 
     def number(subject: Subject) -> int:
         value = evaluate(subject)
@@ -72,11 +70,11 @@ def compile_number(text: str, kind: Kind) -> Callable[[Subject], int]:
     return number
 
 
-def compile_seconds(text: str, kind: Kind) -> Callable[[Subject], float]:
+def compile_seconds(text: str, resource: Resource[Any]) -> Callable[[Subject], float]:
     """A duration, or how long it is until a timestamp."""
     from steersman.cel.values import Duration, Timestamp
 
-    evaluate = compile_cel(text, kind, "duration|google.protobuf.Duration|timestamp|google.protobuf.Timestamp")
+    evaluate = compile_cel(text, resource, "duration|google.protobuf.Duration|timestamp|google.protobuf.Timestamp")
 
     def seconds(subject: Subject) -> float:
         match evaluate(subject):

@@ -22,7 +22,7 @@ def stages_of(*names: str | os.PathLike[str]) -> tuple[Stage, ...]:
 
     A stage of a file takes the place of one before it that is called the same.  Raises ValueError, OSError.
     """
-    found: dict[tuple[str, str], Stage] = {}
+    found: dict[tuple[tuple[str, str], str], Stage] = {}
     profile = ""
     for name in names:
         if not isinstance(name, str | os.PathLike):
@@ -34,9 +34,9 @@ def stages_of(*names: str | os.PathLike[str]) -> tuple[Stage, ...]:
             stages = PROFILES[profile]
         else:
             stages = load_stages(_path(name))
-        found |= {(stage.kind, stage.name): stage for stage in stages}
+        found |= {(stage.is_of, stage.name): stage for stage in stages}
     kinds = {kind for kind, _ in found}
-    return (*found.values(), *(stage for stage in DEFAULT_STAGES if stage.kind not in kinds))
+    return (*found.values(), *(stage for stage in DEFAULT_STAGES if stage.is_of not in kinds))
 
 
 def usages_of(*names: str | os.PathLike[str]) -> tuple[UsageRule, ...]:

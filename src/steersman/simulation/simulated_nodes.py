@@ -26,6 +26,7 @@ from .general import recover
 from .heartbeats import Heartbeats
 from .keeper import Keeper
 from .node import SimulatedNode
+from .other_objects import OtherObjects
 from .ownership import FAKE, mark_of
 from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip
@@ -101,9 +102,17 @@ class SimulatedNodes:
         self._node_informer: Informer[Node] = Informer(client, Node)
         self._events = EventRecorder(client, COMPONENT, clock=clock)
         self._rng = rng
-        node_stages = tuple(stage for stage in config.stages if stage.kind == "Node")
+        stages: dict[tuple[str, str], list[Stage]] = {}
+        for stage in config.stages:
+            stages.setdefault(stage.is_of, []).append(stage)
+        node_stages = tuple(stages.pop(("v1", "Node"), ()))
         self._node_stages = tuple(stage for stage in node_stages if stage.next is not recover)
-        pod_stages = tuple(stage for stage in config.stages if stage.kind == "Pod")
+        pod_stages = tuple(stages.pop(("v1", "Pod"), ()))
+        self._others = [
+            OtherObjects(resource, tuple(found), client, clock, rng, self._events, config.workers)
+            for kind, found in stages.items()
+            if (resource := client.scheme.by_kind(*kind)) is not None
+        ]
         self._node_keeper: Keeper[Node] = Keeper(
             Node, node_stages, client, clock, rng, self._events, config.workers, self._place_of_node
         )
@@ -127,11 +136,14 @@ class SimulatedNodes:
         yield from self._pod_keeper.unfinished(soon)
         yield from self._node_informer.unfinished()
         yield from self._pods.unfinished()
+        for other in self._others:
+            yield from other.unfinished_within(soon)
         yield from self._events.unfinished()
 
     def hurry(self, within: float) -> list[str]:
         """Write at once what could not be written and is to be tried again; stages come in their time."""
-        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry()]
+        others = (what for other in self._others for what in other.keeper.hurry())
+        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry(), *others]
 
     async def run(self) -> None:
         """Work until cancelled."""
@@ -146,6 +158,8 @@ class SimulatedNodes:
             group.create_task(self._pod_keeper.run(), name="simulated pods' stages")
             group.create_task(self._heartbeats.run_renewals(), name="simulated leases")
             group.create_task(self._heartbeats.run_reports(), name="simulated node statuses")
+            for other in self._others:
+                group.create_task(other.serve(), name=f"simulated {other.resource.kind}")
             for missing in self._to_create():
                 self._missing += 1
                 self._registration.add(missing)

@@ -1,19 +1,17 @@
-"""Stages: what happens to a pod or a node that is in a certain state, and after how long."""
+"""Stages: what happens to a pod, a node or another object that is in a certain state, and after how long."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from steersman.api import codecs
 from steersman.api.types.core_v1 import Node, NodeStatus, Pod, PodStatus
 from steersman.client.client import Patch
-
-Kind = Literal["Pod", "Node"]
 
 
 class Place(Protocol):
@@ -135,7 +133,7 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """One rule.  Of several that match, one is drawn by weight; ``delay`` is in seconds."""
 
     name: str
-    kind: Kind
+    kind: str
     matches: Callable[[Subject], bool]
     next: Callable[[Subject], Outcome]
     weight: Callable[[Subject], int | None] = _unweighted
@@ -145,6 +143,13 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     """The delay depends on the object: it is asked anew when that changes."""
     immediate_next: bool = False
     """What comes next is decided on what was written, before anybody else can."""
+    api_version: str = "v1"
+    """Of the kind."""
+
+    @property
+    def is_of(self) -> tuple[str, str]:
+        """Of what objects: API version and kind."""
+        return self.api_version, self.kind
 
 
 def choose(stages: Iterable[Stage], subject: Subject) -> Stage | None:

@@ -6,10 +6,12 @@ import random
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
+from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource
 from steersman.api.time import parse_rfc3339
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
 from steersman.client.client import Patch
@@ -24,6 +26,7 @@ from .kwok_stage import (
     From,
     KwokStage,
     Requirement,
+    ResourceRef,
     Selector,
     StageApply,
     StageEvent,
@@ -31,16 +34,18 @@ from .kwok_stage import (
     Step,
 )
 from .queries import Query, compile_query
-from .stage import Act, Amend, Apply, Kind, Outcome, Stage, StageFault, Subject, Tell
-from .template_functions import TEMPLATE_FUNCTIONS
+from .stage import Act, Amend, Apply, Outcome, Stage, StageFault, Subject, Tell
+from .template_functions import OBJECT_FUNCTIONS, TEMPLATE_FUNCTIONS
 from .usage import KINDS as USAGE_KINDS
 from .usage import UsageRule
 
 T = TypeVar("T")
 R = TypeVar("R")
 
+ON_NODES = (("v1", "Pod"), ("v1", "Node"))
+"""Kinds whose objects are simulated nodes, or on them; of others all objects go through stages."""
+
 PATCH_TYPES = {
-    "": "application/strategic-merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
@@ -110,35 +115,40 @@ def _read(document: dict[str, Any], path: Path, type_: type[T], make: Callable[[
 def compile_stage(written: KwokStage) -> Stage:
     """What a stage says, as closures; raises ValueError for what it cannot say."""
     spec, name = written.spec, written.metadata.name
-    reference = spec.resource_ref
-    if reference.api_group not in ("v1", "", "core/v1") or reference.kind not in ("Pod", "Node"):
-        raise ValueError(
-            f"resourceRef: {reference.api_group} {reference.kind} has no stages here; only v1 Pod and Node do"
-        )
+    resource = _resource(spec.resource_ref)
     if (spec.next is None) == (not spec.steps):
         raise ValueError("spec: one of next and steps is needed")
     moves = spec.delay is not None and bool(spec.delay.duration_from or spec.delay.jitter_duration_from)
-    kind = cast("Kind", reference.kind)
+    on_node = (resource.group_version, resource.kind) in ON_NODES
     return Stage(
         name=name,
-        kind=kind,
-        matches=_matches(spec.selector, kind),
-        weight=_weight(spec.weight, spec.weight_from, kind),
-        delay=_delay(spec.delay, kind) if spec.delay is not None else None,
+        api_version=resource.group_version,
+        kind=resource.kind,
+        matches=_matches(spec.selector, resource),
+        weight=_weight(spec.weight, spec.weight_from, resource),
+        delay=_delay(spec.delay, resource) if spec.delay is not None else None,
         delay_moves=moves,
-        next=_next(name, _steps(written)),
+        next=_next(_Maker(name, on_node=on_node), _steps(written, on_node=on_node)),
         immediate_next=spec.immediate_next_stage,
     )
+
+
+def _resource(reference: ResourceRef) -> Resource[Any]:
+    version = "v1" if reference.api_group in ("", "core/v1") else reference.api_group
+    resource = builtin_scheme().by_kind(version, reference.kind)
+    if resource is None or "watch" not in resource.verbs:
+        raise ValueError(f"resourceRef: {version} {reference.kind} has no stages here; only built-in kinds do")
+    return resource
 
 
 # Which objects --------------------------------------------------------------------------------------------------
 
 
-def _matches(selector: Selector | None, kind: Kind) -> Callable[[Subject], bool]:
+def _matches(selector: Selector | None, resource: Resource[Any]) -> Callable[[Subject], bool]:
     if selector is None:
         return lambda _: False
     labels, annotations = selector.match_labels.items(), selector.match_annotations.items()
-    requirements = [_requirement(each, kind) for each in selector.match_expressions]
+    requirements = [_requirement(each, resource) for each in selector.match_expressions]
 
     def matches(subject: Subject) -> bool:
         metadata = subject.object.metadata
@@ -151,12 +161,12 @@ def _matches(selector: Selector | None, kind: Kind) -> Callable[[Subject], bool]
     return matches
 
 
-def _requirement(written: Requirement, kind: Kind) -> Callable[[Subject], bool]:
+def _requirement(written: Requirement, resource: Resource[Any]) -> Callable[[Subject], bool]:
     forms = (written.expression or written.cel, written.key or written.jq)
     if sum(map(bool, forms)) != 1:
         raise ValueError("selector: an expression is one of key, jq, expression and cel")
     if written.cel is not None or written.expression:
-        return compile_condition(written.cel.expression if written.cel is not None else written.expression, kind)
+        return compile_condition(written.cel.expression if written.cel is not None else written.expression, resource)
     key, operator, values = written.key, written.operator, frozenset(written.values)
     if written.jq is not None:
         key, operator, values = written.jq.key, written.jq.operator, frozenset(written.jq.values)
@@ -201,9 +211,9 @@ def _first(query: Query | None, subject: Subject) -> Any:
     return next(iter(query(subject.tree)), None) if query is not None else None
 
 
-def _weight(constant: int, source: From | None, kind: Kind) -> Callable[[Subject], int | None]:
+def _weight(constant: int, source: From | None, resource: Resource[Any]) -> Callable[[Subject], int | None]:
     if source is not None and source.cel is not None:
-        return compile_number(source.cel.expression, kind)
+        return compile_number(source.cel.expression, resource)
     query = _expression(source)
     if query is None:
         return lambda _: constant
@@ -220,9 +230,9 @@ def _weight(constant: int, source: From | None, kind: Kind) -> Callable[[Subject
     return weight
 
 
-def _delay(delay: Delay, kind: Kind) -> Callable[[Subject], float]:
-    duration = _seconds(delay.duration_milliseconds or 0, delay.duration_from, kind)
-    jitter = _seconds(delay.jitter_duration_milliseconds, delay.jitter_duration_from, kind)
+def _delay(delay: Delay, resource: Resource[Any]) -> Callable[[Subject], float]:
+    duration = _seconds(delay.duration_milliseconds or 0, delay.duration_from, resource)
+    jitter = _seconds(delay.jitter_duration_milliseconds, delay.jitter_duration_from, resource)
 
     def seconds(subject: Subject) -> float:
         low, high = duration(subject), jitter(subject)
@@ -239,9 +249,11 @@ def _between(low: float, high: float | None, rng: random.Random) -> float:
     return high if high <= low else rng.uniform(low, high)
 
 
-def _seconds(milliseconds: int | None, source: From | None, kind: Kind) -> Callable[[Subject], float | None]:
+def _seconds(
+    milliseconds: int | None, source: From | None, resource: Resource[Any]
+) -> Callable[[Subject], float | None]:
     if source is not None and source.cel is not None:
-        return compile_seconds(source.cel.expression, kind)
+        return compile_seconds(source.cel.expression, resource)
     constant = milliseconds / 1000 if milliseconds is not None else None
     query = _expression(source)
     if query is None:
@@ -270,30 +282,45 @@ def _remaining(until: datetime, since: datetime) -> float:
 # What it brings about -------------------------------------------------------------------------------------------
 
 
-def _steps(written: KwokStage) -> tuple[Step, ...]:
+def _steps(written: KwokStage, *, on_node: bool) -> tuple[Step, ...]:
     spec = written.spec
     if spec.next is None:
         return spec.steps
     following = spec.next
-    if following.status_subresource != "status" or following.status_patch_as is not None:
-        raise ValueError("next: statusSubresource and statusPatchAs are not available for Pods and Nodes")
+    if following.status_patch_as is not None:
+        raise ValueError("next: statusPatchAs is not available here: nobody is impersonated")
+    if on_node and following.status_subresource != "status":
+        raise ValueError("next: statusSubresource is not available for Pods and Nodes")
     first = Step(event=following.event, finalizers=following.finalizers)
     if following.delete:
         return (first, Step(delete=True))
     patches = following.patches
     if following.status_template:
-        patches = (*patches, StagePatch(subresource="status", root="status", template=following.status_template))
+        patches = (
+            *patches,
+            StagePatch(subresource=following.status_subresource, root="status", template=following.status_template),
+        )
     return (first, *(Step(patch=each) for each in patches))
 
 
-def _next(name: str, steps: tuple[Step, ...]) -> Callable[[Subject], Outcome]:
+class _Maker(NamedTuple):
+    """What makes the parts of a stage."""
+
+    stage: str
+    on_node: bool
+
+    def template(self, text: str) -> Template:
+        return Template(self.stage, text, TEMPLATE_FUNCTIONS if self.on_node else OBJECT_FUNCTIONS)
+
+
+def _next(maker: _Maker, steps: tuple[Step, ...]) -> Callable[[Subject], Outcome]:
     parts: list[Part] = []
     deletes = False
     for step in steps:
         if step.event is not None:
-            parts.append(_event(name, step.event))
+            parts.append(_event(maker, step.event))
         if not deletes:  # of what is gone there is nothing to change
-            parts += _changes(name, step)
+            parts += _changes(maker, step)
             deletes = step.delete
 
     def next_(subject: Subject) -> Outcome:
@@ -305,19 +332,19 @@ def _next(name: str, steps: tuple[Step, ...]) -> Callable[[Subject], Outcome]:
 Part = Callable[[Subject], Act | None]
 
 
-def _changes(name: str, step: Step) -> list[Part]:
+def _changes(maker: _Maker, step: Step) -> list[Part]:
     parts: list[Part] = []
     if step.finalizers is not None:
         parts.append(_finalizers(step.finalizers))
     if step.patch is not None and not step.delete:
-        parts.append(_patch(name, step.patch))
+        parts.append(_patch(maker, step.patch))
     if step.apply is not None and not step.delete:
-        parts.append(_apply(name, step.apply))
+        parts.append(_apply(maker, step.apply))
     return parts
 
 
-def _event(name: str, event: StageEvent) -> Part:
-    template = Template(name, event.message, TEMPLATE_FUNCTIONS)
+def _event(maker: _Maker, event: StageEvent) -> Part:
+    template = maker.template(event.message)
     return lambda subject: Tell(event.type, event.reason, _executed(template, subject))
 
 
@@ -343,13 +370,13 @@ def _finalizers(written: Finalizers) -> Part:
     return part
 
 
-def _patch(name: str, written: StagePatch) -> Part:
-    if written.type not in PATCH_TYPES:
+def _patch(maker: _Maker, written: StagePatch) -> Part:
+    if written.type and written.type not in PATCH_TYPES:
         raise ValueError(f"patch: there is no type {written.type!r}; choose json, merge or strategic")
     if written.impersonation is not None:
-        raise ValueError("patch: impersonation is not available for Pods and Nodes")
-    media_type = cast("Any", PATCH_TYPES[written.type])
-    template = Template(name, written.template.strip(), TEMPLATE_FUNCTIONS)
+        raise ValueError("patch: impersonation is not available here")
+    media_type = cast("Any", PATCH_TYPES[written.type or ("strategic" if maker.on_node else "merge")])
+    template = maker.template(written.template.strip())
 
     def part(subject: Subject) -> Amend | None:
         content = _made(_executed(template, subject))
@@ -364,8 +391,8 @@ def _patch(name: str, written: StagePatch) -> Part:
     return part
 
 
-def _apply(name: str, written: StageApply) -> Part:
-    template = Template(name, written.template.strip(), TEMPLATE_FUNCTIONS)
+def _apply(maker: _Maker, written: StageApply) -> Part:
+    template = maker.template(written.template.strip())
 
     def part(subject: Subject) -> Apply:
         content = _mapping(_made(_executed(template, subject)))

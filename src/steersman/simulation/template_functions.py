@@ -58,7 +58,7 @@ def _node_ip_with(subject: Subject, node: str) -> str:
     return subject.place.address
 
 
-TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
+OBJECT_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "Quote": _quote,
     "YAML": _yaml,
     "Now": lambda subject: rfc3339(subject.instant),
@@ -67,6 +67,11 @@ TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "StartTime": lambda subject: rfc3339(subject.place.started),
     "Version": lambda _: __version__,
     "NodeConditions": _node_conditions,
+}
+"""For objects of any kind."""
+
+TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
+    **OBJECT_FUNCTIONS,
     "NodeName": lambda subject: subject.place.name,
     "NodeIP": lambda subject: subject.place.address,
     "NodeIPWith": _node_ip_with,
@@ -74,3 +79,4 @@ TEMPLATE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "PodIP": _pod_ip,
     "PodIPWith": _pod_ip_with,
 }
+"""For nodes and what is on them."""

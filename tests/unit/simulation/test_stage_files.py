@@ -10,7 +10,16 @@ from typing import Any
 import pytest
 
 from steersman.api import codecs
-from steersman.api.types.core_v1 import ConfigMap, Container, Node, Pod, PodSpec, PodStatus
+from steersman.api.types.core_v1 import (
+    ConfigMap,
+    Container,
+    Node,
+    PersistentVolumeClaim,
+    Pod,
+    PodSpec,
+    PodStatus,
+    VolumeResourceRequirements,
+)
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
 from steersman.simulation import NodeShape, stages_of
@@ -226,7 +235,12 @@ def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("  resourceRef: {kind: Deployment, apiGroup: apps/v1}\n", "apps/v1 Deployment has no stages here"),
+        ("  resourceRef: {kind: Site, apiGroup: example.com/v1}\n", "example.com/v1 Site has no stages here; only"),
+        ("  resourceRef: {kind: Binding}\n", "v1 Binding has no stages here; only built-in kinds do"),
+        (
+            "  resourceRef: {kind: Deployment, apiGroup: apps/v1}\n  next: {statusTemplate: '{{ NodeIP }}'}\n",
+            'function "NodeIP" not defined',
+        ),
         ("  next: {}\n  steps: [{delete: true}]\n", "one of next and steps is needed"),
         ("  selector: {matchExpression: []}\n", "unknown field `matchExpression`"),
         ('  selector: {matchExpressions: [{key: ".a", operator: Is}]}\n', "there is no operator 'Is'"),
@@ -244,8 +258,8 @@ def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
         ('  selector: {matchExpressions: [{key: ".a[", operator: Exists}]}\n', "is no expression of jq"),
         ('  next: {statusTemplate: "{{ Nope }}"}\n', 'template: s:1: function "Nope" not defined'),
         ("  next: {patches: [{type: weird}]}\n", "there is no type 'weird'"),
-        ("  next: {patches: [{impersonation: {username: x}}]}\n", "impersonation is not available for Pods and Nodes"),
-        ("  next: {statusSubresource: approval}\n", "statusSubresource and statusPatchAs are not available"),
+        ("  next: {patches: [{impersonation: {username: x}}]}\n", "impersonation is not available here"),
+        ("  next: {statusSubresource: approval}\n", "statusSubresource is not available for Pods and Nodes"),
         ("  weight: -1\n", "Expected `int` >= 0"),
         ("  delay: {durationMilliseconds: -1}\n", "Expected `int` >= 0"),
         ("  delay: {durationMilliseconds: soon}\n", "Expected `int | null`, got `str`"),
@@ -440,3 +454,54 @@ def test_what_cannot_be_applied(template: str, fault: str, tmp_path: Path) -> No
     with pytest.raises(StageFault) as caught:
         found.next(subject(a_pod()))
     assert str(caught.value) == fault
+
+
+OTHERS = """apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: bind}
+spec:
+  resourceRef: {apiGroup: v1, kind: PersistentVolumeClaim}
+  selector:
+    matchExpressions:
+    - {key: .status.phase, operator: In, values: [Pending]}
+    - expression: "self.spec.accessModes.exists(mode, mode == 'ReadWriteOnce')"
+  next:
+    event: {reason: Bound, message: "{{ .metadata.name }} is bound"}
+    statusTemplate: "{phase: Bound, accessModes: {{ toJson .spec.accessModes }}}"
+---
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {name: bind}
+spec:
+  resourceRef: {apiGroup: v1, kind: ConfigMap}
+  selector: {matchLabels: {say: please}}
+  delay: {durationMilliseconds: 60000}
+  next: {patches: [{root: data, template: "said: thanks"}]}
+"""
+
+
+async def test_objects_of_other_kinds_go_through_stages(client: Client, tmp_path: Path) -> None:
+    file = tmp_path / "others.yaml"
+    file.write_text(OTHERS)
+    stages, clock = stages_of(file), TurnableClock()
+    assert [each.name for each in stages if each.api_version == "v1" and each.kind in ("Pod", "Node")] == [
+        each.name for each in stages_of("fast")
+    ]
+    claim = PersistentVolumeClaim(metadata=ObjectMeta(name="c", namespace="default"))
+    claim.spec.access_modes = ["ReadWriteOnce"]
+    claim.spec.resources = VolumeResourceRequirements(requests={"storage": "1Gi"})
+    await client.create(claim)
+    async with simulating(client, stages=stages, clock=clock):
+        for name, labels in (("a", {"say": "please"}), ("b", {})):
+            await client.create(ConfigMap(metadata=ObjectMeta(name=name, namespace="default", labels=labels)))
+
+        async def bound() -> bool:
+            return (await client.get(PersistentVolumeClaim, "c", "default")).status.phase == "Bound"
+
+        async def said() -> bool:
+            await clock.advance(10)
+            return (await client.get(ConfigMap, "a", "default")).data == {"said": "thanks"}
+
+        await eventually(bound)
+        await eventually(said)
+        assert (await client.get(ConfigMap, "b", "default")).data == {}
