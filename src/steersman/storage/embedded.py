@@ -7,6 +7,7 @@ index of all keys in memory, so a group costs the storage behind it one transact
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -28,7 +29,10 @@ from .store import (
 )
 
 GROUP_ROWS = 256
-"""About how many changes are written as one transaction at most: delivering them keeps the loop for some 4 ms."""
+"""About how many changes are written as one transaction at most."""
+
+DELIVERY = 0.003
+"""Seconds after which others on the loop get their turn while a group's commits are delivered."""
 
 MAX_OPERATIONS = 1 << 16
 MAX_WAITING = 1 << 16
@@ -52,7 +56,7 @@ class Version(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """A key that is not what it was: before and now, None where it was, or is, absent."""
+    """A key that is not what it was: before and after, None where it was, or is, absent."""
 
     key: str
     then: KeyValue | None
@@ -60,16 +64,31 @@ class Difference(NamedTuple):
 
 
 class Hold:
-    """A revision whose state stays known, whatever is compacted, until it is let go of."""
+    """A revision whose state stays known, whatever is compacted, until it is let go of, as at the end of a ``with``."""
 
     def __init__(self, holds: dict[Hold, None], revision: int) -> None:
         self.revision = revision
         self._holds = holds
         holds[self] = None
 
+    @property
+    def holds(self) -> bool:
+        """Whether it was not let go of."""
+        return self in self._holds
+
+    def move(self, other: Hold) -> None:
+        """Hold instead what another one holds."""
+        self.revision = other.revision
+
     def release(self) -> None:
         """Let go of it; what it kept is forgotten by the next compaction."""
         self._holds.pop(self, None)
+
+    def __enter__(self) -> Hold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 class _Failed(Exception):
@@ -121,8 +140,8 @@ class EmbeddedStore(ABC):
         """The changes below a prefix within revisions, in order."""
 
     @abstractmethod
-    async def _read_differences(self, revision: int) -> list[Difference]:
-        """The keys whose values have been changed since a revision, at the cost of the changes alone."""
+    async def _read_differences(self, since: int, until: int) -> list[Difference]:
+        """The keys whose values differ between two revisions that are held, at the cost of the changes alone."""
 
     @abstractmethod
     async def _forget(self, revision: int, held: Sequence[int]) -> None:
@@ -135,11 +154,10 @@ class EmbeddedStore(ABC):
         self._check_open()
         return Hold(self._holds, self._followers.revision)
 
-    async def differences(self, hold: Hold) -> list[Difference]:
-        """What is not as it was, in the order of keys."""
+    async def differences(self, since: Hold, until: Hold) -> list[Difference]:
+        """What is not at one moment as it was at another, in no order."""
         self._check_open()
-        found = await self._read_differences(hold.revision)
-        return sorted(each for each in found if _value(each.then) != _value(each.now))
+        return await self._read_differences(since.revision, until.revision)
 
     # -- writing -------------------------------------------------------------------------------------------------
 
@@ -208,7 +226,7 @@ class EmbeddedStore(ABC):
         del self._queue[:taken]
 
         def done(error: StoreError | None) -> None:
-            self._written(rows, overlay, outcomes, error)
+            self._written([] if error is not None else rows, outcomes, error)
 
         if rows:
             self._write(rows, done)
@@ -222,25 +240,26 @@ class EmbeddedStore(ABC):
     def _written(
         self,
         rows: list[Row],
-        overlay: dict[str, Version | None],
         outcomes: list[tuple[asyncio.Future[int], int | _Failed]],
         error: StoreError | None,
+        start: int = 0,
     ) -> None:
-        """Deliver, then acknowledge, then go on with the next group."""
-        if error is None:
-            for key, version in overlay.items():
-                if version is None:
-                    self._index.pop(key, None)
+        """Deliver, a few milliseconds at a time, then acknowledge, then go on with the next group."""
+        until = time.perf_counter() + DELIVERY
+        while start < len(rows):
+            revision = rows[start].revision
+            end = start
+            while end < len(rows) and (row := rows[end]).revision == revision:
+                if row.value is None:
+                    self._index.pop(row.key, None)
                 else:
-                    self._index[key] = version
-            start = 0
-            while start < len(rows):
-                revision = rows[start].revision
-                end = start + 1
-                while end < len(rows) and rows[end].revision == revision:
-                    end += 1
-                self._followers.deliver(revision, [_event(row) for row in rows[start:end]])
-                start = end
+                    self._index[row.key] = Version(row.create_revision, revision)
+                end += 1
+            self._followers.deliver(revision, [_event(row) for row in rows[start:end]])
+            start = end
+            if start < len(rows) and time.perf_counter() > until:
+                self._loop.call_soon(self._written, rows, outcomes, error, start)
+                return
         for outcome, result in outcomes:
             if outcome.done():
                 continue
@@ -382,10 +401,6 @@ class EmbeddedStore(ABC):
 
 class NothingForgotten(Exception):
     """A compaction failed before it changed anything."""
-
-
-def _value(item: KeyValue | None) -> bytes | None:
-    return None if item is None else item.value
 
 
 def _event(row: Row) -> Event:

@@ -72,16 +72,20 @@ class MemoryStore(EmbeddedStore):
                     break
         return found
 
-    async def _read_differences(self, revision: int) -> list[Difference]:
-        rows = self._log[bisect_right(self._log, revision, key=lambda row: row.revision) :]
-        found: dict[str, Difference] = {}
-        for number, row in enumerate(rows, 1):
+    async def _read_differences(self, since: int, until: int) -> list[Difference]:
+        start, stop = (bisect_right(self._log, each, key=lambda row: row.revision) for each in (since, until))
+        found: list[Difference] = []
+        seen: set[str] = set()
+        for number, row in enumerate(self._log[start:stop], 1):
             key = row.key
-            if key not in found:
-                found[key] = Difference(key, self._at(key, revision), self._at(key, self.current_revision))
+            if key not in seen:
+                seen.add(key)
+                then, now = self._at(key, since), self._at(key, until)
+                if (then and then.value) != (now and now.value):
+                    found.append(Difference(key, then, now))
             if number % _SLICE == 0:
                 await asyncio.sleep(0)
-        return list(found.values())
+        return found
 
     async def _forget(self, revision: int, held: Sequence[int]) -> None:
         """Drop garbage in slices, between which others read and write."""

@@ -71,12 +71,13 @@ SELECT h.id, h.key, h.created, h.value FROM
      WHERE key >= ? AND key < ? AND id >= ? AND id < ? ORDER BY id LIMIT ?) AS found
     CROSS JOIN history AS h ON h.id = found.id ORDER BY h.id
 """
-# The keys that were written since, with their values before and now.
+# The keys that were written in between, with their values before and after.
 _DIFFERENCES = """
 SELECT changed.key, b.id, b.created, b.value, n.id, n.created, n.value FROM
-    (SELECT key, max(id) AS id FROM history NOT INDEXED WHERE id >= ?1 GROUP BY key) AS changed
+    (SELECT key, max(id) AS id FROM history NOT INDEXED WHERE id >= ?1 AND id < ?2 GROUP BY key) AS changed
     CROSS JOIN history AS n ON n.id = changed.id
     LEFT JOIN history AS b ON b.id = (SELECT max(id) FROM history WHERE key = changed.key AND id < ?1)
+    WHERE n.value IS NOT b.value
 """
 _GARBAGE = """
 DELETE FROM history WHERE id >= ?1 AND id < ?2 AND (value IS NULL OR EXISTS
@@ -208,11 +209,11 @@ class SqliteStore(EmbeddedStore):
 
     # -- the rest ------------------------------------------------------------------------------------------------
 
-    async def _read_differences(self, revision: int) -> list[Difference]:
+    async def _read_differences(self, since: int, until: int) -> list[Difference]:
         def read(reader: apsw.Connection) -> list[Difference]:
             return [
                 Difference(row[0], _key_value(row[0], *row[1:4]), _key_value(row[0], *row[4:]))
-                for row in reader.execute(_DIFFERENCES, ((revision + 1) << _SHIFT,))
+                for row in reader.execute(_DIFFERENCES, ((since + 1) << _SHIFT, (until + 1) << _SHIFT))
             ]
 
         return await self._on_reader(read)

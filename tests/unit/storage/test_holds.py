@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from steersman.storage import embedded
 from steersman.storage.embedded import EmbeddedStore, Hold
 from steersman.storage.memory import MemoryStore
 from steersman.storage.sqlite import SqliteStore
@@ -23,7 +25,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 async def differing(store: EmbeddedStore, hold: Hold) -> dict[str, tuple[bytes | None, bytes | None]]:
     return {
         key: (then.value if then else None, now.value if now else None)
-        for key, then, now in await store.differences(hold)
+        for key, then, now in await store.differences(hold, store.hold())
     }
 
 
@@ -48,6 +50,38 @@ async def test_what_differs(store: EmbeddedStore, compacted: bool) -> None:
     if compacted:
         await store.compact(store.current_revision)
     assert await differing(store, hold) == {"changed": (b"1", b"3"), "deleted": (b"1", None), "new": (None, b"1")}
+
+
+async def test_what_differs_at_a_moment_that_is_over(store: EmbeddedStore) -> None:
+    await store.commit([Put("a", b"1")])
+    since = store.hold()
+    await store.commit([Put("a", b"2")])
+    await store.commit([Put("b", b"1")])
+    with store.hold() as until:
+        await store.commit([Put("a", b"1")])
+        await store.commit([Delete("b")])
+        await store.commit([Put("c", b"1")])
+        await store.compact(store.current_revision)
+        found = {key: (then, now) for key, then, now in await store.differences(since, until)}
+    assert {key: now.value for key, (_, now) in found.items() if now} == {"a": b"2", "b": b"1"}
+    assert not until.holds
+    since.move(store.hold())
+    assert await differing(store, since) == {}
+
+
+async def test_others_have_their_turn_while_much_is_delivered(
+    store: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedded, "DELIVERY", 0.0)
+    turn, told, first = 0, [], store.current_revision
+    await store.follow("", first + 1, lambda batch: told.append((turn, batch.revision)))
+    begun = asyncio.gather(*(store.commit([Put(f"k{number}", b"1")]) for number in range(5)))
+    while not begun.done():
+        await asyncio.sleep(0)
+        turn += 1
+        assert len(store._index) == len(told) == store.current_revision - first
+    assert begun.result() == [revision for _, revision in told] == [first + number for number in range(1, 6)]
+    assert len({turn for turn, _ in told}) == 5
 
 
 async def test_holds_within_holds(store: EmbeddedStore) -> None:
