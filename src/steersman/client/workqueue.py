@@ -65,6 +65,7 @@ class WorkQueue(Generic[K]):
         self._sequence = 0
         self._timer: Timer | None = None
         self._getters: deque[asyncio.Future[None]] = deque()
+        self._paused = False
         self._shutting_down = False
 
     def __len__(self) -> int:
@@ -77,8 +78,14 @@ class WorkQueue(Generic[K]):
         return bool(self._dirty or self._processing)
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
-        """What is being done, and what is to be done within ``soon`` seconds; what failed is for :meth:`hurry`."""
-        if self.busy:
+        """What is being done, and what is to be done within ``soon`` seconds; what failed is for :meth:`hurry`.
+
+        Paused, only what is being done.
+        """
+        if self._paused:
+            if self._processing:
+                yield f"{self.name}: {_some([*self._processing])}"
+        elif self.busy:
             yield f"{self.name}: {_some([*self._processing, *self._queue])}"
         elif soon and self._head_is_due(self._clock.monotonic() + soon) and self._heap[0][2] not in self._failures:
             yield f"{self.name}: {_some([self._heap[0][2]])} again"
@@ -104,6 +111,13 @@ class WorkQueue(Generic[K]):
             self._arm()
         return keys
 
+    def pause(self, paused: bool) -> None:
+        """Hand nothing out, or go on; keys are taken in meanwhile."""
+        self._paused = paused
+        if not paused:
+            for _ in self._queue:
+                self._wake()
+
     def add(self, key: K) -> None:
         """Mark a key as needing work."""
         if self._shutting_down or key in self._dirty:
@@ -117,7 +131,7 @@ class WorkQueue(Generic[K]):
 
     async def get(self) -> K:
         """Wait for a key; the caller MUST call :meth:`done` with it.  Raises ShutDown."""
-        while not self._queue:
+        while not self._queue or self._paused:
             if self._shutting_down:
                 raise ShutDown
             future: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -52,6 +52,7 @@ class SchedulingQueue:
         self._events = itertools.count(1)
         self._last_event: dict[str, int] = {}
         self._event_number = 0
+        self._paused = False
         self.wakeup = asyncio.Event()
 
     def __len__(self) -> int:
@@ -84,7 +85,7 @@ class SchedulingQueue:
         """The next pods, as long as they are alike; they are in flight until :meth:`done` or :meth:`failed`."""
         self._flush()
         batch: list[Queued] = []
-        while self._active and len(batch) < limit:
+        while self._active and not self._paused and len(batch) < limit:
             _, _, turn, uid = self._active[0]
             found = self._pods.get(uid)
             if found is None or found.turn != turn or found.state != "active":
@@ -97,7 +98,7 @@ class SchedulingQueue:
             found.attempts += 1
             found.event_seen = self._event_number
             batch.append(found)
-        if not self._active:
+        if not self._active or self._paused:
             self.wakeup.clear()
         return batch
 
@@ -105,7 +106,7 @@ class SchedulingQueue:
     def waiting(self) -> bool:
         """Whether a pod can be decided about now."""
         self._flush()
-        while self._active:
+        while self._active and not self._paused:
             _, _, turn, uid = self._active[0]
             found = self._pods.get(uid)
             if found is not None and found.turn == turn and found.state == "active":
@@ -152,6 +153,11 @@ class SchedulingQueue:
         if self._backoff:
             due = min(due, self._backoff[0][0])
         return max(0.0, due - now)
+
+    def pause(self, paused: bool) -> None:
+        """Give out no pod, or go on."""
+        self._paused = paused
+        self.wakeup.set()
 
     def hurry(self, within: float) -> list[str]:
         """End the back-offs that have no more than so many seconds left; returns the keys of those pods."""

@@ -82,6 +82,10 @@ class Scheduler:
         """Decide at once about the pods whose back-off ends within so many seconds; returns which they are."""
         return [f"scheduler: {key}" for key in self.queue.hurry(within)]
 
+    def pause(self, paused: bool) -> None:
+        """Decide about no pod, or go on."""
+        self.queue.pause(paused)
+
     async def run(self) -> None:
         """Work until cancelled."""
         self._pods.add_handler(self._pod_added, self._pod_updated, self._pod_deleted)

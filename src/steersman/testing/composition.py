@@ -32,7 +32,7 @@ from .fault_injection import FaultInjection
 from .faulty_store import FaultyStore
 from .open_scheme import OpenScheme
 from .requests import Requests
-from .settling import Part, Retrying, Settling
+from .settling import Part, Pausing, Retrying, Settling
 
 if TYPE_CHECKING:
     from steersman.client.http import HTTPClient
@@ -77,7 +77,7 @@ class Composition:
         self.scheduler: Scheduler | None = None
         self.nodes: SimulatedNodes | None = None
         self.settling = Settling(
-            self.parts, lambda: self.store.current_revision, settings.clock, retrying=self._retrying
+            self.parts, lambda: self.store.current_revision, settings.clock, self._retrying, self._pausing
         )
         self.faults = FaultInjection(lambda: self.store, self.restart)
         self.requests = Requests(vocabulary=self.faults.vocabulary)
@@ -112,6 +112,11 @@ class Composition:
 
     def _retrying(self) -> Iterator[Retrying]:
         for part in (self.nodes, self.scheduler, self.controllers, self._server):
+            if part is not None:
+                yield part
+
+    def _pausing(self) -> Iterator[Pausing]:
+        for part in (self.scheduler, self.controllers):
             if part is not None:
                 yield part
 

@@ -14,6 +14,7 @@ the cluster are not looked at beyond the requests that they have under way.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Protocol
 
@@ -56,6 +57,14 @@ class Retrying(Protocol):
         ...
 
 
+class Pausing(Protocol):
+    """What can let be what it sees, for a while."""
+
+    def pause(self, paused: bool) -> None:
+        """Begin nothing, or go on; what was begun is finished, and only that counts as unfinished."""
+        ...
+
+
 class NotSettled(TimeoutError):
     """The cluster did not come to rest in time; ``unfinished`` says what it was doing."""
 
@@ -74,11 +83,25 @@ class Settling:
         revision: Callable[[], int],
         clock: Clock = SYSTEM,
         retrying: Callable[[], Iterable[Retrying]] = tuple,
+        pausing: Callable[[], Iterable[Pausing]] = tuple,
     ) -> None:
         self._parts = parts
         self._revision = revision
         self._clock = clock
         self._retrying = retrying
+        self._pausing = pausing
+
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let nobody begin anything who reconciles the world: it can be changed in parts, and be seen as a whole."""
+        parts = [*self._pausing()]
+        for part in parts:
+            part.pause(True)
+        try:
+            yield
+        finally:
+            for part in parts:
+                part.pause(False)
 
     @property
     def _soon(self) -> float:

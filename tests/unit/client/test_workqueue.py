@@ -146,3 +146,21 @@ async def test_hurried_what_failed_comes_at_once_and_what_is_far_in_its_time() -
     queue.done("far")
     await clock.advance(500.0)
     assert not queue.busy  # nothing comes a second time
+
+
+async def test_paused_it_takes_in_and_hands_nothing_out() -> None:
+    queue = WorkQueue[str]("q")
+    queue.add("begun")
+    assert await take(queue) == "begun"
+    waiting = asyncio.create_task(take(queue))
+    await asyncio.sleep(0)
+    queue.pause(True)
+    queue.add("a")
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    assert [*queue.unfinished()] == ["q: begun"]
+    queue.done("begun")
+    assert [*queue.unfinished()] == []
+    queue.pause(False)
+    assert [*queue.unfinished()] == ["q: a"]
+    assert await waiting == "a"

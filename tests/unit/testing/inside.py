@@ -21,7 +21,7 @@ from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig
 from steersman.storage.embedded import EmbeddedStore
 from steersman.storage.memory import MemoryStore
 from steersman.storage.sqlite import SqliteStore
-from steersman.testing.settling import Part, Settling
+from steersman.testing.settling import Part, Pausing, Settling
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
 
@@ -32,7 +32,8 @@ class Inside:
         self.server = server
         self.client: Client = server.local_client(ADMIN)
         self.parts: list[Part] = [store, server]
-        self.settling = Settling(lambda: self.parts, lambda: store.current_revision)
+        self.pausing: list[Pausing] = []
+        self.settling = Settling(lambda: self.parts, lambda: store.current_revision, pausing=lambda: self.pausing)
 
     async def settle(self, within: float = 10.0) -> None:
         await self.settling.wait(within)
@@ -70,6 +71,7 @@ async def inside(directory: Path | None = None, *, https: Path | None = None) ->
             SimulationConfig(nodes=(NodeShape(cpu="64", memory="256Gi", pods=500),)), server.local_client(ADMIN)
         )
         found.parts += [manager, scheduler, nodes]
+        found.pausing += [manager, scheduler]
         for part in (manager, scheduler, nodes):
             await start(part.run, part.ready)
         await found.settle()

@@ -58,6 +58,15 @@ def test_pods_on_simulated_nodes_live_on_where_they_were(kubernetes_cluster: Clu
         snapshot.release()
 
 
+def test_who_forgets_a_snapshot_keeps_nothing(kubernetes_cluster: Cluster) -> None:
+    store = kubernetes_cluster.life.composition.store
+    kept = len(store._holds)
+    for _ in range(3):
+        kubernetes_cluster.snapshot()
+    kubernetes_cluster.settle()
+    assert len(store._holds) == kept
+
+
 async def test_awaited(kubernetes_cluster: Cluster) -> None:
     cluster = kubernetes_cluster.awaitable
     async with cluster.snapshot():

@@ -11,6 +11,7 @@ import pytest
 from steersman.api.errors import StatusError
 from steersman.api.types import apps_v1, core_v1, rbac_v1
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
+from steersman.api.types.coordination_v1 import Lease
 from steersman.api.user import User
 from steersman.apiserver.seams import Attributes
 from steersman.storage.store import Put
@@ -309,6 +310,72 @@ async def test_nobody_guards_what_was_not_guarded_then(world: Inside) -> None:
         assert not world.server.elsewhere.undiscovered()
         await world.create(config_map("refused"), secret)
         await snapshot.restore()
+
+
+LEASE = """
+apiVersion: coordination.k8s.io/v1
+kind: Lease
+metadata: {name: %s, namespace: %s}
+spec: {holderIdentity: %s, leaseDurationSeconds: 15}
+"""
+
+
+async def test_leases_of_others_are_those_of_then_and_heartbeats_go_on(world: Inside) -> None:
+    mine = [("operator", "kube-system"), ("operator", "default"), ("operator", "kube-node-lease")]
+    theirs = [("kube-scheduler", "kube-system"), ("a-server", "kube-system")]
+    await world.create(*(LEASE % (*each, "then") for each in (*mine, *theirs)))
+    server = await world.client.get(Lease, "a-server", "kube-system")
+    server.metadata.labels = {"apiserver.kubernetes.io/identity": "kube-apiserver"}
+    await world.client.update(server)
+    await world.settle()
+    (beating,) = (await world.client.list(core_v1.Node)).items
+    theirs += [(beating.metadata.name, "kube-node-lease")]
+    snapshot = await take(world)
+    for name, namespace in (*mine, *theirs):
+        lease = await world.client.get(Lease, name, namespace)
+        if namespace != "kube-node-lease" or name == "operator":
+            lease.spec.holder_identity = "now"
+        lease.spec.lease_duration_seconds = 77
+        await world.client.update(lease)
+    await snapshot.restore()
+    held = {each: (await world.client.get(Lease, *each)).spec for each in (*mine, *theirs)}
+    assert {each: spec.lease_duration_seconds for each, spec in held.items()} == {
+        **dict.fromkeys(mine, 15),
+        **dict.fromkeys(theirs, 77),
+    }
+    taken = await world.client.get(Lease, *theirs[2])
+    taken.spec.holder_identity = "somebody else"
+    await world.client.update(taken)
+    await snapshot.restore()
+    assert (await world.client.get(Lease, *theirs[2])).spec.holder_identity == beating.metadata.name
+
+
+async def test_controllers_see_what_comes_back_as_a_whole(world: Inside) -> None:
+    await world.create(deployment(replicas=150))
+    await world.settle()
+    version = (await world.client.list(core_v1.Pod, "default")).resource_version
+    snapshot = await take(world)
+    await world.client.delete(apps_v1.Deployment, "web", "default")
+    await world.settle()
+    assert not (await world.client.list(core_v1.Pod, "default")).items
+    await snapshot.restore()
+    added = []
+    async with asyncio.timeout(5):
+        async for type_, pod in world.client.watch(core_v1.Pod, "default", resource_version=version):
+            if type_ == "ADDED":
+                added.append(pod.metadata.uid)
+                if len(added) == 150:
+                    break
+    assert set(added) == {each.metadata.uid for each in (await world.client.list(core_v1.Pod, "default")).items}
+
+
+async def test_what_nobody_can_restore_is_kept_no_longer(world: Inside) -> None:
+    kept = len(world.store._holds)
+    snapshot = await take(world)
+    assert len(world.store._holds) == kept + 1
+    del snapshot
+    await asyncio.sleep(0)
+    assert len(world.store._holds) == kept
 
 
 async def test_what_was_released_is_not_restored(world: Inside) -> None:

@@ -73,6 +73,11 @@ class Manager:
         """Let the controllers work at once on what failed, and on what they would look at within so many seconds."""
         return [what for controller in self._controllers.values() for what in controller.hurry(within)]
 
+    def pause(self, paused: bool) -> None:
+        """Let the controllers begin nothing, or go on."""
+        for controller in self._controllers.values():
+            controller.pause(paused)
+
     async def run(self) -> None:
         """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
         if not self._lease:
