@@ -5,14 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import contextlib
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 from .accesses import Accesses
 from .composition import Composition, Settings
 from .credentials import Credentials
 from .operations import Operations
+from .own_directory import OwnDirectory
 from .thread import LoopThread, first
 from .turnable_clock import TurnableClock
 
@@ -26,8 +25,8 @@ class Life:
 
     def __init__(self, settings: Settings) -> None:
         self.ready: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._directory = tempfile.TemporaryDirectory(prefix="steersman-testing-", ignore_cleanup_errors=True)
-        self.credentials = Credentials(Path(self._directory.name))
+        self._directory = OwnDirectory()
+        self.credentials = Credentials(self._directory.path)
         self.composition = Composition(settings, self.credentials)
         self.accesses = Accesses(self.credentials, self.composition.connect)
         self.operations = Operations(self.composition)
@@ -56,7 +55,7 @@ class Life:
     def finish(self) -> None:
         """Remove what is left, once the thread has ended."""
         self.thread.join()
-        self._directory.cleanup()
+        self._directory.remove()
 
     async def _run(self) -> None:
         with self._turning():
@@ -69,13 +68,18 @@ class Life:
     def _turning(self) -> Iterator[None]:
         """While the cluster runs, its clock knows when what a timer set off has settled."""
         if isinstance(self._clock, TurnableClock) and self._clock.settle is None:
-            self._clock.settle = self.composition.settling.calm
+            self._clock.settle = self._calm
             try:
                 yield
             finally:
                 self._clock.settle = None
         else:
             yield
+
+    async def _calm(self) -> None:
+        """On whatever loop the clock is turned."""
+        calm = self.composition.settling.calm()
+        await (calm if self.thread.is_current else self.thread.reach(calm))
 
     def _ended(self, ended: concurrent.futures.Future[None]) -> None:
         if not self.ready.done():

@@ -59,6 +59,11 @@ class LoopThread:
         """Wait for the thread itself, which is about to end once ``ended`` is done."""
         self._thread.join()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether who asks runs there."""
+        return threading.current_thread() is self._thread
+
     def _is_over(self) -> bool:
         return self._over
 
@@ -81,7 +86,7 @@ class LoopThread:
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """Run something there, and hold the calling thread until it is done."""
         __tracebackhide__ = True  # pytest shows the test's line, and where it failed
-        if threading.current_thread() is self._thread:
+        if self.is_current:
             work.close()
             raise RuntimeError("the cluster cannot be waited for on its own event loop, as in a condition of wait_for")
         future = self.submit(work)

@@ -14,6 +14,7 @@ from itertools import count
 from steersman.api.clock import Timer
 
 from . import numbers
+from .turns import Turns
 
 YIELDS = 10
 """How often loops get their turn after each timer where nobody says when what it set off has settled."""
@@ -59,7 +60,9 @@ class TurnableClock:
     With a ``grain``, the timers of so many seconds are let go one after the other, and what they set off settles once:
     cheaper where there are thousands.
 
-    All may be called from any thread.  ``start`` is the instant at which it begins, the machine's where it is None;
+    All may be called from any thread and awaited on any loop; who advances while another does comes after it.  A turn
+    costs what happens in it, heartbeats included: about a second an hour for a cluster at rest.  For months there is
+    :meth:`set`, by which nothing happens.  ``start`` is the instant at which it begins, the machine's where it is None;
     :meth:`monotonic` begins at zero.
     """
 
@@ -84,7 +87,7 @@ class TurnableClock:
         self._timers: set[_Timer] = set()
         self._due: list[_Timer] | None = None
         """While it is turned: a heap of the timers; those that are no longer in ``_timers`` were cancelled."""
-        self._turning = asyncio.Lock()
+        self._turning = Turns()
 
     # What components see ------------------------------------------------------------------------------------------
 
@@ -150,6 +153,16 @@ class TurnableClock:
         _check(instant)
         with self._lock:
             self._zero = instant - timedelta(seconds=self.monotonic())
+
+    def mark(self) -> datetime:
+        """For :meth:`show_again`."""
+        with self._lock:
+            return self._zero + timedelta(seconds=self.monotonic() if self.frozen else self._offset)
+
+    def show_again(self, mark: datetime) -> None:
+        """Show what it would, had nobody turned or set it since the mark: as :meth:`set` does, no time passes."""
+        with self._lock:
+            self._zero += mark - self.mark()
 
     # Turning ------------------------------------------------------------------------------------------------------
 

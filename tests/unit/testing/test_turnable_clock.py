@@ -238,3 +238,17 @@ async def test_a_loop_that_waits_for_the_clock_itself_does_not_hold_it_up(monkey
     await asyncio.sleep(0)
     assert seen == ["here"]
     assert clock.monotonic() == 60
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+async def test_it_shows_again_what_it_would_and_goes_on(frozen: bool) -> None:
+    clock, rung = TurnableClock(START, frozen=frozen), []
+    clock.call_later(7200, lambda: rung.append(clock.monotonic()))
+    mark = clock.mark()
+    await clock.advance(timedelta(hours=1))
+    clock.set(START + timedelta(days=400))
+    clock.show_again(mark)
+    assert timedelta() <= clock.now() - START < timedelta(minutes=1)
+    assert 3600 <= clock.monotonic() < 3660
+    await clock.advance(timedelta(hours=1))
+    assert len(rung) == 1

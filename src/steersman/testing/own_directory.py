@@ -1,0 +1,53 @@
+"""A cluster's directory, which goes with it.  What a killed process left goes when the next cluster comes.
+
+Whether its owner lives is said by a lock in it, of which the kernel lets go when a process ends, however that happens;
+so neither numbers of processes that come again nor containers that share the directory deceive anybody.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+PREFIX = "steersman-testing-"
+LOCK = "lock"
+
+YOUNG = 60.0
+"""Seconds: the lock of a directory that has just been made may not be held yet."""
+
+
+class OwnDirectory:
+    """A new one in the directory for temporary files, of this process until it is removed."""
+
+    def __init__(self) -> None:
+        sweep()
+        self._directory = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
+        self.path = Path(self._directory.name)
+        self._lock = open(self.path / LOCK, "wb")  # noqa: SIM115 - held until the directory goes
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
+
+    def remove(self) -> None:
+        """Remove it, and whatever is in it."""
+        self._directory.cleanup()
+        self._lock.close()
+
+
+def sweep() -> None:
+    """Remove those whose owners are no more."""
+    with contextlib.suppress(OSError), os.scandir(tempfile.gettempdir()) as entries:
+        for entry in entries:
+            if entry.name.startswith(PREFIX):
+                with contextlib.suppress(OSError):  # somebody else's, or somebody is faster
+                    _sweep(entry.path)
+
+
+def _sweep(path: str) -> None:
+    with open(os.open(os.path.join(path, LOCK), os.O_RDONLY | os.O_NOFOLLOW), "rb") as lock:
+        if time.time() - os.fstat(lock.fileno()).st_mtime > YOUNG:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(path, ignore_errors=True)
