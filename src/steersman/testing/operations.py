@@ -24,6 +24,7 @@ from .following import Connect, follow_all
 from .manifests import Manifest
 from .snapshots import Snapshot, Snapshots
 from .targets import Target
+from .turnable_clock import TurnableClock
 
 __tracebackhide__ = True  # pytest shows what the test asked for
 
@@ -77,7 +78,9 @@ class Operations:
 
     async def snapshot(self) -> Snapshot:
         """Wait until the cluster is at rest, and remember what there is.  Raises NotSettled."""
-        return await Snapshots(self._composition.store, self._composition.settling).take()
+        clock = self._composition.settings.clock
+        turnable = clock if isinstance(clock, TurnableClock) else None
+        return await Snapshots(self._composition.store, self._composition.settling, turnable).take()
 
     async def apply(self, *what: Manifest, namespace: str = "") -> list[Any]:
         """Apply manifests (server-side, taking over what others manage): files, directories, YAML, data, objects.

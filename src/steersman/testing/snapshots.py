@@ -6,8 +6,9 @@ may be in the middle of something while that happens, and go on with what is no 
 rest, and looked at again, until nothing is different.  However much has changed, others on the loop get their turn
 between small parts of it; what they write meanwhile is found by the next look, which is at one revision.
 
-Heartbeats are left alone, as long as they are there: the Leases of nodes whose holders are the nodes, and those of the
-cluster's own components.  Another's Lease is an object like any other, in whatever namespace.
+The cluster's clock shows again what it would without what was done to it since, but no time comes back: what fell due
+has.  Heartbeats are left alone, as long as they are there: the Leases of nodes whose holders are the nodes, and those
+of the cluster's own components.  Another's Lease is an object like any other, in whatever namespace.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from steersman.storage.embedded import Difference, EmbeddedStore, Hold
 from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, Put
 
 from .settling import Settling
+from .turnable_clock import TurnableClock
 
 T = TypeVar("T")
 
@@ -58,10 +60,14 @@ class NotRestored(AssertionError):
 class Snapshot:
     """The world of a moment at which the cluster was at rest.  It can be restored any number of times."""
 
-    def __init__(self, store: EmbeddedStore, settling: Settling, hold: Hold) -> None:
+    def __init__(
+        self, store: EmbeddedStore, settling: Settling, hold: Hold, clock: TurnableClock | None = None
+    ) -> None:
         self._store = store
         self._settling = settling
         self._hold = hold
+        self._clock = clock
+        self._mark = clock.mark() if clock is not None else None
         # What nobody can restore any more is forgotten, too; whoever lets go of it last may be any thread.
         weakref.finalize(self, _forget, asyncio.get_running_loop(), hold).atexit = False
 
@@ -72,6 +78,8 @@ class Snapshot:
         """
         __tracebackhide__ = True
         deadline = time.monotonic() + within
+        if self._clock is not None and self._mark is not None and self._hold.holds:
+            self._clock.show_again(self._mark)
         rested = False
         while (found := await self._differences()) or not rested:
             left = deadline - time.monotonic()
@@ -139,15 +147,16 @@ async def _parts(items: Sequence[T]) -> AsyncIterator[Sequence[T]]:
 class Snapshots:
     """Takes them of one cluster."""
 
-    def __init__(self, store: EmbeddedStore, settling: Settling) -> None:
+    def __init__(self, store: EmbeddedStore, settling: Settling, clock: TurnableClock | None = None) -> None:
         self._store = store
         self._settling = settling
+        self._clock = clock
 
     async def take(self, within: float = 10.0) -> Snapshot:
         """Wait until the cluster rests, and remember what there is; raises NotSettled."""
         __tracebackhide__ = True
         await self._settling.wait(within)
-        return Snapshot(self._store, self._settling, self._store.hold())
+        return Snapshot(self._store, self._settling, self._store.hold(), self._clock)
 
 
 class _Metadata(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import ssl
@@ -22,7 +23,7 @@ from steersman.api.types.coordination_v1 import Lease
 from steersman.api.types.core_v1 import ConfigMap, Event, Node, Pod, ServiceAccount
 from steersman.client import ObjectMeta, Patch
 from steersman.simulation import stages_of
-from steersman.testing import Cluster
+from steersman.testing import Cluster, TurnableClock
 
 
 @pytest.fixture(scope="module")
@@ -225,3 +226,28 @@ def test_a_stage_that_comes_due_while_the_node_is_away() -> None:
         cluster.client.create(Node(metadata=again, spec=node.spec, status=node.status))
         cluster.clock.advance(60)
         assert cluster.client.get(Pod, "p", "default").status.phase == "Running"
+
+
+def test_a_snapshot_brings_back_what_the_clock_shows(shared: Cluster) -> None:
+    with shared.snapshot():
+        before = shared.clock.now()
+        shared.clock.advance(timedelta(minutes=10))
+        shared.clock.set(before + timedelta(days=400))
+        shared.settle()
+        assert {readiness(shared, each.metadata.name) for each in shared.client.list(Node).items} == {"True"}
+    assert shared.clock.now() - before < timedelta(minutes=5)
+    shared.clock.advance(timedelta(minutes=5))
+    assert {readiness(shared, each.metadata.name) for each in shared.client.list(Node).items} == {"True"}
+
+
+async def test_the_clock_of_two_clusters_is_turned_from_anywhere() -> None:
+    clock = TurnableClock()
+    async with Cluster(clock=clock) as one, Cluster(clock=clock) as other:
+        before = clock.now()
+        async with asyncio.timeout(60):
+            await asyncio.gather(one.clock.advance(60), other.clock.advance(60), clock.advance(60))
+        assert clock.now() - before >= timedelta(minutes=3)
+        for cluster in (one, other):
+            await cluster.settle()
+            (node,) = (await cluster.client.list(Node)).items
+            assert {each.type: each.status for each in node.status.conditions}["Ready"] == "True"
