@@ -19,7 +19,7 @@ from steersman.client.events import EventRecorder
 from steersman.client.informer import Informer
 from steersman.client.reflector import SLICE, Reflector
 
-from .addresses import AddressPool, Networks
+from .addresses import AddressPool, Exhausted, Networks
 from .config import SimulationConfig
 from .crew import Crew
 from .general import recover
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 COMPONENT = "kubelet"
 BOUND = Selectors(fields="spec.nodeName!=")
 RETRY = 1.0
+
+MOST_STRANGERS = 10_000
+"""Where there were pods on more nodes that are not ours, the pods of any node that comes are looked for."""
 
 
 class _Pods(Reflector[Pod]):
@@ -93,7 +96,9 @@ class SimulatedNodes:
         rng = rng or random.Random()
         self._nodes: dict[str, SimulatedNode] = {}
         self._strangers: set[str] = set()
-        """Names of other nodes that have pods."""
+        """Names of other nodes that had pods, of those that were ours, too."""
+        self._too_many = False
+        """Whether there are others of which nobody knows any more."""
         # Others, of other marks, give out addresses of the same ranges.
         begin = 0.0 if config.mark == FAKE else zlib.crc32(config.mark.encode()) / 2**32
         self._addresses = AddressPool(config.node_addresses, begin)
@@ -226,11 +231,15 @@ class SimulatedNodes:
             self._addresses.mark(address, name)
         if node.spec.pod_cidr:
             self._networks.mark(node.spec.pod_cidr)
-        place = SimulatedNode(node, address or self._addresses.take(name), self._elsewhere, self._clock.now())
+        try:
+            place = SimulatedNode(node, address or self._addresses.take(name), self._elsewhere, self._clock.now())
+        except Exhausted as error:
+            log.warning("node %s is not looked after: %s", name, error)
+            return
         self._nodes[name] = place
         self._heartbeats.start(place)
         self._node_keeper.observe(node)
-        if name in self._strangers:
+        if self._too_many or name in self._strangers:
             self._strangers.discard(name)
             self._newcomers.add(name)
 
@@ -250,7 +259,14 @@ class SimulatedNodes:
         if (place := self._nodes.pop(node.metadata.name, None)) is not None:
             self._node_keeper.forget(node)
             self._addresses.release(place.address, place.name)
-            self._strangers.add(place.name)  # its pods are looked at again if it comes back
+            self._remember(place.name)
+
+    def _remember(self, name: str) -> None:
+        """Pods of a node that is not ours are looked for if it comes, or comes back."""
+        if len(self._strangers) < MOST_STRANGERS or name in self._strangers:
+            self._strangers.add(name)
+        else:
+            self._too_many = True
 
     def _current(self, place: SimulatedNode) -> Node | None:
         """The node of a place; None where it is gone."""
@@ -279,6 +295,8 @@ class SimulatedNodes:
         return self._nodes.get(pod.spec.node_name)
 
     async def _replace_pods(self, pods: list[Pod]) -> None:
+        self._strangers.clear()
+        self._too_many = False
         there = {pod.metadata.uid for pod in pods}
         self._pod_keeper.retain(there)
 
@@ -306,7 +324,7 @@ class SimulatedNodes:
     def _observe(self, pod: Pod) -> None:
         place = self._nodes.get(pod.spec.node_name)
         if place is None:
-            self._strangers.add(pod.spec.node_name)
+            self._remember(pod.spec.node_name)
             return
         if pod.status.pod_ip and not pod.spec.host_network:
             account = place.release_addresses if pod.status.phase in TERMINAL else place.mark_addresses

@@ -18,7 +18,7 @@ from steersman.api.types.core_v1 import Container, Node, NodeSpec, Pod, PodSpec
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.client.client import Client
 from steersman.client.leader_election import LeaderElection
-from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, Stage, stages_of
+from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, Stage, simulated_nodes, stages_of
 from steersman.simulation.general import recover
 from steersman.simulation.ownership import check_mark, hold_for_good, holder, lease_name, mark_of_name
 from steersman.simulation.stage import Outcome, Tell
@@ -174,6 +174,33 @@ async def test_nodes_of_others_are_looked_after_when_they_appear(client: Client)
         node = await client.get(Node, "late")
         assert any(each.type == "Ready" and each.status == "True" for each in node.status.conditions)
         await eventually(lambda: client.get(Lease, "late", "kube-node-lease"))
+
+
+async def test_nodes_for_which_there_are_no_addresses_are_told_of(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with simulating(client, NodeShape(), node_addresses="10.9.0.0/30"):
+        await client.create(Node(metadata=ObjectMeta(name="late", annotations={SIMULATED_NODE: "fake"})))
+        await client.create(pod("a"))
+        await eventually(reached(client, "a", "Running"))
+        assert "node late is not looked after: no address of 10.9.0.0/30 is free" in caplog.messages
+
+
+async def test_no_more_names_than_that_are_remembered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simulated_nodes, "MOST_STRANGERS", 2)
+    async with simulating(client) as nodes:
+        for number in range(4):
+            await client.create(pod(f"p{number}", f"late-{number}"))
+        await eventually(lambda: _truth(nodes._too_many))
+        assert len(nodes._strangers) == 2
+        for number in range(4):
+            name = f"late-{number}"
+            await client.create(Node(metadata=ObjectMeta(name=name, annotations={SIMULATED_NODE: "fake"})))
+            await eventually(reached(client, f"p{number}", "Running"))
+
+
+async def _truth(value: bool) -> bool:
+    return value
 
 
 async def test_pods_of_other_nodes_are_left_alone(client: Client) -> None:
