@@ -126,14 +126,6 @@ class Controller:
         yield from self.queue.unfinished(soon)
         yield from self.recorder.unfinished()
 
-    def hurry(self, within: float) -> list[str]:
-        """Work at once on what failed, and on what is to be looked at within so many seconds; returns the keys."""
-        return [f"{self.name}: {key}" for key in self.queue.hurry(within)]
-
-    def pause(self, paused: bool) -> None:
-        """Begin to work on no key, or go on."""
-        self.queue.pause(paused)
-
     async def background(self) -> None:
         """Work beside the workers, for controllers that look at everything from time to time."""
 

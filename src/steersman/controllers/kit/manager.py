@@ -71,12 +71,12 @@ class Manager:
 
     def hurry(self, within: float) -> list[str]:
         """Let the controllers work at once on what failed, and on what they would look at within so many seconds."""
-        return [what for controller in self._controllers.values() for what in controller.hurry(within)]
+        return [f"{queue.name}: {key}" for queue in self.queues() for key in queue.hurry(within)]
 
     def pause(self, paused: bool) -> None:
         """Let the controllers begin nothing, or go on."""
-        for controller in self._controllers.values():
-            controller.pause(paused)
+        for queue in self.queues():
+            queue.pause(paused)
 
     async def run(self) -> None:
         """Run the controllers until cancelled; with leader election, while the lease is held, over and over."""
