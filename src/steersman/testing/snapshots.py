@@ -31,6 +31,8 @@ from steersman.storage.store import CompareFailed, Delete, KeyValue, Operation, 
 from .settling import Settling
 from .turnable_clock import TurnableClock
 
+__tracebackhide__ = True  # pytest shows what the test asked for
+
 T = TypeVar("T")
 
 TOGETHER = 50
@@ -76,7 +78,6 @@ class Snapshot:
 
         Raises RuntimeError once it is released, as it is at the end of a ``with``.
         """
-        __tracebackhide__ = True
         deadline = time.monotonic() + within
         if self._clock is not None and self._mark is not None and self._hold.holds:
             self._clock.show_again(self._mark)
@@ -154,7 +155,6 @@ class Snapshots:
 
     async def take(self, within: float = 10.0) -> Snapshot:
         """Wait until the cluster rests, and remember what there is; raises NotSettled."""
-        __tracebackhide__ = True
         await self._settling.wait(within)
         return Snapshot(self._store, self._settling, self._store.hold(), self._clock)
 

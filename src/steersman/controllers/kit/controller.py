@@ -122,7 +122,7 @@ class Controller:
         raise NotImplementedError
 
     def unfinished(self, soon: float = 0.0) -> Iterator[str]:
-        """What it is doing, and will be within ``soon`` seconds."""
+        """What it is doing, and will be within ``soon`` seconds; the manager hurries and pauses its queue."""
         yield from self.queue.unfinished(soon)
         yield from self.recorder.unfinished()
 
