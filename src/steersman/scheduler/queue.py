@@ -13,6 +13,9 @@ from .podinfo import PodInfo
 
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0
+EARLY = 100
+"""Where so many pods at most are in back-off, those that may fit are tried as soon as no others are to be (KEP-5142);
+where there are more, they would be tried over and over with each change."""
 UNSCHEDULABLE_TIMEOUT = 300.0
 """A pod is tried again after this long even if nothing was seen that may help."""
 
@@ -83,7 +86,9 @@ class SchedulingQueue:
 
     def pop_batch(self, limit: int) -> list[Queued]:
         """The next pods, as long as they are alike; they are in flight until :meth:`done` or :meth:`failed`."""
-        self._flush()
+        if not self._paused and not self._ready():
+            for item in self._early():
+                self._activate(item)
         batch: list[Queued] = []
         while self._active and not self._paused and len(batch) < limit:
             _, _, turn, uid = self._active[0]
@@ -105,14 +110,25 @@ class SchedulingQueue:
     @property
     def waiting(self) -> bool:
         """Whether a pod can be decided about now."""
+        return not self._paused and (self._ready() or bool(self._early()))
+
+    def _ready(self) -> bool:
+        """Whether a pod is active."""
         self._flush()
-        while self._active and not self._paused:
+        while self._active:
             _, _, turn, uid = self._active[0]
             found = self._pods.get(uid)
             if found is not None and found.turn == turn and found.state == "active":
                 return True
             heapq.heappop(self._active)
         return False
+
+    def _early(self) -> list[Queued]:
+        """The pods in back-off that may fit by now; those at which something failed sit it out."""
+        if len(self._backoff) > EARLY:
+            return []
+        found = [(turn, self._pods.get(uid)) for _, turn, uid in self._backoff]
+        return [item for turn, item in found if item and item.turn == turn and item.state == "backoff" and item.plugins]
 
     def done(self, uid: str) -> None:
         """A node was found for a pod."""

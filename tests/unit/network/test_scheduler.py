@@ -31,6 +31,7 @@ from steersman.api.types.core_v1 import (
     Toleration,
 )
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.scheduler import queue as queue_module
 from steersman.scheduler.framework import Framework
 from steersman.scheduler.message import unschedulable
 from steersman.scheduler.plugins import FILTERS, SCORES
@@ -288,7 +289,8 @@ async def test_a_pod_about_which_nothing_can_be_decided_holds_up_nobody() -> Non
         assert scheduler.queue.state("uid-cursed") in ("unschedulable", "backoff")
 
 
-async def test_queue_order_backoff_and_hints() -> None:
+async def test_queue_order_backoff_and_hints(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "EARLY", 0)  # as where very many wait
     clock = TurnableClock(frozen=True)
     queue = SchedulingQueue({"Fit": {"NodeAdd"}, "Other": {"NodeLabel"}}, clock)
     for name, priority in (("low", 0), ("high", 10), ("low2", 0)):
@@ -312,6 +314,28 @@ async def test_queue_order_backoff_and_hints() -> None:
     await clock.advance(300)
     queue.expire()
     assert {item.info.uid for item in queue.pop_batch(1) + queue.pop_batch(1)} == {"uid-high", "uid-low"}
+
+
+async def test_few_that_may_fit_are_tried_before_their_backoff_ends_and_after_all_others() -> None:
+    clock = TurnableClock(frozen=True)
+    queue = SchedulingQueue({"Fit": {"NodeAdd"}}, clock)
+    for name in ("refused", "failed"):
+        queue.put(pod_info(pod(name)))
+    refused, failed = queue.pop_batch(10)
+    queue.failed(refused, frozenset({"Fit"}))
+    queue.retry(failed.info, failed.attempts)
+    assert not queue.waiting
+    queue.event("NodeAdd")
+    queue.put(pod_info(pod("new", cpu="1")))
+    assert queue.waiting
+    assert [item.info.uid for item in queue.pop_batch(10)] == ["uid-new"]
+    assert [item.info.uid for item in queue.pop_batch(10)] == ["uid-refused"]
+    assert not queue.waiting
+    assert queue.pop_batch(10) == []
+    queue.failed(refused, frozenset({"Fit"}))  # nothing has happened since it was tried
+    assert not queue.waiting
+    await clock.advance(1)
+    assert [item.info.uid for item in queue.pop_batch(10)] == ["uid-failed"]
 
 
 @contextlib.asynccontextmanager
