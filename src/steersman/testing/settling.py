@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
 from steersman.api.clock import SYSTEM, Clock
@@ -68,7 +68,7 @@ class Pausing(Protocol):
 class NotSettled(TimeoutError):
     """The cluster did not come to rest in time; ``unfinished`` says what it was doing."""
 
-    def __init__(self, within: float, unfinished: list[str]) -> None:
+    def __init__(self, within: float, unfinished: Sequence[str]) -> None:
         lines = "".join(f"\n  {line}" for line in unfinished[:20]) or "\n  new writes, one after the other"
         super().__init__(f"the cluster has not come to rest within {within:g} s:{lines}")
         self.unfinished = unfinished
@@ -114,22 +114,27 @@ class Settling:
 
     async def wait(self, within: float = 10.0) -> None:
         """Wait until all are at rest; raises NotSettled after so many seconds."""
-        deadline = asyncio.get_running_loop().time() + within
-        await self.calm(within)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within
+        await self._calm(within, deadline)
         before: list[str] = []
         while now := sorted(self._hurry()):
-            await self.calm(within, deadline)
+            await self._calm(within, deadline, now)
             if now == before:
                 return
+            if loop.time() > deadline:
+                raise NotSettled(within, now)
             before = now
 
     def _hurry(self) -> list[str]:
         return [what for part in self._retrying() for what in part.hurry(IMMINENT)]
 
-    async def calm(self, within: float = 10.0, deadline: float | None = None) -> None:
-        """Wait until nobody does anything, which those who wait to try again have not yet; raises NotSettled."""
+    async def calm(self, within: float = 10.0) -> None:
+        """Wait until nobody does anything; who waits to try again is left to wait.  Raises NotSettled."""
+        await self._calm(within, asyncio.get_running_loop().time() + within)
+
+    async def _calm(self, within: float, deadline: float, trying: Sequence[str] = ()) -> None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + within if deadline is None else deadline
         quiet, turns, revision = 0, 0, -1
         while True:
             now = self._revision()
@@ -143,5 +148,5 @@ class Settling:
             revision = now
             turns += 1
             if loop.time() > deadline:
-                raise NotSettled(within, self.unfinished())
+                raise NotSettled(within, self.unfinished() or trying)
             await asyncio.sleep(_PAUSE if quiet == 0 and turns > _IMPATIENT else 0)

@@ -14,7 +14,7 @@ from steersman.api.types.core_v1 import ConfigMap, Namespace, Node, Pod
 from steersman.api.types.networking_v1 import IPAddress
 from steersman.client import Patch, StatusError
 from steersman.testing import Cluster
-from steersman.testing.settling import Retrying, Settling
+from steersman.testing.settling import NotSettled, Retrying, Settling
 
 from .inside import WIDGETS, deployment
 
@@ -139,6 +139,23 @@ class Chain:
         self.tries += waiting
         self.done = min(self.done + 1, 3)
         return waiting
+
+
+class Restless:
+    """Somebody else each time."""
+
+    def __init__(self) -> None:
+        self.turns = 0
+
+    def hurry(self, within: float) -> list[str]:
+        self.turns += 1
+        return [f"number {self.turns}"]
+
+
+async def test_who_never_tires_is_named() -> None:
+    retrying: list[Retrying] = [Restless()]
+    with pytest.raises(NotSettled, match=r"number \d+"):
+        await Settling(lambda: (), lambda: 1, retrying=lambda: retrying).wait(within=0.02)
 
 
 async def test_rest_is_when_trying_again_changes_nothing_more() -> None:
