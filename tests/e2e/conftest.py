@@ -12,6 +12,7 @@ from fixtures.kubectls import missing, versions
 
 from .api import Api, new_namespace
 from .cluster import Cluster, missing_for_a_node
+from .deserted import PREFIX, SCRATCH, end_deserted_clusters, owned
 from .etcd import Etcd
 from .kubectl import Kubectl
 from .processes import Server
@@ -20,9 +21,11 @@ from .processes import Server
 @pytest.fixture(scope="session")
 def scratch() -> Iterator[Path]:
     """A directory with a short path (socket paths have at most 107 characters), removed at the end."""
-    with tempfile.TemporaryDirectory(prefix="steersman-e2e-", dir="/tmp", ignore_cleanup_errors=True) as directory:
+    end_deserted_clusters(SCRATCH)
+    with tempfile.TemporaryDirectory(prefix=PREFIX, dir=SCRATCH, ignore_cleanup_errors=True) as directory:
         os.chmod(directory, 0o755)
-        yield Path(directory)
+        with owned(Path(directory)):
+            yield Path(directory)
 
 
 @pytest.fixture
