@@ -12,6 +12,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from typing import ClassVar
 
 from steersman.api import codecs, labels
 from steersman.api.errors import StatusError, is_conflict, is_not_found
@@ -143,6 +144,7 @@ class NodeLifecycleController(Controller):
     name = "node-lifecycle-controller"
     service_account = "node-controller"
     component = "node-controller"
+    workers: ClassVar[int] = 8
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import msgspec
 
 from steersman.api import labels
@@ -30,7 +28,6 @@ class TTLController(Controller):
     """Keys are names of nodes."""
 
     name = "ttl-controller"
-    workers: ClassVar[int] = 1
 
     def __init__(self, context: ControllerContext) -> None:
         super().__init__(context)

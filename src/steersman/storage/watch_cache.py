@@ -347,6 +347,8 @@ class WatchCache(Generic[T]):
         alone.  ``revision`` asks for the state at exactly that one; raises Compacted when it is older than the window.
         """
         prefix = prefix or self.prefix
+        if prefix == self.prefix and not (start or limit or revision or index):
+            return Listing(self._ordered.copy(), self.revision)
         first, end = max(prefix, start), prefix_end(prefix) if prefix[-1] == "/" else prefix + "\0"
         past = self._window.undone(revision) if revision and revision < self.revision else {}
         past = {key: entry for key, entry in past.items() if first <= key < end}

@@ -6,6 +6,7 @@ groups, and :data:`TABLE` is all of them.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from steersman.api.unstructured import Unstructured
@@ -18,10 +19,13 @@ TABLE: dict[type[Any], Default] = {**core.TABLE, **workloads.TABLE, **cluster.TA
 _defaulter = Defaulter(TABLE)
 
 
-def apply_defaults(obj: Any) -> None:
-    """Set the defaults of an object of any kind, in place; applying them twice changes nothing."""
+def apply_defaults(obj: Any, but: Collection[str] = ()) -> None:
+    """Set the defaults of an object of any kind, in place; applying them twice changes nothing.
+
+    ``but`` are attributes whose values are known to have theirs.
+    """
     if isinstance(obj, Unstructured):
         if obj.MODEL is not None:
             obj.MODEL.default(obj.content)
         return
-    _defaulter.apply(obj)
+    _defaulter.apply(obj, but)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from steersman.api.shapes import Shape, struct_shape
@@ -15,24 +15,23 @@ class Defaulter:
 
     def __init__(self, table: Mapping[type[Any], Default]) -> None:
         self._table = table
-        self._compiled: dict[type[Any], tuple[Default, ...]] = {}
+        self._compiled: dict[type[Any], tuple[tuple[str, Default], ...]] = {}
+        """What visits the members of a type by their attributes, and first, without one, the object itself."""
         self._reaches: dict[type[Any], bool] = {}
 
-    def apply(self, obj: Any) -> None:
-        """Set the defaults of an object and of everything in it, in place."""
+    def apply(self, obj: Any, but: Collection[str] = ()) -> None:
+        """Set the defaults of an object and of everything in it, in place, ``but`` not in some of its members."""
         visitors = self._compiled.get(type(obj))
         if visitors is None:
             visitors = self._compiled[type(obj)] = self._compile(type(obj))
-        for visit in visitors:
-            visit(obj)
+        for attribute, visit in visitors:
+            if attribute not in but:
+                visit(obj)
 
-    def _compile(self, type_: type[Any]) -> tuple[Default, ...]:
-        own = [self._table[type_]] if type_ in self._table else []
-        members = struct_shape(type_).members.values()
-        return (
-            *own,
-            *(self._descend(member.attribute, member.shape) for member in members if self._concerned(member.shape)),
-        )
+    def _compile(self, type_: type[Any]) -> tuple[tuple[str, Default], ...]:
+        own = [("", self._table[type_])] if type_ in self._table else []
+        members = [each for each in struct_shape(type_).members.values() if self._concerned(each.shape)]
+        return (*own, *((each.attribute, self._descend(each.attribute, each.shape)) for each in members))
 
     def _concerned(self, shape: Shape) -> bool:
         while shape.item is not None:

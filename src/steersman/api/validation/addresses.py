@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from steersman.api.errors import go_value
@@ -151,6 +152,15 @@ def address_warnings(path: str, text: str) -> Iterator[str]:
 
 def network_warnings(path: str, text: str) -> Iterator[str]:
     """What to tell people of the form of a network that was accepted."""
+    return (f"{path}: {advice}" for advice in _on_network(text))
+
+
+@lru_cache(1024)
+def _on_network(text: str) -> tuple[str, ...]:
+    return tuple(_advice_on_network(text))
+
+
+def _advice_on_network(text: str) -> Iterator[str]:
     parsed = parse_network(text)
     if parsed is None:
         return
@@ -159,11 +169,11 @@ def network_warnings(path: str, text: str) -> Iterator[str]:
     plain = True
     if address != network.network_address:
         single = go_value(f"{address}/{address.max_prefixlen}")
-        yield f"{path}: CIDR value {go_value(text)} is ambiguous in this context (should be {usual} or {single}?)"
+        yield f"CIDR value {go_value(text)} is ambiguous in this context (should be {usual} or {single}?)"
         plain = False
     host, _, length = text.partition("/")
     if _odd(host) is not None or length != str(int(length)):
-        yield f"{path}: non-standard CIDR value {go_value(text)} {_FUTURE}: use {usual}"
+        yield f"non-standard CIDR value {go_value(text)} {_FUTURE}: use {usual}"
         plain = False
     if plain and network.version == 6 and str(network) != text:
-        yield f"{path}: IPv6 CIDR value {go_value(text)} should be in RFC 5952 canonical format ({usual})"
+        yield f"IPv6 CIDR value {go_value(text)} should be in RFC 5952 canonical format ({usual})"

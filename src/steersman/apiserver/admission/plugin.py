@@ -159,14 +159,13 @@ class Chain:
         """Let every plugin change the object; all again where what people configured changed it."""
         if not (plugins := self._asked(self._mutating, "mutate", request)):
             return
+        steps = [(plugin.name, plugin.mutate) for plugin in plugins]
         started, rejected = time.perf_counter(), True
         try:
-            for plugin in plugins:
-                await self._ask(plugin, plugin.mutate, "admit", request)
+            await self._ask(steps, "admit", request)
             if request.reinvocation.wanted:
                 request.reinvocation.round += 1
-                for plugin in plugins:
-                    await self._ask(plugin, plugin.mutate, "admit", request)
+                await self._ask(steps, "admit", request)
             rejected = False
         finally:
             self.observer.step(request.verb, rejected, "admit", time.perf_counter() - started)
@@ -177,8 +176,7 @@ class Chain:
             return
         started, rejected = time.perf_counter(), True
         try:
-            for plugin in plugins:
-                await self._ask(plugin, plugin.validate, "validate", request)
+            await self._ask([(plugin.name, plugin.validate) for plugin in plugins], "validate", request)
             rejected = False
         finally:
             self.observer.step(request.verb, rejected, "validate", time.perf_counter() - started)
@@ -192,14 +190,23 @@ class Chain:
         return tuple(plugin for plugin in plugins if not plugin.configured) if request.own else plugins
 
     async def _ask(
-        self, plugin: Plugin, step: Callable[[Request, Cluster], Awaitable[None]], name: Step, request: Request
+        self,
+        steps: Sequence[tuple[str, Callable[[Request, Cluster], Awaitable[None]]]],
+        name: Step,
+        request: Request,
     ) -> None:
-        started, rejected = time.perf_counter(), True
-        try:
-            await step(request, self._cluster)
-            rejected = False
-        finally:
-            self.observer.plugin(plugin.name, request.verb, rejected, name, time.perf_counter() - started)
+        """Ask one after the other; what each takes begins where the one before it ended."""
+        observed, cluster, verb = self.observer.plugin, self._cluster, request.verb
+        started = time.perf_counter()
+        for plugin, step in steps:
+            try:
+                await step(request, cluster)
+            except BaseException:
+                observed(plugin, verb, True, name, time.perf_counter() - started)
+                raise
+            ended = time.perf_counter()
+            observed(plugin, verb, False, name, ended - started)
+            started = ended
 
     def _concerned(self, request: Request, method: str) -> tuple[Plugin, ...]:
         return tuple(

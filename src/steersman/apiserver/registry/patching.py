@@ -54,8 +54,10 @@ def patched(tree: dict[str, Any], patch: Patch, type_: type[Any], context: Conte
         obj = _read(type_, result, text)
     except (FieldProblem, QuantityError) as error:
         raise _refused(patch, text, str(error)) from None
-    unknown = codecs.prune(obj, result)
     validation = context.field_validation or "Warn"
+    if validation == "Ignore" and not is_unstructured(type_):
+        return obj  # a type has dropped what it does not know
+    unknown = codecs.prune(obj, result)
     if validation != "Ignore" and (problems := [*_repeated(patch), *unknown]):
         if validation == "Strict":
             raise _refused(patch, text, "strict decoding error: " + ", ".join(problems))

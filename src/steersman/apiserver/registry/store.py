@@ -420,7 +420,7 @@ class Handler(Commits):
             metadata.check_namespace(self.resource, new.metadata, namespace)
             metadata.check_name(new.metadata, name)
             metadata.check_uid(self.resource, new.metadata, old.metadata.uid, namespace, name)
-            apply_defaults(new)
+            apply_defaults(new, self.strategy.take_over(new, old) if subresource == "status" else ())
             if not context.applies:
                 version, ignored = context.served_as or self.resource.group_version, self._reset_by(subresource)
                 self._fields.updated(new, old, context.field_manager, version, subresource, ignored)

@@ -98,6 +98,9 @@ class Strategy:
 
     scale: ScaleAccess | None = None
 
+    content: tuple[str, ...] = ()
+    """The attributes that a write of ``/status`` leaves alone."""
+
     @property
     def is_laborious(self) -> bool:
         """Whether to validate an object may take long however small it is: it is done in a thread then."""
@@ -135,6 +138,13 @@ class Strategy:
         if not self.status_metadata:
             for name in ("labels", "annotations", "finalizers", "owner_references"):
                 setattr(new.metadata, name, getattr(old.metadata, name))
+
+    def take_over(self, new: Any, old: Any) -> tuple[str, ...]:
+        """The attributes that a write of ``/status`` leaves alone and says alike; the old values take their place."""
+        alike = tuple(name for name in self.content if getattr(new, name) == getattr(old, name))
+        for name in alike:
+            setattr(new, name, getattr(old, name))
+        return alike
 
     def count_change(self, new: Any, old: Any) -> None:
         """Bump the generation when the object wants something else than before."""

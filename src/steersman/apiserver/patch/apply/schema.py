@@ -51,6 +51,11 @@ class Schema:
         """The declared members of a map; found out when first asked for, because types may contain themselves."""
         return self._members() if self._members is not None else {}
 
+    @cached_property
+    def is_flat(self) -> bool:
+        """Whether all members that a map declares are leaves, and it can have no others."""
+        return self.kind == "map" and self.item is None and all(each.leaf for each in self.members.values())
+
     def member(self, name: str) -> Schema | None:
         """The type of a member, None where there can be none of this name."""
         if self.kind == "any":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,6 +74,8 @@ def everything(value: Any, schema: Schema) -> Fields:
     if schema.kind == "map":
         if not isinstance(value, dict):
             return LEAF
+        if schema.is_flat:
+            return _flat(schema, tuple(value))
         members, item = schema.members, schema.item
         for name, each in value.items():
             child = members.get(name, item)
@@ -83,6 +86,13 @@ def everything(value: Any, schema: Schema) -> Fields:
     for element, occurrences in _elements(value, schema).items():
         result[element] = everything(occurrences[0], schema.item) if len(occurrences) == 1 else LEAF
     return result
+
+
+@lru_cache(4096)
+def _flat(schema: Schema, names: tuple[str, ...]) -> Fields:
+    """The fields of a map that has nothing but leaves, itself among them."""
+    known = ["f:" + name for name in names if schema.member(name) is not None]
+    return {SELF: LEAF, **dict.fromkeys(known, LEAF)}
 
 
 def _elements(value: Any, schema: Schema) -> dict[str, list[Any]]:
