@@ -119,6 +119,11 @@ class Fault:
             self.stop()
         return True
 
+    @property
+    def told(self) -> str:
+        """What became of it, for a report."""
+        return f"{f'{self.hits} hit' if self.hits else 'nobody hit':<10} by {self.said}"
+
     def __repr__(self) -> str:
         return f"<{self.said}: {self.hits} hits>"
 
@@ -139,6 +144,11 @@ class RequestFault(Fault):
         which = {key: value for key, value in whom.items() if key not in Often.__optional_keys__}
         self.selection, self.inside = select(standing.vocabulary, which)
         super().__init__(standing, f"{said} of {self.selection}", **often)
+
+    @property
+    def told(self) -> str:
+        spared = "" if self.hits or self.inside else "  (inside=True: also components of the cluster)"
+        return super().told + spared
 
     def befalls(self, asked: Asked) -> bool:
         """Whether it befalls a request."""

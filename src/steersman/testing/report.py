@@ -36,11 +36,7 @@ def sections(cluster: Cluster, since: float) -> Iterator[tuple[str, str]]:
 
 def fault_lines(faults: Iterable[Fault], since: float) -> list[str]:
     """The faults, a line each: how many they have befallen, and what was asked for."""
-    return [
-        f"{f'{fault.hits} hit' if fault.hits else 'nobody hit':<10} by {fault.said}"
-        for fault in faults
-        if fault.begun >= since
-    ]
+    return [fault.told for fault in faults if fault.begun >= since]
 
 
 def request_lines(requests: Iterable[RecordedRequest], since: float) -> list[str]:

@@ -166,7 +166,7 @@ def test_what_was_asked_in_fixtures_and_faults_that_hit_nobody_are_told(pytester
     result.assert_outcomes(passed=1, failed=1)
     result.stdout.re_match_lines_random(
         [
-            "nobody hit by error 503 of verb='delete', resource='pods'",
+            r"nobody hit by error 503 of verb='delete', resource='pods'  \(inside=True: also components .*",
             "1 hit      by delay 0.001 s of verb='create'",
             "201 .* create +configmaps default/in-fixture  by kubernetes-admin .*",
             "201 .* create +configmaps default/in-test  by kubernetes-admin .*",
