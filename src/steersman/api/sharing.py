@@ -35,7 +35,7 @@ class Siblings:
             _share(metadata, model.metadata)
             for part, deep in (("spec", True), ("status", False)):
                 mine, its = getattr(obj, part, None), getattr(model, part, None)
-                if isinstance(mine, msgspec.Struct) and type(mine) is type(its):
+                if mine is not its and isinstance(mine, msgspec.Struct) and type(mine) is type(its):
                     _share(mine, its, deep=deep)
             if model.metadata.uid != metadata.uid:
                 return

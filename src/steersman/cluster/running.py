@@ -23,11 +23,11 @@ SETTLED = 2.0
 """Seconds after which modules, types and tables are there: what lives then is not looked at by the collector again."""
 
 
-COLLECTION = (5_000, 40, 10)
+COLLECTION = (20_000, 10, 10)
 """Thresholds of the collector: with Python's own it takes a third of the time in which many objects come and go.
 
-What is in no cycle, which is nearly everything here, goes at once without it.  The first is what a look at new objects
-takes some two milliseconds for.
+What is in no cycle, which is nearly everything here, goes at once without it.  The first is above what requests under
+way hold, and looked at in a few milliseconds.
 """
 
 SWITCH_INTERVAL = 0.001

@@ -28,6 +28,8 @@ from .kit.refusals import harmless
 
 BURST = 500
 SLOW_START = 1
+AT_ONCE = 32
+"""So many creations at a time: more would keep the loop from everybody else for longer, and not be done sooner."""
 
 
 def available(pods: Iterable[Pod], min_ready_seconds: int, instant: datetime) -> tuple[int, float | None]:
@@ -68,7 +70,7 @@ def compute_status(
 
 
 async def slow_start(count: int, create: Callable[[], Awaitable[None]]) -> int:
-    """Call ``create`` up to ``count`` times in batches that double; how often it succeeded.
+    """Call ``create`` up to ``count`` times in batches that double up to :data:`AT_ONCE`; how often it succeeded.
 
     A batch in which one failed is the last; its first error is raised with ``completed`` calls noted on it.
     """
@@ -80,7 +82,7 @@ async def slow_start(count: int, create: Callable[[], Awaitable[None]]) -> int:
         completed += size - len(failures)
         if failures:
             raise PartialSuccess(completed) from failures[0]
-        batch *= 2
+        batch = min(batch * 2, AT_ONCE)
     return completed
 
 
