@@ -86,9 +86,11 @@ class Snapshot:
             left = deadline - time.monotonic()
             if found and left <= 0:
                 raise NotRestored(within, sorted(each.key for each in found))
-            if found:
+            if len(found) > TOGETHER:
                 with self._settling.paused():
                     await self._write_back(found, left)
+            elif found:  # seen as a whole anyway
+                await self._write_back(found, left)
             await self._settling.wait(max(left, 0.1))
             rested = True
 
