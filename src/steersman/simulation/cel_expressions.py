@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from steersman.api.scheme import Resource
 
@@ -15,6 +15,9 @@ from .stage import StageFault, Subject
 
 if TYPE_CHECKING:
     from steersman.cel import Environment
+
+
+T = TypeVar("T")
 
 
 @cache
@@ -25,7 +28,7 @@ def _environment(resource: Resource[Any]) -> Environment:
     return Environment({"self": type_of(resource) or DYN})
 
 
-def compile_cel(text: str, resource: Resource[Any], result: str) -> Callable[[Subject], Any]:
+def _compile(text: str, resource: Resource[Any], result: str) -> Callable[[Subject], Any]:
     """``result`` is the type it must have, ``one|other``; raises ValueError.  What is returned raises StageFault."""
     from steersman.cel import CompileError
 
@@ -46,35 +49,32 @@ def compile_cel(text: str, resource: Resource[Any], result: str) -> Callable[[Su
 
 def compile_condition(text: str, resource: Resource[Any]) -> Callable[[Subject], bool]:
     """Whether it holds."""
-    evaluate = compile_cel(text, resource, "bool")
-
-    def holds(subject: Subject) -> bool:
-        value = evaluate(subject)
-        if not isinstance(value, bool):
-            raise StageFault(f"{text!r}: gives no bool, but {value!r}")
-        return value
-
-    return holds
+    return _exactly(bool, text, resource)
 
 
 def compile_number(text: str, resource: Resource[Any]) -> Callable[[Subject], int]:
     """A whole number."""
-    evaluate = compile_cel(text, resource, "int")
+    return _exactly(int, text, resource)
 
-    def number(subject: Subject) -> int:
+
+def _exactly(type_: type[T], text: str, resource: Resource[Any]) -> Callable[[Subject], T]:
+    """A value of a type that is called the same here and in CEL."""
+    evaluate = _compile(text, resource, type_.__name__)
+
+    def checked(subject: Subject) -> T:
         value = evaluate(subject)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise StageFault(f"{text!r}: gives no int, but {value!r}")
+        if type(value) is not type_:
+            raise StageFault(f"{text!r}: gives no {type_.__name__}, but {value!r}")
         return value
 
-    return number
+    return checked
 
 
 def compile_seconds(text: str, resource: Resource[Any]) -> Callable[[Subject], float]:
     """A duration, or how long it is until a timestamp."""
     from steersman.cel.values import Duration, Timestamp
 
-    evaluate = compile_cel(text, resource, "duration|google.protobuf.Duration|timestamp|google.protobuf.Timestamp")
+    evaluate = _compile(text, resource, "duration|google.protobuf.Duration|timestamp|google.protobuf.Timestamp")
 
     def seconds(subject: Subject) -> float:
         match evaluate(subject):
