@@ -285,8 +285,7 @@ class Keeper(Generic[T]):
         """Bring it about; returns the object as it is then, None where it is gone or nothing was written."""
         metadata, written = obj.metadata, None
         if outcome.status is not None:
-            # What is wanted need not be said again: the server keeps it.
-            changed: T = msgspec.structs.replace(obj, spec=type(obj.spec)(), status=outcome.status)  # type: ignore[type-var,attr-defined]
+            changed: T = msgspec.structs.replace(obj, status=outcome.status)  # type: ignore[type-var]
             written = await self._client.update(changed, subresource="status")
         for act in outcome.acts:
             match act:
