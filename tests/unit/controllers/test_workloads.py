@@ -110,6 +110,7 @@ async def test_a_deployment_rolls_to_a_new_template_and_back(world: World, strat
     await world.until(complete)
     found = await world.client.get(Deployment, "web", "test")
     assert found.metadata.annotations["deployment.kubernetes.io/revision"] == "2"
+    assert found.metadata.generation == 2  # its template's change, and nobody else's
     await world.change(Deployment, "web", "test", set_image("app:1"))  # what `rollout undo` does
     await world.until(lambda: rolled_out(world, "app:1"))
     sets = await world.replica_sets()

@@ -111,7 +111,7 @@ class DeploymentController(Controller):
     async def _rescale(self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]) -> float | None:
         new, old = self._split(deployment, owned)
         if new is not None:
-            new, deployment = await self._refresh(deployment, new, old)
+            new = await self._refresh(deployment, new, old)
         scales = planning.rescale(deployment, new, old)
         everything = await self._apply(deployment, scales, [*old, *([new] if new else [])])
         if deployment.spec.paused:
@@ -122,7 +122,7 @@ class DeploymentController(Controller):
 
     async def _roll(self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]) -> float | None:
         _, old = self._split(deployment, owned)
-        new, deployment = await self._ensure_new(known, deployment, owned)
+        new = await self._ensure_new(known, deployment, owned)
         if scales := planning.roll(deployment, new, old):
             everything = await self._apply(deployment, scales, [*old, new])
         else:
@@ -134,7 +134,7 @@ class DeploymentController(Controller):
     async def _recreate(self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]) -> float | None:
         new, old = self._split(deployment, owned)
         if new is not None:
-            new, deployment = await self._refresh(deployment, new, old)
+            new = await self._refresh(deployment, new, old)
         everything = [*old, *([new] if new else [])]
         if scales := [Scale(item, 0) for item in old if replicas_of(item) > 0]:
             everything = await self._apply(deployment, scales, everything)
@@ -142,7 +142,7 @@ class DeploymentController(Controller):
         pods = self.pods.lister
         if any(not is_terminal(pod) for item in old for pod in pods.by_index("controller", item.metadata.uid)):
             return await self._write_rollout(known, deployment, everything)
-        new, deployment = await self._ensure_new(known, deployment, owned)
+        new = await self._ensure_new(known, deployment, owned)
         everything = [*old, new]
         if replicas_of(new) != replicas_of(deployment):
             everything = await self._apply(deployment, [Scale(new, replicas_of(deployment))], everything)
@@ -154,20 +154,15 @@ class DeploymentController(Controller):
         new = planning.find_new(deployment, owned)
         return new, [item for item in owned if new is None or item.metadata.uid != new.metadata.uid]
 
-    async def _ensure_new(
-        self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]
-    ) -> tuple[ReplicaSet, Deployment]:
-        """The replica set of the present template, created if need be; and the deployment with its revision noted."""
+    async def _ensure_new(self, known: Deployment, deployment: Deployment, owned: list[ReplicaSet]) -> ReplicaSet:
+        """The replica set of the present template, created if need be; its revision is noted in the deployment."""
         new, old = self._split(deployment, owned)
         if new is None:
             new = await self._create(known, deployment, old)
-        new, deployment = await self._refresh(deployment, new, old)
-        return new, deployment
+        return await self._refresh(deployment, new, old)
 
-    async def _refresh(
-        self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]
-    ) -> tuple[ReplicaSet, Deployment]:
-        """Bring revision and annotations of the new replica set and of the deployment up to date."""
+    async def _refresh(self, deployment: Deployment, new: ReplicaSet, old: Sequence[ReplicaSet]) -> ReplicaSet:
+        """Bring revision and annotations of the new replica set up to date, and note the revision in the deployment."""
         next_revision = max(map(planning.revision, old), default=0) + 1
         annotations = planning.annotations_for(deployment, new, next_revision, exists=True)
         seconds = deployment.spec.min_ready_seconds or None
@@ -179,15 +174,11 @@ class DeploymentController(Controller):
         if condition(deployment.status.conditions, "Progressing") is None and rollout_status.has_deadline(deployment):
             message = f'Found new replica set "{new.metadata.name}"'
             self._progressing(deployment, "True", "FoundNewReplicaSet", message)
-        wanted = new.metadata.annotations.get(labels.DEPLOYMENT_REVISION, "")
-        if deployment.metadata.annotations.get(labels.DEPLOYMENT_REVISION, "") != wanted:
-            noted = codecs.copy(deployment)
-            noted.metadata.annotations[labels.DEPLOYMENT_REVISION] = wanted
-            updated = await self.client.update(noted)
-            if updated.metadata.generation == deployment.metadata.generation:
-                # Nothing but annotations was changed since: the status may be written on top of it.
-                deployment = msgspec.structs.replace(deployment, metadata=updated.metadata)
-        return new, deployment
+        # Written with the status, as upstream does: by the spec's way it would count as a generation of its own.
+        deployment.metadata.annotations[labels.DEPLOYMENT_REVISION] = new.metadata.annotations.get(
+            labels.DEPLOYMENT_REVISION, ""
+        )
+        return new
 
     async def _create(self, known: Deployment, deployment: Deployment, old: Sequence[ReplicaSet]) -> ReplicaSet:
         next_revision = max(map(planning.revision, old), default=0) + 1
@@ -270,5 +261,5 @@ class DeploymentController(Controller):
         return rollout_status.check_again(deployment, status, instant)
 
     async def _write(self, known: Deployment, deployment: Deployment, status: DeploymentStatus) -> None:
-        if status != known.status:
+        if status != known.status or deployment.metadata.annotations != known.metadata.annotations:
             await self.client.update(rollout_status.with_status(deployment, status), subresource="status")
