@@ -6,7 +6,8 @@ Every test run imports it, most of them in vain: it imports nothing that pytest 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,8 +47,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addini("kubernetes_apply", "manifests, files or directories, that the cluster begins with", type="paths")
 
 
+class _AsTheyAre:
+    """Finds this package's modules before pytest does, which rewrites the assertions of whoever brings a plugin.
+
+    There are none to rewrite, and where pytest may not keep what it compiles the import takes four times as long.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Sequence[str] | None = None, target: object = None) -> ModuleSpec | None:
+        """Where it is, if it is one of this package."""
+        return PathFinder.find_spec(name, path) if name.startswith("steersman.") else None
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
+    """Have the package imported as it is from now on; nobody can have asked for much of it before."""
+    sys.meta_path.insert(0, _AsTheyAre)
+    early_config.add_cleanup(lambda: sys.meta_path.remove(_AsTheyAre))
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Tell at once, and once, of options that cannot be; raises UsageError."""
+    if config.getoption("kubernetes_keep_on_failure") and config.getoption("dist", "no") != "no":
+        raise pytest.UsageError("--kubernetes-keep-on-failure waits for Enter, which workers cannot: leave -n out")
     if (isolation := _isolation(config)) not in ISOLATIONS:
         raise pytest.UsageError(f"kubernetes_isolation is {isolation!r}, not one of {', '.join(ISOLATIONS)}")
     if not (nodes := str(_nodes(config))).isdecimal():
@@ -84,10 +106,13 @@ def kubernetes_cluster(pytestconfig: pytest.Config) -> Iterator[Cluster]:
     from .cluster import Cluster
 
     with Cluster(controllers=_controllers(pytestconfig), nodes=int(_nodes(pytestconfig))) as cluster:
+        wrong = ""
         try:
             cluster.apply(*pytestconfig.getini("kubernetes_apply"))
         except Exception as error:
-            pytest.fail(f"kubernetes_apply: {error}", pytrace=False)  # each test that needs it is told
+            wrong = f"kubernetes_apply: {error}"
+        if wrong:
+            pytest.fail(wrong, pytrace=False)  # each test that needs it is told
         yield cluster
 
 
@@ -138,7 +163,7 @@ def pytest_exception_interact(node: pytest.Item, report: pytest.TestReport) -> N
         return
     clusters = _clusters(node)
     capture = node.config.pluginmanager.getplugin("capturemanager")
-    if not clusters or capture is None or hasattr(node.config, "workerinput"):  # workers of pytest-xdist have no stdin
+    if not clusters or capture is None:
         return
     capture.suspend_global_capture(in_=True)
     try:

@@ -229,10 +229,11 @@ def test_a_failure_shows_the_tests_own_lines(pytester: pytest.Pytester) -> None:
         ("kubernetes_apply = no.yaml", "", "kubernetes_apply: there is no *no.yaml"),
         ("kubernetes_controllers = * -deployment", "", "kubernetes_controllers: there is no -deployment, but *"),
         ("", "--kubernetes-controllers=job", "kubernetes_controllers: there is no job, but *"),
+        ("", "-n2 --kubernetes-keep-on-failure", "--kubernetes-keep-on-failure waits for Enter, *: leave -n out"),
     ],
 )
 def test_an_option_that_cannot_be_is_told_once(pytester: pytest.Pytester, ini: str, option: str, said: str) -> None:
-    result = run(pytester, "def test_it(kubernetes): pass", *([option] if option else []), ini=f"{ini}\n")
+    result = run(pytester, "def test_it(kubernetes): pass", *option.split(), ini=f"{ini}\n")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines([f"ERROR: {said}"])
 
@@ -241,7 +242,25 @@ def test_manifests_that_are_refused_are_told_without_ado(pytester: pytest.Pytest
     (pytester.path / "map.yaml").write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: A}\n")
     result = run(pytester, "def test_it(kubernetes): pass", ini="kubernetes_apply = map.yaml\n")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*ERROR at setup of test_it*", 'kubernetes_apply: ConfigMap "A" is invalid: *'])
+    result.stdout.fnmatch_lines(
+        ["*ERROR at setup of test_it*", 'kubernetes_apply: ConfigMap "A" is invalid: *'], consecutive=True
+    )
+
+
+def test_the_package_is_imported_as_it_is_where_it_is_installed_as_others_are(pytester: pytest.Pytester) -> None:
+    marked = """
+    import importlib
+
+    def pytest_configure(config):
+        config.pluginmanager.rewrite_hook.mark_rewrite("steersman.planning", "helper")
+
+    def pytest_collection_finish(session):
+        for name in ["steersman.planning.faults", "helper"]:
+            print(name, type(importlib.import_module(name).__loader__).__name__)
+    """
+    pytester.makepyfile(conftest=textwrap.dedent(marked), helper="")
+    result = pytester.run(sys.executable, "-m", "pytest", "-s", "-p", "steersman.testing.plugin", "--collect-only")
+    result.stdout.fnmatch_lines(["steersman.planning.faults SourceFileLoader", "helper AssertionRewritingHook"])
 
 
 def test_workers_have_a_cluster_each(pytester: pytest.Pytester) -> None:
