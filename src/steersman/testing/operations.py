@@ -15,6 +15,7 @@ from steersman.api.types.core_v1 import Event, Namespace
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.apiserver.server import ApiServer
 from steersman.client.client import Client, Selectors
+from steersman.client.reflector import SLICE
 
 from . import events, manifests, numbers, targets
 from .applying import Applier
@@ -89,7 +90,8 @@ class Operations:
         usable before anything else is applied.  What names no namespace goes to ``namespace``, else to the cluster's.
         Raises StatusError for what is refused, ValueError for what is no object or of no kind that is served.
         """
-        return await self._applier.apply(manifests.read(what), namespace or self._namespace)
+        applied = await self._applier.apply(manifests.read(what), namespace or self._namespace)
+        return await _own(applied)
 
     async def create_namespace(self, name: str = "", *, prefix: str = "test") -> str:
         """A new namespace in which pods can be made, of this name or one that begins so; returns the name."""
@@ -149,7 +151,7 @@ class Operations:
         the object, a condition (``Available``, ``Ready=False``), a ``jsonpath`` (``{.status.phase}=Running``), that
         the object is deleted, or merely that it is there.  For a ``kind`` without a name it must be true of each that
         the ``selector`` chooses, which are ``count``, no more and no less, or one at least; they are returned as a
-        list.
+        list.  What is returned is the caller's; what a function is shown is the cluster's, which it MUST NOT change.
 
         Raises :class:`NotMetError`, an AssertionError, after so many seconds; ValueError, TypeError for what cannot
         be waited for.
@@ -165,10 +167,11 @@ class Operations:
         watched = _Watched(self._present, meant, wanted, as_type, selector or "", count)
         try:
             async with asyncio.timeout(timeout):
-                return await watched.until_it_holds()
+                found = await watched.until_it_holds()
         except TimeoutError:
             told = await self.event_lines(meant.namespace, MOST_EVENTS)
             raise NotMetError(watched.complaint(timeout, told)) from None
+        return await _own(found) if isinstance(found, list) else found and codecs.copy(found)
 
     async def event_lines(self, namespace: str = "", most: int = MOST_EVENTS) -> list[str]:
         """The newest events of a namespace, or of all, a line each."""
@@ -203,8 +206,10 @@ class _Watched:
                 if not changed:
                     self._seen.clear()
                     self._holding.clear()
-                for key in [changed] if changed else list(present):
+                for number, key in enumerate([changed] if changed else list(present), 1):
                     self._look(key, present.get(key))
+                    if number % SLICE == 0:
+                        await asyncio.sleep(0)
                 if self._meant.name:
                     last = next(iter(self._seen.values()), None)
                     if self._holding or (last is None and self._wanted.holds(None)):
@@ -240,6 +245,16 @@ class _Watched:
             parts.append("there is no such object")
         parts += ["", "Events:", *(f"  {line}" for line in told or ["none"])]
         return "\n".join(parts)
+
+
+async def _own(shared: list[Any]) -> list[Any]:
+    """The same objects, to be changed: those of the client are the server's, too."""
+    found = []
+    for number, obj in enumerate(shared, 1):
+        found.append(codecs.copy(obj))
+        if number % SLICE == 0:
+            await asyncio.sleep(0)
+    return found
 
 
 def _state(obj: Any) -> list[str]:

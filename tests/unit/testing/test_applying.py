@@ -153,3 +153,21 @@ async def test_custom_objects_with_types(async_kubernetes: AsyncCluster) -> None
 def test_what_is_refused(kubernetes: Cluster, what: Any, error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         kubernetes.apply(what)
+
+
+def test_what_is_returned_is_the_callers(kubernetes: Cluster) -> None:
+    """The cluster's own objects do not change with it: they are what a write is compared with."""
+    (applied,) = kubernetes.apply(merged(config_map("a", value="1"), labels={"app": "a"}))
+    applied.data["value"] = "2"
+    (seen,) = kubernetes.wait_for("configmaps", selector="app=a", count=1)
+    assert seen.data == {"value": "1"}
+    seen.data["value"] = "2"
+    found = kubernetes.wait_for("configmap/a")
+    assert found.data == {"value": "1"}
+    found.data["value"] = "2"
+    written = kubernetes.client.update(found)
+    assert [each.operation for each in written.metadata.managed_fields] == ["Apply", "Update"], "who changed it owns it"
+
+
+def merged(tree: dict[str, Any], **metadata: Any) -> dict[str, Any]:
+    return {**tree, "metadata": {**tree["metadata"], **metadata}}
