@@ -19,7 +19,7 @@ import heapq
 import itertools
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -81,17 +81,22 @@ class Snapshot:
         deadline = time.monotonic() + within
         if self._clock is not None and self._mark is not None and self._hold.holds:
             self._clock.show_again(self._mark)
+
+        def left(found: Sequence[Difference]) -> float:
+            seconds = deadline - time.monotonic()
+            if found and seconds <= 0:
+                raise NotRestored(within, sorted(each.key for each in found))
+            return max(seconds, 0.1)
+
         rested = False
         while (found := await self._differences()) or not rested:
-            left = deadline - time.monotonic()
-            if found and left <= 0:
-                raise NotRestored(within, sorted(each.key for each in found))
+            patience = left(found)
             if len(found) > TOGETHER:
                 with self._settling.paused():
                     await self._write_back(found, left)
             elif found:  # seen as a whole anyway
                 await self._write_back(found, left)
-            await self._settling.wait(max(left, 0.1))
+            await self._settling.wait(patience)
             rested = True
 
     async def release(self) -> None:
@@ -111,9 +116,13 @@ class Snapshot:
                 self._hold.move(present)  # what was changed and changed back need not be looked at again
         return found
 
-    async def _write_back(self, found: Sequence[Difference], within: float) -> None:
-        """Until all of it is as it was and everybody has seen that, where it is more than one commit."""
+    async def _write_back(self, found: Sequence[Difference], left: Callable[[Sequence[Difference]], float]) -> None:
+        """Until all of it is as it was and everybody has seen that, where it is more than one commit.
+
+        ``left`` tells the seconds that there are, or raises where what still differs has had its time.
+        """
         while found:
+            patience = left(found)
             plan = Plan()
             async for part in _parts(found):
                 plan.add(part)
@@ -129,7 +138,7 @@ class Snapshot:
                     raise outcome
             if len(commits) == 1:
                 return
-            await self._settling.calm(max(within, 0.1))
+            await self._settling.calm(patience)
             found = await self._differences()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from steersman.api.types.coordination_v1 import Lease
 from steersman.api.user import User
 from steersman.apiserver.seams import Attributes
 from steersman.storage.store import Put
+from steersman.testing import snapshots
 from steersman.testing.snapshots import NotRestored, Snapshot, Snapshots
 
 from .inside import WIDGETS, Inside, config_map, deployment
@@ -255,6 +257,28 @@ async def test_who_keeps_changing_the_world_is_named(world: Inside) -> None:
         await snapshot.restore(within=0.05)
     stop = True
     await task
+
+
+async def test_who_keeps_changing_much_is_named_too(world: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is written back in parts, and at rest each time that it is looked at."""
+    monkeypatch.setattr(snapshots, "TOGETHER", 1)
+    keys = ["/registry/configmaps/default/a", "/registry/configmaps/default/b"]
+    await world.create(config_map("a"), config_map("b"))
+    snapshot = await take(world)
+    calm, looks = world.settling.calm, count()
+
+    async def disturbed(within: float = 10.0) -> None:
+        await calm(within)
+        assert next(looks) < 1000, "this is to end"
+        for key in keys:
+            found = await world.store.get(key)
+            assert found is not None
+            await world.store.commit([Put(key, found.value.replace(b'"a":"a"', b'"a":"b"'), found.mod_revision)])
+
+    await world.create(config_map("c"), config_map("d"))
+    monkeypatch.setattr(world.settling, "calm", disturbed)
+    with pytest.raises(NotRestored, match="configmaps/default/a"):
+        await snapshot.restore(within=0.05)
 
 
 GUARDS = """
