@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -54,7 +55,11 @@ PATCH_TYPES = {
 
 def load_stages(path: Path) -> tuple[Stage, ...]:
     """The stages of a file or directory; raises ValueError that names what is wrong with which, OSError for no file."""
-    return tuple(_read(each, path, KwokStage, compile_stage) for each in _documents(path) if each["kind"] == "Stage")
+    found = [_read(each, path, KwokStage, compile_stage) for each in _documents(path) if each["kind"] == "Stage"]
+    for (_, kind, name), number in Counter((*stage.is_of, stage.name) for stage in found).items():
+        if number > 1:
+            raise ValueError(f"{path}: there are {number} stages {name!r} of {kind}: each needs a name of its own")
+    return tuple(found)
 
 
 def load_usages(path: Path) -> tuple[UsageRule, ...]:
@@ -92,7 +97,10 @@ def _listed(document: Any, path: Path) -> list[dict[str, Any]]:
     if not isinstance(document, dict):
         raise ValueError(f"{path}: expected an object, got {type(document).__name__}")
     if str(document.get("kind")).endswith("List"):
-        return [found for each in document.get("items") or () for found in _listed(each, path)]
+        items = document.get("items") or []
+        if not isinstance(items, list):
+            raise ValueError(f"{path}: items: expected a list, got {type(items).__name__}")
+        return [found for each in items for found in _listed(each, path)]
     if document.get("apiVersion") != API_VERSION or document.get("kind") not in ("Stage", *USAGE_KINDS):
         what = f"{document.get('apiVersion')} {document.get('kind')} {_name(document)!r}"
         raise ValueError(f"{path}: {what} is no stage; expected {API_VERSION} Stage")
@@ -115,6 +123,8 @@ def _read(document: dict[str, Any], path: Path, type_: type[T], make: Callable[[
 def compile_stage(written: KwokStage) -> Stage:
     """What a stage says, as closures; raises ValueError for what it cannot say."""
     spec, name = written.spec, written.metadata.name
+    if not name:
+        raise ValueError("metadata.name: a stage needs one")
     resource = _resource(spec.resource_ref)
     if (spec.next is None) == (not spec.steps):
         raise ValueError("spec: one of next and steps is needed")
@@ -198,11 +208,16 @@ def _as_text(value: Any) -> str | None:
 # How likely, and when -------------------------------------------------------------------------------------------
 
 
-def _expression(source: From | None) -> Query | None:
+def _in_cel(source: From | None) -> str | None:
+    """The expression where that is one in CEL; raises ValueError where it is not one of its forms."""
+    if source is not None and sum(map(bool, (source.jq, source.cel, source.expression_from))) != 1:
+        raise ValueError("an expression is one of expressionFrom, jq and cel")
+    return source.cel.expression if source is not None and source.cel is not None else None
+
+
+def _query(source: From | None) -> Query | None:
     if source is None:
         return None
-    if bool(source.jq) == bool(source.expression_from):
-        raise ValueError("an expression is one of expressionFrom, jq and cel")
     return compile_query(source.jq.expression if source.jq is not None else source.expression_from)
 
 
@@ -212,9 +227,9 @@ def _first(query: Query | None, subject: Subject) -> Any:
 
 
 def _weight(constant: int, source: From | None, resource: Resource[Any]) -> Callable[[Subject], int | None]:
-    if source is not None and source.cel is not None:
-        return compile_number(source.cel.expression, resource)
-    query = _expression(source)
+    if (text := _in_cel(source)) is not None:
+        return compile_number(text, resource)
+    query = _query(source)
     if query is None:
         return lambda _: constant
 
@@ -252,10 +267,10 @@ def _between(low: float, high: float | None, rng: random.Random) -> float:
 def _seconds(
     milliseconds: int | None, source: From | None, resource: Resource[Any]
 ) -> Callable[[Subject], float | None]:
-    if source is not None and source.cel is not None:
-        return compile_seconds(source.cel.expression, resource)
+    if (text := _in_cel(source)) is not None:
+        return compile_seconds(text, resource)
     constant = milliseconds / 1000 if milliseconds is not None else None
-    query = _expression(source)
+    query = _query(source)
     if query is None:
         return lambda _: constant
 

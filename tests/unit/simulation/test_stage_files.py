@@ -254,6 +254,14 @@ def test_stages_are_drawn_by_weight(tmp_path: Path) -> None:
             "an expression is one of key, jq, expression and cel",
         ),
         ("  weightFrom: {}\n", "an expression is one of expressionFrom, jq and cel"),
+        (
+            '  weightFrom: {cel: {expression: "1"}, jq: {expression: ".a"}}\n',
+            "an expression is one of expressionFrom, jq and cel",
+        ),
+        (
+            "  delay: {durationFrom: {cel: {expression: \"duration('1s')\"}, expressionFrom: .a}}\n",
+            "an expression is one of expressionFrom, jq and cel",
+        ),
         ('  delay: {durationFrom: {cel: {expression: "1"}}}\n', "but got int"),
         ('  selector: {matchExpressions: [{key: ".a[", operator: Exists}]}\n', "is no expression of jq"),
         ('  next: {statusTemplate: "{{ Nope }}"}\n', 'template: s:1: function "Nope" not defined'),
@@ -272,6 +280,14 @@ def test_what_no_stage_can_say(spec: str, message: str, tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
+STAGE = """
+apiVersion: kwok.x-k8s.io/v1alpha1
+kind: Stage
+metadata: {}
+spec: {resourceRef: {kind: Pod}, selector: {}, next: {}}
+"""
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -279,6 +295,12 @@ def test_what_no_stage_can_say(spec: str, message: str, tmp_path: Path) -> None:
         ("- 1\n", "expected an object, got list"),
         ("kind: Stage\napiVersion: kwok.x-k8s.io/v1alpha1\nmetadata: x\n", "stage '': Expected `object`, got `str`"),
         ("a: [\n", "yaml"),
+        ("kind: List\nitems: 3\n", "items: expected a list, got int"),
+        (STAGE, "stage '': metadata.name: a stage needs one"),
+        (
+            "---".join(STAGE.replace("{}", "{name: a}", 1) for _ in range(2)),
+            "there are 2 stages 'a' of Pod: each needs a name of its own",
+        ),
     ],
 )
 def test_what_is_no_stage(text: str, message: str, tmp_path: Path) -> None:
