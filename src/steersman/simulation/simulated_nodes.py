@@ -30,7 +30,7 @@ from .other_objects import OtherObjects
 from .ownership import FAKE, mark_of
 from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip
-from .stage import Amend, Stage, StageFault, Subject
+from .stage import Amend, Stage, Subject
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def _makes_ready(stage: Stage, subject: Subject) -> bool:
         if not stage.matches(subject):
             return False
         outcome = stage.next(subject)
-    except StageFault:
+    except Exception:  # it is told when the node goes through the stage
         return False
     if outcome.status is not None:
         return any(each.type == "Ready" for each in outcome.status.conditions)
@@ -194,20 +194,27 @@ class SimulatedNodes:
     async def _register(self, missing: tuple[NodeShape, int]) -> None:
         shape, number = missing
         name = shape.node_name(number)
-        address, network = self._addresses.take(name), self._networks.take(shape.pods)
+        try:
+            await self._create(shape, number, name, self._addresses.take(name))
+        except Exhausted as error:
+            log.warning("node %s is not registered: %s", name, error)
+        self._missing -= 1
+        if not self._missing and self._pods.has_synced:
+            self.ready.set()
+
+    async def _create(self, shape: NodeShape, number: int, name: str, address: str) -> None:
+        """Until it is there, whoever made it."""
+        network = self._networks.take(shape.pods)
         node = self._registered(shape.node(number, address, network, self._clock.now().replace(microsecond=0)), address)
         while True:
             try:
                 await self._client.create(node)
-                break
+                return
             except StatusError as error:
                 if is_already_exists(error):
-                    break
+                    return
                 log.warning("cannot register node %s: %s", name, error)
                 await self._clock.sleep(RETRY)
-        self._missing -= 1
-        if not self._missing and self._pods.has_synced:
-            self.ready.set()
 
     def _registered(self, node: Node, address: str) -> Node:
         """As it registers: ready, unless a stage of a file is to make it so."""

@@ -21,7 +21,7 @@ from steersman.client.leader_election import LeaderElection
 from steersman.simulation import NodeShape, SimulatedNodes, SimulationConfig, Stage, simulated_nodes, stages_of
 from steersman.simulation.general import recover
 from steersman.simulation.ownership import check_mark, hold_for_good, holder, lease_name, mark_of_name
-from steersman.simulation.stage import Outcome, Tell
+from steersman.simulation.stage import Outcome, Subject, Tell
 from steersman.testing import eventually
 
 T = TypeVar("T")
@@ -184,6 +184,28 @@ async def test_nodes_for_which_there_are_no_addresses_are_told_of(
         await client.create(pod("a"))
         await eventually(reached(client, "a", "Running"))
         assert "node late is not looked after: no address of 10.9.0.0/30 is free" in caplog.messages
+
+
+async def test_the_others_are_registered_where_there_are_not_addresses_for_all(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with simulating(client, NodeShape(count=3), node_addresses="10.9.0.0/30"):
+        there = {node.metadata.name for node in (await client.list(Node)).items}
+    assert len(there) == 1
+    missing = {"node-0", "node-1", "node-2"} - there
+    assert {f"node {name} is not registered: no address of 10.9.0.0/30 is free" for name in missing} <= {
+        *caplog.messages
+    }
+
+
+async def test_a_stage_that_fails_keeps_no_node_off(client: Client, caplog: pytest.LogCaptureFixture) -> None:
+    def fail(_: Subject) -> Outcome:
+        raise ZeroDivisionError("by zero")
+
+    broken = Stage(name="broken", kind="Node", matches=lambda _: True, next=fail)
+    async with simulating(client, NodeShape(), stages=(broken,)):
+        assert (await client.get(Node, "node-0")).status.conditions
+        await eventually(lambda: _truth("stage broken of Node node-0: by zero" in caplog.messages))
 
 
 async def test_no_more_names_than_that_are_remembered(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
