@@ -47,7 +47,8 @@ def sweep() -> None:
 
 
 def _sweep(path: str) -> None:
-    with open(os.open(os.path.join(path, LOCK), os.O_RDONLY | os.O_NOFOLLOW), "rb") as lock:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK  # others may put what they like into that directory
+    with open(os.open(os.path.join(path, LOCK), flags), "rb", buffering=0) as lock:
         if time.time() - os.fstat(lock.fileno()).st_mtime > YOUNG:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(path, ignore_errors=True)

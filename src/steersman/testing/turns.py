@@ -25,7 +25,7 @@ class Turns:
             self._waiting.append(turn)
         try:
             await asyncio.wrap_future(turn)
-        except asyncio.CancelledError:
+        except BaseException:  # cancelled, or closed with its loop
             with self._lock:
                 if not turn.cancel():
                     self._pass_on()  # it was given a moment ago

@@ -7,11 +7,12 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import pytest
 
-from steersman.testing.own_directory import LOCK, PREFIX, OwnDirectory
+from steersman.testing.own_directory import LOCK, PREFIX, OwnDirectory, sweep
 
 OWNER = "from steersman.testing.own_directory import OwnDirectory as D; d = D(); print(d.path, flush=True); input()"
 
@@ -58,3 +59,13 @@ def test_what_is_being_made_or_is_another_thing_stays(temporary: Path) -> None:
     assert {made, other, mine.path} == {*temporary.iterdir()}
     mine.remove()
     assert {made, other} == {*temporary.iterdir()}
+
+
+def test_what_can_never_be_read_is_not_waited_for(temporary: Path) -> None:
+    theirs = temporary / f"{PREFIX}theirs"
+    theirs.mkdir()
+    os.mkfifo(theirs / LOCK)
+    sweeping = threading.Thread(target=sweep, daemon=True)
+    sweeping.start()
+    sweeping.join(5)
+    assert not sweeping.is_alive()

@@ -54,3 +54,14 @@ async def test_who_gives_up_does_not_keep_the_others_waiting(given: bool) -> Non
     async with asyncio.timeout(5):
         await patient
     assert came == ["patient"]
+
+
+async def test_who_is_gone_with_its_loop_does_not_keep_the_others_waiting() -> None:
+    turns = Turns()
+    await turns.__aenter__()
+    waiting = turns.__aenter__()
+    waiting.send(None)
+    waiting.close()
+    await turns.__aexit__()
+    async with asyncio.timeout(5), turns:
+        pass
