@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from steersman.api.types.core_v1 import Node, Taint
 
-from .podinfo import PodInfo, amounts
+from .podinfo import Amounts, PodInfo, amounts
 
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
@@ -28,13 +28,17 @@ _FIRST_CAPACITY = 64
 MOVES = 2048
 """Of so many moves at least the columns are known."""
 
+_SPARE = 64
+"""Label values and sets of taints that no node has any more may be as many as there are nodes, and so many."""
+
 
 class Snapshot:
     """Nodes and what runs, or was decided to run, on them.
 
     Columns are reused; ``active`` says which hold a node.  ``requested`` counts pods in row PODS.  Labels are
     interned: ``label_columns[key]`` holds for each node the number of its value in ``label_values[key]``, or -1.
-    ``taint_sets[taint_column[node]]`` are a node's taints.
+    ``taint_sets[taint_column[node]]`` are a node's taints.  What neither nodes nor pods on them have any more is
+    forgotten: ``resources`` has rows, and ``label_columns`` keys, of what there is, and numbers are given anew.
     """
 
     def __init__(self) -> None:
@@ -66,6 +70,7 @@ class Snapshot:
         self.namespaces: dict[str, dict[str, str]] = {}
         """The labels of namespaces."""
         self._node_images: dict[int, list[str]] = {}
+        self._free_rows: list[int] = []
         self._free = list(range(self.capacity - 1, -1, -1))
         self._pods: dict[str, tuple[str, PodInfo]] = {}
         self._by_node: dict[str, dict[str, PodInfo]] = {}
@@ -96,11 +101,7 @@ class Snapshot:
             self.active[column] = True
             for info in self._by_node.get(name, {}).values():
                 self._count(column, info, 1)
-        allocatable = amounts(node.status.allocatable)
-        for resource in allocatable:
-            self.resource(resource)
-        for resource, row in self.resources.items():
-            self.allocatable[row, column] = allocatable.get(resource, 0)
+        self._set_allocatable(column, amounts(node.status.allocatable))
         self.unschedulable[column] = bool(node.spec.unschedulable)
         self.taint_column[column] = self._intern(node.spec.taints)
         self._set_labels(column, node.metadata.labels)
@@ -116,7 +117,8 @@ class Snapshot:
             self._count(column, info, -1)
         self.active[column] = False
         self.names[column] = ""
-        self.allocatable[:, column] = 0
+        self._set_allocatable(column, {})
+        self.taint_column[column] = 0
         self._set_labels(column, {})
         for image in self._node_images.pop(column, []):
             self._drop_image(image, column)
@@ -152,14 +154,32 @@ class Snapshot:
         return True
 
     def resource(self, name: str) -> int:
-        """The row of a resource, made when first asked for."""
+        """The row of a resource, made when first asked for: for what a node offers, or a pod on one needs."""
         row = self.resources.get(name)
-        if row is None:
+        if row is None and self._free_rows:
+            row = self.resources[name] = self._free_rows.pop()
+        elif row is None:
             row = self.resources[name] = len(self.resources)
             empty = np.zeros((1, self.capacity), np.int64)
             self.allocatable = np.concatenate([self.allocatable, empty])
             self.requested = np.concatenate([self.requested, empty])
         return row
+
+    def _free_row(self, name: str, row: int) -> None:
+        """Forget a resource that no node offers and no pod on one needs."""
+        if row > PODS and not self.allocatable[row].any() and not self.requested[row].any():
+            del self.resources[name]
+            self._free_rows.append(row)
+
+    def _set_allocatable(self, column: int, allocatable: Amounts) -> None:
+        for resource in allocatable:
+            self.resource(resource)
+        for resource, row in [*self.resources.items()]:
+            value = allocatable.get(resource, 0)
+            gone = not value and self.allocatable[row, column]
+            self.allocatable[row, column] = value
+            if gone:
+                self._free_row(resource, row)
 
     def moved_since(self, moves: int) -> list[int] | None:
         """The columns that pods came to or left after so many moves; None where that is too long ago."""
@@ -174,7 +194,10 @@ class Snapshot:
         if len(self._moved) > 2 * MOVES:
             del self._moved[:-MOVES]
         for resource, value in info.requests.items():
-            self.requested[self.resource(resource), column] += sign * value
+            row = self.resource(resource)  # which may replace the array
+            self.requested[row, column] += sign * value
+            if sign < 0 and row > PODS and not self.requested[row, column]:
+                self._free_row(resource, row)
         self.requested[PODS, column] += sign
         self.nonzero[0, column] += sign * info.nonzero_cpu
         self.nonzero[1, column] += sign * info.nonzero_memory
@@ -220,20 +243,39 @@ class Snapshot:
         key = tuple(sorted((taint.key, taint.value, taint.effect) for taint in taints))
         number = self._taint_index.get(key)
         if number is None:
+            if len(self.taint_sets) > 2 * len(self.columns) + _SPARE:
+                self._renumber_taints()
             number = self._taint_index[key] = len(self.taint_sets)
             self.taint_sets.append(key)
         return number
 
+    def _renumber_taints(self) -> None:
+        used, numbers = np.unique(np.append(self.taint_column, 0), return_inverse=True)  # number 0 is no taint
+        self.taint_sets = [self.taint_sets[number] for number in used]
+        self._taint_index = {taints: number for number, taints in enumerate(self.taint_sets)}
+        self.taint_column = numbers[:-1].astype(np.intp)
+
     def _set_labels(self, column: int, labels: dict[str, str]) -> None:
-        for key, values in self.label_columns.items():
-            if key not in labels:
+        for key, values in [*self.label_columns.items()]:
+            if key not in labels and values[column] >= 0:
                 values[column] = -1
+                if not (values >= 0).any():
+                    del self.label_columns[key], self.label_values[key]
         for key, value in labels.items():
             if key not in self.label_columns:
                 self.label_columns[key] = np.full(self.capacity, -1, np.intp)
                 self.label_values[key] = {}
             numbers = self.label_values[key]
+            if value not in numbers and len(numbers) > 2 * len(self.columns) + _SPARE:
+                numbers = self._renumber_label(key)
             self.label_columns[key][column] = numbers.setdefault(value, len(numbers))
+
+    def _renumber_label(self, key: str) -> dict[str, int]:
+        column, texts = self.label_columns[key], [*self.label_values[key]]
+        used, numbers = np.unique(np.append(column, -1), return_inverse=True)
+        self.label_columns[key] = (numbers[:-1] - 1).astype(np.intp)  # number 0 is none
+        self.label_values[key] = {texts[old]: new for new, old in enumerate(used[1:])}
+        return self.label_values[key]
 
     def _set_images(self, column: int, node: Node) -> None:
         wanted = {name: image.size_bytes or 0 for image in node.status.images for name in image.names}

@@ -23,7 +23,9 @@ class Fit:
         if full.any():
             result.append(Rejection(full, "Too many pods", True))
         for resource, value in pod.requests.items():
-            row = snapshot.resource(resource)
+            if (row := snapshot.resources.get(resource)) is None:  # whoever makes pods chooses the names
+                result.append(Rejection(np.ones(columns.size, np.bool_), f"Insufficient {resource}"))
+                continue
             allocatable = snapshot.allocatable[row, columns]
             lacking = value > allocatable - snapshot.requested[row, columns]
             if lacking.any():
