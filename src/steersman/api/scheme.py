@@ -181,6 +181,8 @@ class Scheme:
 
     def add(self, resource: Resource[Any]) -> None:
         """Register a resource."""
+        if (before := self.by_kind(resource.group_version, resource.kind)) is not None:
+            self._forget_types(before)
         self._by_name[resource.group, resource.version, resource.name] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource
         self._grow()
@@ -205,7 +207,12 @@ class Scheme:
             del self._by_name[resource.group, resource.version, resource.name]
         if self._by_kind.get((resource.group, resource.version, resource.kind)) is resource:
             del self._by_kind[resource.group, resource.version, resource.kind]
+        self._forget_types(resource)
         self._grow()
+
+    def _forget_types(self, resource: Resource[Any]) -> None:
+        for type_ in [type_ for type_, known in self._by_type.items() if known is resource]:
+            del self._by_type[type_]
 
     def __iter__(self) -> Iterator[Resource[Any]]:
         return iter(self._by_name.values())

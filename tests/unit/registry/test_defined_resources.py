@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,9 +16,11 @@ from steersman.api.types import admissionregistration_v1 as admission
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.types.networking_v1 import NetworkPolicy
+from steersman.api.unstructured import unstructured_type
 from steersman.apiserver.extensions.definitions.definitions import Definitions
 from steersman.apiserver.extensions.plugins import configured_plugins
 from steersman.apiserver.extensions.webhook_client import WebhookClient
+from steersman.apiserver.patch.apply.schemas import schema_of
 from steersman.apiserver.registry.definition_conditions import ESTABLISHED, is_true
 from steersman.apiserver.registry.registry import Registry
 from steersman.client.local import LocalClient
@@ -135,3 +139,43 @@ async def test_nobody_is_asked_whether_the_objects_of_a_definition_go_with_it(
         await client.delete(resource, "w", "default")
     await gone(registry, client, "widgets.example.com")
     await webhooks.close()
+
+
+async def test_nothing_is_left_of_a_definition_that_went(
+    registry: Registry, client: LocalClient, definitions: Definitions
+) -> None:
+    registry.patience = 0.0
+    found: list[weakref.ref[object]] = []
+    for number in range(3):
+        wanted = definition(f"g{number}.example.com", "widgets", "Widget", "v1", "v2")
+        await established(client, wanted)
+        resource = registry.scheme.by_kind(f"g{number}.example.com/v1", "Widget")
+        assert resource is not None
+        made = await client.create(resource.type(ObjectMeta(name="w", namespace="default"), {"spec": {"a": 1}}))
+        group_version = resource.group_version
+        name = {"name": "x", "namespace": "default"}
+        tree = {"kind": "Widget", "apiVersion": group_version, "metadata": name, "spec": {"b": 2}}
+        await client.apply(resource, tree, field_manager="me")
+        assert len((await client.list(resource, "default")).items) == 2
+        codecs.decode_body(resource, codecs.encode(made), "application/json")
+        found += [weakref.ref(resource.type), weakref.ref(schema_of(resource.type))]
+        await gone(registry, client, wanted.metadata.name)
+        del resource, made, tree
+    await asyncio.sleep(0.01)
+    gc.collect()
+    assert [each() for each in found if each() is not None] == []
+
+
+async def test_a_type_of_ones_own_is_that_of_the_definition_that_there_is_now(
+    registry: Registry, client: LocalClient, definitions: Definitions
+) -> None:
+    own = unstructured_type("Widget", "example.com/v1")
+    for _ in range(2):
+        wanted = definition("example.com", "widgets", "Widget", "v1")
+        await established(client, wanted)
+        made = await client.create(own(ObjectMeta(name="w", namespace="default"), {}))
+        assert made.metadata.uid
+        assert registry.scheme.for_type(own) is registry.scheme.by_name("example.com", "v1", "widgets")
+        await gone(registry, client, wanted.metadata.name)
+        with pytest.raises(KeyError):
+            registry.scheme.for_type(own)

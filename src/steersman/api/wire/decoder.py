@@ -96,13 +96,15 @@ class MessageDecoder:
         return obj
 
 
-@cache
 def decoder(type_: type[APIStruct]) -> MessageDecoder | None:
     """The decoder of a struct type; None where its field numbers are not known."""
-    fields = message_of(type_)
-    if fields is None:
-        return None
-    result = MessageDecoder(type_, fields)
+    # Types of custom resources, which come and go, are not remembered.
+    return _known(type_) if message_of(type_) is not None else None
+
+
+@cache
+def _known(type_: type[APIStruct]) -> MessageDecoder:
+    result = MessageDecoder(type_, message_of(type_) or ())
     result.compile()
     return result
 

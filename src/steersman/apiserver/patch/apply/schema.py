@@ -45,6 +45,8 @@ class Schema:
         self._defaults = defaults or {}
         self._optional = optional
         self._members = members
+        self.found: dict[tuple[str, ...], dict[str, Any]] = {}
+        """The fields of values that have these members; with whom they go, as types of custom resources do."""
 
     @cached_property
     def members(self) -> Mapping[str, Schema]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import msgspec
@@ -10,6 +9,9 @@ import msgspec
 from . import elements
 from .fields import LEAF, SELF, Fields
 from .schema import Schema
+
+_MOST_FOUND = 64
+"""Sets of members of one type whose fields are remembered."""
 
 
 class Comparison(NamedTuple):
@@ -88,11 +90,14 @@ def everything(value: Any, schema: Schema) -> Fields:
     return result
 
 
-@lru_cache(4096)
 def _flat(schema: Schema, names: tuple[str, ...]) -> Fields:
     """The fields of a map that has nothing but leaves, itself among them."""
-    known = ["f:" + name for name in names if schema.member(name) is not None]
-    return {SELF: LEAF, **dict.fromkeys(known, LEAF)}
+    if (found := schema.found.get(names)) is None:
+        known = ["f:" + name for name in names if schema.member(name) is not None]
+        found = {SELF: LEAF, **dict.fromkeys(known, LEAF)}
+        if len(schema.found) < _MOST_FOUND:
+            schema.found[names] = found
+    return found
 
 
 def _elements(value: Any, schema: Schema) -> dict[str, list[Any]]:
