@@ -468,3 +468,16 @@ async def test_slices_that_changed_while_nobody_looked_are_seen(world: World) ->
     )
     await world.client.create(world.api_service())
     await world.until("MissingEndpoints")
+
+
+async def test_the_services_of_those_that_went_are_forgotten(world: World) -> None:
+    service = await world.register()
+    await world.until("Passed")
+    surroundings = world.server._aggregator._surroundings
+    assert [*surroundings._found] == [("default", "things")]
+    await world.client.delete(APIService, service.metadata.name)
+
+    async def is_it() -> bool:
+        return not surroundings._found
+
+    await until(is_it)

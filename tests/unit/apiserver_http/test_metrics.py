@@ -155,3 +155,12 @@ def test_bounds_are_inclusive() -> None:
     for value in (1.0, 1.5, 2.0, 3.0):
         distribution.observe(value)
     assert distribution.buckets() == [("1", 1.0), ("2", 3.0), ("+Inf", 4.0)]
+
+
+async def test_deprecated_resources_of_definitions_without_number_are_not_all_counted() -> None:
+    metrics = Metrics()
+    for number in range(MOST_SERIES + 10):
+        metrics.deprecated(
+            RequestInfo(True, "get", "/", group=f"g{number}.example.com", version="v1", resource="things")
+        )
+    assert len((await shown(metrics))("apiserver_requested_deprecated_apis")) == MOST_SERIES

@@ -103,3 +103,22 @@ def test_reconciling_adds_what_is_missing_and_keeps_what_was_added() -> None:
         metadata=msgspec.structs.replace(wanted.metadata, annotations={bootstrap_policy.AUTOUPDATE: "false"}),
     )
     assert bootstrap_policy.reconciled(frozen, wanted) is None
+
+
+def test_whoever_has_no_binding_any_more_is_forgotten() -> None:
+    policy = Policy()
+    for number in range(10):
+        subjects = [Subject(kind="User", name=f"u{number}"), Subject(kind="User", name=f"u{number}")]
+        bound = binding(f"b{number}", "reader", *subjects)
+        policy.set_binding(bound)
+        policy.remove_binding(bound)
+    assert not policy._grants
+    assert not policy._bindings
+
+
+def test_decisions_about_long_names_are_not_remembered() -> None:
+    policy = Policy()
+    for attributes in (wants("get", "", path="/" + "x" * 1000), wants("get", "pods", name="x" * 1000)):
+        assert not policy.decide(attributes).allowed
+    policy.decide(wants("get", "pods", name="short"))
+    assert len(policy._decisions) == 1

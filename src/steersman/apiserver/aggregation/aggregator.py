@@ -201,6 +201,7 @@ class Aggregator:
             return
         self.metrics.set(name, is_available(service))
         if (known := self._remotes.get(group_version)) is not None:
+            self._surroundings.forget(known.reference.namespace)
             known.update(service)
         else:
             self._add(group_version, Remote(service, self._surroundings, self._trusting))
@@ -212,8 +213,9 @@ class Aggregator:
         self._rewrite()
 
     def _remove(self, group_version: GroupVersion) -> None:
-        if self._remotes.pop(group_version, None) is not None:
+        if (remote := self._remotes.pop(group_version, None)) is not None:
             self._tasks.pop(group_version).cancel()
+            self._surroundings.forget(remote.reference.namespace)
             self._rewrite()
 
     def _rewrite(self) -> None:

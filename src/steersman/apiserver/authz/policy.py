@@ -12,6 +12,9 @@ from steersman.apiserver.seams import Attributes, Decision
 MOST_DECISIONS = 10_000
 """How many decisions are remembered; one more and all are forgotten."""
 
+LONGEST_REMEMBERED = 512
+"""Characters of what whoever asks makes up, of decisions that are remembered."""
+
 SERVICE_ACCOUNT_PREFIX = "system:serviceaccount:"
 
 RoleKey = tuple[str, str]
@@ -69,7 +72,10 @@ class Policy:
     def remove_binding(self, binding: ClusterRoleBinding | RoleBinding) -> None:
         """A binding was deleted."""
         for key, grant in self._bindings.pop(_binding_key(binding), ()):
-            self._grants[key].remove(grant)
+            grants = self._grants[key]
+            grants.remove(grant)
+            if not grants:
+                del self._grants[key]
         self._decisions.clear()
 
     def decide(self, attributes: Attributes) -> Decision:
@@ -88,9 +94,10 @@ class Policy:
         decision = self._decisions.get(key)
         if decision is None:
             decision = self._decide(attributes)
-            if len(self._decisions) >= MOST_DECISIONS:
-                self._decisions.clear()
-            self._decisions[key] = decision
+            if len(attributes.path) + len(attributes.name) + len(attributes.namespace) <= LONGEST_REMEMBERED:
+                if len(self._decisions) >= MOST_DECISIONS:
+                    self._decisions.clear()
+                self._decisions[key] = decision
         return decision
 
     def _decide(self, attributes: Attributes) -> Decision:

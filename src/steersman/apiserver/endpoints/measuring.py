@@ -47,6 +47,11 @@ class Counter:
         elif len(values) < MOST_SERIES:
             values[labels] = amount
 
+    def set(self, labels: Labels, value: float) -> None:
+        """Of a gauge: what is the case."""
+        if labels in self.values or len(self.values) < MOST_SERIES:
+            self.values[labels] = value
+
     def collect(self) -> Iterator[Metric]:
         """As Prometheus has it."""
         family = self._family(self._name, self._help, labels=self._labels)

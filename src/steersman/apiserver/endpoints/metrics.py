@@ -156,7 +156,7 @@ class Metrics:
     def deprecated(self, info: RequestInfo, removed_release: str = "") -> None:
         """Note that somebody uses what will go."""
         labels = (info.group, info.version, info.resource, info.subresource, removed_release)
-        self._deprecated.values[labels] = 1
+        self._deprecated.set(labels, 1)
 
     # -- showing -------------------------------------------------------------------------------------------------
 
