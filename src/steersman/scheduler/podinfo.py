@@ -51,6 +51,8 @@ class PodInfos:
     """Makes them, each alike but for its name of the first that had its signature: a replica costs 200 bytes."""
 
     LIMIT = 4096
+    LARGEST = 4096
+    """Bytes of a signature: whoever makes pods chooses them."""
 
     def __init__(self) -> None:
         self._first: dict[bytes, PodInfo] = {}
@@ -59,6 +61,8 @@ class PodInfos:
         """What the scheduler needs of a pod."""
         info = pod_info(pod)
         if (first := self._first.get(info.signature)) is None:
+            if len(info.signature) > self.LARGEST:
+                return info
             if len(self._first) >= self.LIMIT:
                 self._first.clear()
             self._first[info.signature] = info

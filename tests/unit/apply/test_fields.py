@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from steersman.apiserver.patch.apply import fields
+from steersman.apiserver.patch.apply import elements, fields
 from steersman.apiserver.patch.apply.elements import by_key, by_value, path_text
 
 Path = tuple[str, ...]
@@ -88,3 +88,17 @@ def test_paths_read_as_upstream_writes_them() -> None:
         by_value("x"),
     )
     assert path_text((*path, "i:3")) == '.spec.containers[name="web"].ports[name="a",port=80][="x"][3]'
+
+
+def test_what_is_large_is_remembered_by_nobody() -> None:
+    memos = (fields._parsed, fields._leaves, fields._text, elements._remembered)
+    long, many = "f:" + "x" * 5000, {f"f:member-{number}": fields.LEAF for number in range(2000)}
+    value = {long: {long: fields.LEAF}, "f:data": many, by_value("y" * 5000): {by_value("z" * 5000): fields.LEAF}}
+    fields.render({"f:data": fields.LEAF})
+    before = [memo.cache_info().currsize for memo in memos]
+    raw = fields.render(value)
+    assert fields.parse(raw) == value
+    after = [memo.cache_info().currsize for memo in memos]
+    assert sum(after) - sum(before) < len(many) + 10  # the names of the members, and nothing that holds all of them
+    assert after[0] == before[0]
+    assert after[1] == before[1]

@@ -11,7 +11,7 @@ _SHORT = 128
 
 def matches(pattern: str, text: str) -> bool:
     """Whether a pattern occurs in a text; raises ``ValueError`` where it is no pattern."""
-    return _remembered(pattern, text) if len(text) <= _SHORT else _search(pattern, text)
+    return _remembered(pattern, text) if len(text) <= _SHORT and len(pattern) <= _SHORT else _search(pattern, text)
 
 
 @lru_cache(maxsize=8192)

@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+_LONGEST = 256
+
 _encode = msgspec.json.Encoder(order="sorted").encode
 _decode = msgspec.json.Decoder().decode
 
@@ -26,9 +28,12 @@ def by_value(value: Any) -> str:
     return "v:" + _encode(value).decode()
 
 
-@lru_cache(8192)
 def order(element: str) -> tuple[Any, ...]:
     """Sorts as upstream prints: members first, then keys, values, positions, each by what it says."""
+    return _remembered(element) if len(element) <= _LONGEST else _order(element)
+
+
+def _order(element: str) -> tuple[Any, ...]:
     kind, rest = element[:2], element[2:]
     match kind:
         case "f:":
@@ -41,6 +46,9 @@ def order(element: str) -> tuple[Any, ...]:
             return 3, int(rest)
         case _:
             return -1, rest
+
+
+_remembered = lru_cache(8192)(_order)
 
 
 def _value_order(value: Any) -> tuple[Any, ...]:

@@ -22,6 +22,11 @@ SELF = "."
 LEAF: Fields = {}
 """An element that is in the set, with nothing below it; at the root, the empty set."""
 
+_LARGEST = 8192
+_MOST = 64
+_LONGEST = 256
+"""What is remembered has so many bytes, elements and characters at most: whoever writes objects chooses them."""
+
 _decode = msgspec.json.Decoder(dict[str, dict[str, Any]]).decode
 _quote = msgspec.json.Encoder().encode
 
@@ -29,10 +34,12 @@ _quote = msgspec.json.Encoder().encode
 # -- FieldsV1 ------------------------------------------------------------------------------------------------------
 
 
-@lru_cache(256)
 def parse(raw: bytes) -> Fields:
     """A set from JSON that :func:`render` made."""
-    return _decode(raw)
+    return _parsed(raw) if len(raw) <= _LARGEST else _decode(raw)
+
+
+_parsed = lru_cache(256)(_decode)
 
 
 def parse_foreign(raw: bytes) -> Fields:
@@ -71,13 +78,13 @@ def _write(fields: Fields, write: Any) -> None:
     for name in names:
         below = fields[name]
         if below:
-            write(f"{separator}{_text(name)}:")
-            if any(below.values()):
+            write(f"{separator}{_text(name) if len(name) <= _LONGEST else _quoted(name)}:")
+            if len(below) > _MOST or any(below.values()) or max(map(len, below)) > _LONGEST:
                 _write(below, write)
             else:
                 write(_leaves(tuple(below)))
         else:
-            write(f"{separator}{_text(name)}:{{}}")
+            write(f"{separator}{_text(name) if len(name) <= _LONGEST else _quoted(name)}:{{}}")
         separator = ","
     write("}" if names else "{}")
 
@@ -90,9 +97,11 @@ def _leaves(names: tuple[str, ...]) -> str:
     return "".join(parts)
 
 
-@lru_cache(8192)
-def _text(name: str) -> str:
+def _quoted(name: str) -> str:
     return _quote(name).decode()
+
+
+_text = lru_cache(8192)(_quoted)
 
 
 # -- sets ----------------------------------------------------------------------------------------------------------
