@@ -181,7 +181,7 @@ class Scheme:
 
     def add(self, resource: Resource[Any]) -> None:
         """Register a resource."""
-        if (before := self.by_kind(resource.group_version, resource.kind)) is not None:
+        if (before := self._by_kind.get((resource.group, resource.version, resource.kind))) is not None:
             self._forget_types(before)
         self._by_name[resource.group, resource.version, resource.name] = resource
         self._by_kind[resource.group, resource.version, resource.kind] = resource

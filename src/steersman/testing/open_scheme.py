@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Object, Resource, Scheme
+from steersman.api.unstructured import Unstructured
 from steersman.client.custom_resources import CustomObject, custom_resource
 
 T = TypeVar("T", bound=Object)
@@ -28,4 +29,10 @@ class OpenScheme(Scheme):
     def for_type(self, type_: type[T]) -> Resource[T]:
         if issubclass(type_, CustomObject) and super().by_kind(type_.API_VERSION, type_.__name__) is None:
             self.add(custom_resource(type_))
+        elif issubclass(
+            type_, Unstructured
+        ):  # of a definition, which may go and come again: nothing of it is kept here
+            if (found := self.by_kind(type_.API_VERSION, type_.KIND)) is None:
+                raise KeyError(type_)
+            return found
         return super().for_type(type_)

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import ConfigMap, Namespace
 from steersman.api.types.meta_v1 import ObjectMeta
+from steersman.api.unstructured import unstructured_type
 from steersman.client import StatusError
 from steersman.testing import Cluster
 from steersman.testing.access import lent
+from steersman.testing.open_scheme import OpenScheme
 from steersman.testing.thread import StoppedError
 
 pytest_plugins = ["pytester"]
@@ -130,3 +133,16 @@ def test_a_view_of_a_namespace_goes_with_the_cluster() -> None:
     for ask in (lambda: view.client, lambda: awaited.client, lambda: cluster.in_namespace("a")):
         with pytest.raises(StoppedError):
             ask()
+
+
+def test_a_client_keeps_nothing_of_definitions_that_went() -> None:
+    served = Scheme(())
+    scheme = OpenScheme(lambda: served)
+    for _ in range(2):
+        type_ = unstructured_type("Widget", "example.com/v1")
+        resource = Resource("example.com", "v1", "widgets", "Widget", type_=type_)
+        served.add(resource)
+        assert scheme.for_type(type_) is resource
+        served.remove(resource)
+        with pytest.raises(KeyError):
+            scheme.for_type(type_)
