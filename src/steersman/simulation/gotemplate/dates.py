@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,10 +10,15 @@ from zoneinfo import ZoneInfo
 
 from steersman.simulation.durations import parse_duration
 
-_LAYOUT = (
-    ("2006", "%Y"), ("January", "%B"), ("Jan", "%b"), ("01", "%m"), ("Monday", "%A"), ("Mon", "%a"), ("02", "%d"),
-    ("15", "%H"), ("03", "%I"), ("04", "%M"), ("05", "%S"), ("PM", "%p"), ("Z07:00", "Z"), ("MST", "UTC"), ("06", "%y"),
-)  # fmt: skip
+_DIRECTIVES = {
+    "2006": "%Y", "06": "%y", "January": "%B", "Jan": "%b", "01": "%m", "1": "%m", "Monday": "%A", "Mon": "%a",
+    "02": "%d", "_2": "%d", "2": "%d", "15": "%H", "03": "%I", "3": "%I", "04": "%M", "4": "%M", "05": "%S", "5": "%S",
+    "PM": "%p", "MST": "%Z", "Z07:00": "%z", "-07:00": "%z", "-0700": "%z", "%": "%%",
+}  # fmt: skip
+"""The elements of Go's layouts."""
+
+_ELEMENT = re.compile("January|Jan(?![a-z])|Monday|Mon(?![a-z])|Z07:00|-07:00|-0700|MST|2006|PM|15|0[1-6]|_2|[1-5]|%")
+
 _ROUNDED = (("y", 365 * 86400), ("mo", 30 * 86400), ("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
 
 
@@ -26,15 +32,24 @@ def _told(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _layout(text: str) -> str:
-    for go, ours in _LAYOUT:
-        text = text.replace(go, ours)
-    return text
+def _told_by(instant: datetime) -> Callable[[re.Match[str]], str]:
+    """What an element of a layout is written as."""
+
+    def element(found: re.Match[str]) -> str:
+        name = found[0]
+        shown = instant.strftime(_DIRECTIVES[name])
+        if name in ("Z07:00", "-07:00"):
+            return "Z" if name[0] == "Z" and not instant.utcoffset() else f"{shown[:3]}:{shown[3:]}"
+        if name == "_2":
+            return shown.lstrip("0").rjust(2)
+        return (shown.lstrip("0") or "0") if len(name) == 1 else shown
+
+    return element
 
 
 def date(layout: str, instant: Any, zone: str = "UTC") -> str:
     """As Go's layouts say."""
-    return _instant(instant).astimezone(ZoneInfo(zone)).strftime(_layout(layout))
+    return _ELEMENT.sub(_told_by(_instant(instant).astimezone(ZoneInfo(zone))), layout)
 
 
 def _modified(change: str, instant: Any) -> str:
@@ -42,7 +57,7 @@ def _modified(change: str, instant: Any) -> str:
 
 
 def _parsed(layout: str, text: str) -> str:
-    instant = datetime.strptime(text, _layout(layout))
+    instant = datetime.strptime(text, _ELEMENT.sub(lambda found: _DIRECTIVES[found[0]], layout))
     return _told(instant if instant.tzinfo is not None else instant.replace(tzinfo=UTC))
 
 
@@ -57,8 +72,9 @@ def duration(value: Any) -> str:
 
 
 def _rounded(value: Any) -> str:
+    """In the greatest unit of which it is more than one, as sprig has it: an hour is 60m."""
     left = abs(parse_duration(value) if isinstance(value, str) else float(value))
-    return next((f"{int(left // size)}{unit}" for unit, size in _ROUNDED if left >= size), "0s")
+    return next((f"{int(left // size)}{unit}" for unit, size in _ROUNDED if left > size), "0s")
 
 
 DATES: dict[str, Callable[..., Any]] = {

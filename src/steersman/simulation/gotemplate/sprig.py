@@ -45,7 +45,13 @@ def to_float(value: Any) -> float:
 
 
 def _divided(first: Any, second: Any) -> int:
-    return int(to_int(first) / to_int(second))
+    """Towards zero."""
+    whole, by = to_int(first), to_int(second)
+    return abs(whole) // abs(by) * (1 if (whole < 0) == (by < 0) else -1)
+
+
+def _remainder(first: Any, second: Any) -> int:
+    return to_int(first) - _divided(first, second) * to_int(second)
 
 
 def _product(values: Iterable[Any]) -> int:
@@ -289,7 +295,7 @@ SPRIG: dict[str, Callable[..., Any]] = {
     "sub": lambda first, second: to_int(first) - to_int(second),
     "mul": lambda *values: _product(values),
     "div": _divided,
-    "mod": lambda first, second: int(math.fmod(to_int(first), to_int(second))),
+    "mod": _remainder,
     "add1f": lambda value: to_float(value) + 1.0,
     "maxf": lambda *values: max(map(to_float, values)),
     "minf": lambda *values: min(map(to_float, values)),
