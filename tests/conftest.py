@@ -10,4 +10,5 @@ sys.path.insert(0, str(Path(__file__).parent))
 pytest_plugins = [
     "fixtures.etcd",
     "fixtures.leaks",
+    "fixtures.sharing",
 ]

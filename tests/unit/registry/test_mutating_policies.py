@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types import admissionregistration_v1beta1 as admission
 from steersman.api.types import core_v1 as v1
@@ -138,7 +139,7 @@ async def test_lists_that_are_replaced_whole_may_not_be_spoken_of(client: LocalC
 
 
 async def test_what_identifies_an_object_stays(client: LocalClient, bind: Bind) -> None:
-    made = await client.create(config_map(a="1"))
+    made = codecs.copy(await client.create(config_map(a="1")))
     await bind("p", 'patch: [JSONPatch{op: "replace", path: "/metadata/name", value: "x"}]', resource="configmaps")
     made.data["a"] = "2"
     with pytest.raises(StatusError, match=r"metadata\.name|the name of the object"):
@@ -181,7 +182,7 @@ async def test_who_wants_to_is_asked_again(client: LocalClient, bind: Bind) -> N
 
 async def test_policies_select_what_they_see(client: LocalClient, bind: Bind) -> None:
     await bind("a", 'apply: Object{metadata: Object.metadata{labels: {"a": "1"}}}', resource="configmaps")
-    policy = await client.get(admission.MutatingAdmissionPolicy, "a")
+    policy = codecs.copy(await client.get(admission.MutatingAdmissionPolicy, "a"))
     assert policy.spec.match_constraints is not None
     policy.spec.match_constraints.object_selector = LabelSelector(match_labels={"mutate": "yes"})
     await client.update(policy)

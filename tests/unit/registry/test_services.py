@@ -101,11 +101,10 @@ async def test_chosen_addresses(client: LocalClient) -> None:
 
 
 async def test_further_ranges(client: LocalClient, registry: Registry) -> None:
-    created = await client.create(
-        networking_v1.ServiceCIDR(
-            metadata=ObjectMeta(name="more"), spec=networking_v1.ServiceCIDRSpec(cidrs=["10.97.0.0/30"])
-        )
+    more = networking_v1.ServiceCIDR(
+        metadata=ObjectMeta(name="more"), spec=networking_v1.ServiceCIDRSpec(cidrs=["10.97.0.0/30"])
     )
+    created = codecs.copy(await client.create(more))
     assert not created.status.conditions
     assert "does not match" in await refusal(client, service(cluster_ip="10.97.0.1"))
     created.status.conditions = [Condition(type="Ready", status="True", last_transition_time=registry.now())]
@@ -240,7 +239,7 @@ async def test_a_lost_race_over_a_chosen_port_is_run_again(registry: Registry) -
 
 
 async def test_types_change(client: LocalClient, registry: Registry) -> None:
-    created = await client.create(service(type="LoadBalancer", load_balancer_class="example.com/a"))
+    created = codecs.copy(await client.create(service(type="LoadBalancer", load_balancer_class="example.com/a")))
     address = created.spec.cluster_ip
     created.status.load_balancer.ingress = [v1.LoadBalancerIngress(ip="192.0.2.7")]
     with_status = await client.update(created, subresource="status")

@@ -93,7 +93,7 @@ async def test_a_version_from_another_server_is_no_conflict(servers: Servers) ->
     await servers.one.create(config_map(a="1"))
     await servers.two.get(v1.ConfigMap, "cm", "default")
     servers.behind.hold()
-    changed = await servers.one.update(config_map(a="2"))
+    changed = codecs.copy(await servers.one.update(config_map(a="2")))
     changed.data["a"] = "3"
     assert (await servers.two.update(changed)).data == {"a": "3"}
 

@@ -47,7 +47,7 @@ async def parts_of(cluster: Cluster) -> Counter[str]:
 
 
 @pytest.fixture(params=["memory"])
-async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Inside]:
+async def world(request: pytest.FixtureRequest, tmp_path: Path, as_their_json_says: None) -> AsyncIterator[Inside]:
     """``sqlite`` where a test asks for it by ``indirect``."""
     async with inside(tmp_path if request.param == "sqlite" else None) as found:
         yield found

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from steersman.api import codecs
 from steersman.api.errors import StatusError
 from steersman.api.types import apps_v1, core_v1, rbac_v1
 from steersman.api.types.apiextensions_v1 import CustomResourceDefinition
@@ -42,7 +43,7 @@ async def test_what_was_made_goes_and_what_was_changed_or_deleted_comes_back(wor
     snapshot = await take(world)
     before, untouched = await contents(world), await versions(world)
     await world.create(deployment(), config_map("new"))
-    changed = await world.client.get(core_v1.ConfigMap, "changed", "default")
+    changed = codecs.copy(await world.client.get(core_v1.ConfigMap, "changed", "default"))
     changed.data["a"] = "b"
     await world.client.update(changed)
     await world.client.delete(apps_v1.Deployment, "kept", "default")
@@ -79,7 +80,7 @@ async def test_in_the_middle_of_a_rollout(world: Inside) -> None:
     before = await contents(world)
     for turns in (3, 30):
         await world.create(deployment("web", replicas=50))
-        changed = await world.client.get(apps_v1.Deployment, "old", "default")
+        changed = codecs.copy(await world.client.get(apps_v1.Deployment, "old", "default"))
         container = changed.spec.template.spec.containers[0]
         container.image = "b:2"
         await world.client.update(changed)
@@ -348,7 +349,7 @@ async def test_leases_of_others_are_those_of_then_and_heartbeats_go_on(world: In
     mine = [("operator", "kube-system"), ("operator", "default"), ("operator", "kube-node-lease")]
     theirs = [("kube-scheduler", "kube-system"), ("a-server", "kube-system")]
     await world.create(*(LEASE % (*each, "then") for each in (*mine, *theirs)))
-    server = await world.client.get(Lease, "a-server", "kube-system")
+    server = codecs.copy(await world.client.get(Lease, "a-server", "kube-system"))
     server.metadata.labels = {"apiserver.kubernetes.io/identity": "kube-apiserver"}
     await world.client.update(server)
     await world.settle()
@@ -356,7 +357,7 @@ async def test_leases_of_others_are_those_of_then_and_heartbeats_go_on(world: In
     theirs += [(beating.metadata.name, "kube-node-lease")]
     snapshot = await take(world)
     for name, namespace in (*mine, *theirs):
-        lease = await world.client.get(Lease, name, namespace)
+        lease = codecs.copy(await world.client.get(Lease, name, namespace))
         if namespace != "kube-node-lease" or name == "operator":
             lease.spec.holder_identity = "now"
         lease.spec.lease_duration_seconds = 77
@@ -367,7 +368,7 @@ async def test_leases_of_others_are_those_of_then_and_heartbeats_go_on(world: In
         **dict.fromkeys(mine, 15),
         **dict.fromkeys(theirs, 77),
     }
-    taken = await world.client.get(Lease, *theirs[2])
+    taken = codecs.copy(await world.client.get(Lease, *theirs[2]))
     taken.spec.holder_identity = "somebody else"
     await world.client.update(taken)
     await snapshot.restore()
