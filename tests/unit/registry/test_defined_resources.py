@@ -142,7 +142,7 @@ async def test_nobody_is_asked_whether_the_objects_of_a_definition_go_with_it(
 
 
 async def test_nothing_is_left_of_a_definition_that_went(
-    registry: Registry, client: LocalClient, definitions: Definitions
+    registry: Registry, client: LocalClient, definitions: Definitions, as_their_json_says: list[Any]
 ) -> None:
     registry.patience = 0.0
     found: list[weakref.ref[object]] = []
@@ -161,6 +161,7 @@ async def test_nothing_is_left_of_a_definition_that_went(
         found += [weakref.ref(resource.type), weakref.ref(schema_of(resource.type))]
         await gone(registry, client, wanted.metadata.name)
         del resource, made, tree
+    as_their_json_says.clear()
     await asyncio.sleep(0.01)
     gc.collect()
     assert [each() for each in found if each() is not None] == []
