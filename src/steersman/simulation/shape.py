@@ -19,6 +19,7 @@ from steersman.api.types.core_v1 import (
     NodeSpec,
     NodeStatus,
     NodeSystemInfo,
+    Taint,
 )
 from steersman.api.types.meta_v1 import ObjectMeta
 from steersman.api.validation import validate
@@ -137,6 +138,27 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
         )
         node.status = ready_status(node, address, instant, self.arch)
         return node
+
+    def differences(self, number: int, present: Node) -> list[str]:
+        """What a node that is there already has otherwise than the one of this number; what others added is none."""
+        wanted = self.node(number, "", "", datetime.min)
+        capacity = present.status.capacity
+        taints = {_taint_text(each) for each in wanted.spec.taints}
+        found = {_taint_text(each) for each in present.spec.taints}
+        unwanted = {each for each in found if each.startswith(labels.SIMULATED_NODE)} - taints
+        different = {
+            "capacity": any(
+                quantity.parse(capacity.get(name, "0")) != quantity.parse(amount)
+                for name, amount in wanted.status.capacity.items()
+            ),
+            "labels": not wanted.metadata.labels.items() <= present.metadata.labels.items(),
+            "taints": not taints <= found or bool(unwanted),
+        }
+        return [name for name, differs in different.items() if differs]
+
+
+def _taint_text(taint: Taint) -> str:
+    return f"{taint.key}={taint.value}:{taint.effect}"
 
 
 _TYPES: dict[str, type] = {

@@ -178,6 +178,7 @@ class SimulatedNodes:
     # Nodes ----------------------------------------------------------------------------------------------------
 
     def _to_create(self) -> Iterator[tuple[NodeShape, int]]:
+        older: dict[str, list[str]] = {}
         for shape in self._config.nodes:
             for number in range(shape.count):
                 present = self._node_informer.lister.get(shape.node_name(number))
@@ -187,6 +188,13 @@ class SimulatedNodes:
                     mark = mark_of(present)
                     whose = f"its mark is {mark!r}" if mark is not None else "it is not simulated"
                     log.warning("there is a node %s already, which is left alone: %s", present.metadata.name, whose)
+                elif not self._node_stages and (differences := shape.differences(number, present)):
+                    older.setdefault(", ".join(differences), []).append(present.metadata.name)
+        for what, names in older.items():
+            which = ", ".join([*names[:3], *(["…"] if names[3:] else [])])
+            log.warning(
+                "%d nodes are there already and keep their %s, which are other ones: %s", len(names), what, which
+            )
 
     def _is_ours(self, node: Node) -> bool:
         return mark_of(node) == self._config.mark

@@ -246,6 +246,23 @@ async def test_a_second_start_takes_over(client: Client) -> None:
         assert len((await client.list(Node)).items) == 2
 
 
+async def test_nodes_that_a_second_start_would_make_otherwise_are_told_of(
+    client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with simulating(client, NodeShape(count=5, memory="1024Mi", taints=(f"{SIMULATED_NODE}=fake:NoSchedule",))):
+        pass
+    caplog.clear()
+    async with simulating(client, NodeShape(count=5, memory="1Gi", taints=(f"{SIMULATED_NODE}=fake:NoSchedule",))):
+        pass
+    assert not [message for message in caplog.messages if "already" in message]
+    async with simulating(client, NodeShape(count=5, memory="1Gi", cpu="64", labels={"a": "b"})):
+        pass
+    assert (
+        "5 nodes are there already and keep their capacity, labels, taints, which are other ones: "
+        "node-0, node-1, node-2, …"
+    ) in caplog.messages
+
+
 async def test_simulations_of_two_marks_share_a_cluster(client: Client, caplog: pytest.LogCaptureFixture) -> None:
     mine = NodeShape(name="mine-{}")
     async with (
