@@ -356,19 +356,22 @@ def testserver(
 @click.argument("scenario", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 @click.option(
-    "--picture", type=click.Path(path_type=Path, dir_okay=False), help="Draw the answer, too: a file .svg or .png."
+    "--picture",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Draw the answer, too: a file .svg or .png. Several if need be.",
 )
 @click.option(
     "--resource", type=click.Choice(["cpu", "memory"]), help="What the picture is about.  [default: the scarcer]"
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="Decides where nothing else does.")
-def simulate(scenario: Path, output: str, picture: Path | None, resource: str | None, seed: int) -> None:
+def simulate(scenario: Path, output: str, picture: tuple[Path, ...], resource: str | None, seed: int) -> None:
     """Tell what fits onto the nodes of a scenario, where, and what becomes of it when some of them fail."""
     from steersman.planning import command
     from steersman.planning.faults import ScenarioError
 
     try:
-        command.run(scenario, output=output, picture=picture, resource=resource or "", seed=seed)
+        command.run(scenario, output=output, pictures=picture, resource=resource or "", seed=seed)
     except ScenarioError as error:
         raise click.ClickException(str(error)) from error
 

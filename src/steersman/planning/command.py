@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,18 +13,17 @@ from rich.markup import escape
 
 from steersman.apiserver.endpoints.yaml_text import to_yaml
 
-from . import picture as pictures
+from . import picture, tables
 from . import scenario as scenarios
-from . import tables
 from .faults import ScenarioError
 from .report import Report
 from .simulation import simulate
 
 
-def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: int) -> None:
+def run(path: Path, *, output: str, pictures: Sequence[Path], resource: str, seed: int) -> None:
     """Carry a scenario out.  Raises ScenarioError."""
-    if picture is not None:
-        pictures.check(picture)
+    for file in pictures:
+        picture.check(file)
     try:
         report = _answer(path, seed)
     except ScenarioError as error:
@@ -34,8 +34,8 @@ def run(path: Path, *, output: str, picture: Path | None, resource: str, seed: i
         sys.stdout.write(to_yaml(msgspec.to_builtins(report)).decode())
     else:
         tables.show(report, Console(highlight=False, soft_wrap=False))
-    if picture is not None:
-        pictures.draw(report, picture, resource)
+    for file in pictures:
+        picture.draw(report, file, resource)
 
 
 def _answer(path: Path, seed: int) -> Report:

@@ -16,6 +16,9 @@ from steersman.simulation.shape import ShapeError
 
 from .faults import ScenarioError
 
+Amount = str | int | float
+"""As manifests may write it: ``"500m"``, ``4``, ``0.5``."""
+
 MOST = 10_000
 _CAMEL = {"ephemeral_storage": "ephemeralStorage"}
 
@@ -31,11 +34,11 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     first: int | None = None
     zone: str = ""
     region: str = ""
-    cpu: str = "8"
-    memory: str = "32Gi"
+    cpu: Amount = "8"
+    memory: Amount = "32Gi"
     pods: int = 110
-    ephemeral_storage: str = "100Gi"
-    resources: dict[str, str] = {}
+    ephemeral_storage: Amount = "100Gi"
+    resources: dict[str, Amount] = {}
     """Others, such as ``nvidia.com/gpu``."""
     labels: dict[str, str] = {}
     taints: tuple[str, ...] = ()
@@ -47,11 +50,11 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return NodeShape(
             count=self.count,
             name=self.name or f"{self.zone or 'node'}-{{}}",
-            cpu=self.cpu,
-            memory=self.memory,
+            cpu=str(self.cpu),
+            memory=str(self.memory),
             pods=self.pods,
-            ephemeral_storage=self.ephemeral_storage,
-            resources=self.resources,
+            ephemeral_storage=str(self.ephemeral_storage),
+            resources={name: str(amount) for name, amount in self.resources.items()},
             labels={**{key: value for key, value in place.items() if value}, **self.labels},
             taints=self.taints,
         )

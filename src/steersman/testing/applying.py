@@ -53,7 +53,9 @@ class Applier:
         if resource.namespaced and not metadata.get("namespace"):
             tree = {**tree, "metadata": {**metadata, "namespace": namespace}}
         obj: Object
-        if not metadata.get("name") and metadata.get("generateName"):
+        if not metadata.get("name") and not metadata.get("generateName"):
+            raise ValueError(f"{tree['kind']}: resource name may not be empty")
+        if not metadata.get("name"):
             obj = await self._client.create(codecs.from_builtins(resource.type, tree))
         else:
             obj = await self._client.apply(resource, tree, field_manager=FIELD_MANAGER, force=True)

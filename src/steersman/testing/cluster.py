@@ -276,5 +276,7 @@ class Cluster(_Running[BlockingClient]):
                 )
             self._life = None
             self._forget()
+            if life.thread.is_elsewhere:
+                return None
             life.end()
         return life

@@ -48,7 +48,11 @@ def _objects(manifest: Manifest) -> Iterator[Tree]:
     elif hasattr(manifest, "metadata") and hasattr(manifest, "api_version") and _ours(manifest):
         yield _configuration(codecs.to_builtins(manifest))
     else:
-        hint = ": give several one by one, as in apply(*objects)" if isinstance(manifest, Iterable) else ""
+        hint = ""
+        if hasattr(manifest, "to_dict"):
+            hint = ": give what its library makes of it for the server, a dict"
+        elif isinstance(manifest, Iterable):
+            hint = ": give several one by one, as in apply(*objects)"
         raise TypeError(
             f"{type(manifest).__name__} is neither a path, nor YAML, nor data, nor an object of steersman's{hint}"
         )

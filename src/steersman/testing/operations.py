@@ -158,6 +158,8 @@ class Operations:
         """
         wanted = awaited(predicate, condition, jsonpath, deleted)
         numbers.number("timeout", timeout)
+        if selector is not None and not isinstance(selector, str):
+            raise TypeError(f"selector is {selector!r}, no text such as 'app=web'")
         if count is not None:
             numbers.whole("count", count)
         meant = targets.target(self._client.scheme, target, namespace or self._namespace)

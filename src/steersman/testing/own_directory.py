@@ -12,6 +12,7 @@ import os
 import shutil
 import tempfile
 import time
+import weakref
 from pathlib import Path
 
 PREFIX = "steersman-testing-"
@@ -26,15 +27,21 @@ class OwnDirectory:
 
     def __init__(self) -> None:
         sweep()
-        self._directory = tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True)
-        self.path = Path(self._directory.name)
+        self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+        self._remove = weakref.finalize(self, _remove, str(self.path), os.getpid())
         self._lock = open(self.path / LOCK, "wb")  # noqa: SIM115 - held until the directory goes
         fcntl.flock(self._lock, fcntl.LOCK_EX)
 
     def remove(self) -> None:
         """Remove it, and whatever is in it."""
-        self._directory.cleanup()
+        self._remove()
         self._lock.close()
+
+
+def _remove(path: str, owner: int) -> None:
+    """As its owner: a fork of that process ends, too, and removes nothing."""
+    if os.getpid() == owner:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def sweep() -> None:

@@ -25,6 +25,7 @@ from steersman.apiserver.endpoints.auditing import Event, event_of
 from steersman.apiserver.endpoints.exchange import Exchange, Observer
 from steersman.apiserver.http.messages import Request, Response
 
+from . import numbers
 from .selection import Pattern, fits, named_in
 from .vocabulary import Vocabulary
 
@@ -171,7 +172,9 @@ class Queryable(ABC):
             where = {"user": user, "verb": verb, "resource": resource, "subresource": subresource, "path": path}
             where |= {"namespace": namespace, "name": name, "user_agent": user_agent}
             self._vocabulary.check(where, asked)
-        codes = None if code is None else {code} if isinstance(code, int) else set(code)
+        codes = None if code is None else {code} if isinstance(code, (int, str)) else set(code)
+        for each in codes or ():
+            numbers.whole("code", each)
         chosen = [
             each
             for each in everything

@@ -31,6 +31,10 @@ def settings(
     """See :class:`.cluster.Cluster`; raises ValueError, TypeError."""
     if not isinstance(store, (str, os.PathLike)) or not os.fspath(store):
         raise TypeError(f"store is {store!r}, neither 'memory' nor a directory")
+    if store == "sqlite":
+        raise ValueError("store is 'sqlite': name the directory where SQLite's files are to be")
+    if not isinstance(scheduler, bool):
+        raise TypeError(f"scheduler is {scheduler!r}, neither True nor False")
     if clock is not None and not hasattr(clock, "call_later"):
         raise TypeError(f"clock is {clock!r}; a steersman.testing.TurnableClock is one")
     return Settings(
@@ -58,7 +62,7 @@ def _shapes(nodes: int | Sequence[NodeShape]) -> tuple[NodeShape, ...]:
 
 
 def _stages(stages: Stages) -> tuple[Stage, ...]:
-    given = (stages,) if isinstance(stages, (str, os.PathLike)) else tuple(stages)
+    given = tuple(stages) if isinstance(stages, Sequence) and not isinstance(stages, str) else (stages,)
     objects = [each for each in given if isinstance(each, Stage)]
     names = [os.fspath(each) for each in given if isinstance(each, (str, os.PathLike))]
     if len(objects) == len(given):

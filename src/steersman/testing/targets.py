@@ -63,6 +63,8 @@ def target(scheme: Scheme, what: str | Mapping[str, Any] | Object, namespace: st
         metadata = what.get("metadata") or {}
         api_version, kind = what.get("apiVersion", ""), what.get("kind", "")
         name, its = metadata.get("name", ""), metadata.get("namespace", "")
+    elif isinstance(what, type):
+        raise TypeError(f"{what.__name__} is a class: write '{what.__name__.lower()}/NAME', or without a name for all")
     elif hasattr(what, "metadata") and hasattr(what, "api_version"):
         api_version, kind, name, its = what.api_version, what.kind, what.metadata.name, what.metadata.namespace
     else:

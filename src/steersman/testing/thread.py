@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -42,6 +43,7 @@ class LoopThread:
         self._over = False
         """Whether the coroutine has ended, after which nothing that comes is begun any more."""
         self._failure = ""
+        self._process = os.getpid()
         self._pending: set[concurrent.futures.Future[Any]] = set()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
@@ -64,11 +66,19 @@ class LoopThread:
         """Whether who asks runs there."""
         return threading.current_thread() is self._thread
 
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether it runs in another process, of which this one is a fork."""
+        return os.getpid() != self._process
+
     def _is_over(self) -> bool:
         return self._over
 
     def submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         """Run something there; raises StoppedError where nothing runs any more."""
+        if self.is_elsewhere:
+            work.close()
+            raise StoppedError("the cluster runs in the process that this is a fork of: ask it by its kubeconfig")
         if self._loop is None or self._is_over():
             work.close()
             raise StoppedError(f"the cluster does not run{self._failure}")

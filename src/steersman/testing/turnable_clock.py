@@ -275,6 +275,8 @@ async def _turns() -> None:
 
 
 def _check(instant: datetime) -> None:
-    """Raises ValueError for an instant of no time zone."""
+    """Raises TypeError for what is no instant, ValueError for one of no time zone."""
+    if not isinstance(instant, datetime):
+        raise TypeError(f"{instant!r} is no datetime, such as datetime(2030, 1, 1, tzinfo=UTC)")
     if instant.tzinfo is None:
         raise ValueError(f"{instant} has no time zone; give it one, such as datetime(…, tzinfo=UTC)")

@@ -48,6 +48,8 @@ class Vocabulary:
         if any(fits(text, each) for each in names):
             return
         name, slash, subresource = text.partition("/")
+        if slash and any(fits(subresource, each.name) and fits(name, each.group) for each in resources):
+            raise ValueError(f"resource {text!r}: the group stands behind, as in '{subresource}.{name}'")
         if slash:
             raise ValueError(f"resource {text!r}: what is below one is said by subresource={subresource!r}")
         try:

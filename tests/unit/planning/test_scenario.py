@@ -1,3 +1,4 @@
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def test_events_are_phrases(text: str, what: object) -> None:
         ("nodes: []", "nodes: there must be some"),
         ("nodes: [{cpus: 1}]", 'nodes[0]: object contains unknown field "cpus"'),
         ("nodes: [{cpu: 8x}]", "nodes[0].cpu: '8x' is no quantity"),
-        ("nodes: [{cpu: 8}]", 'nodes[0].cpu: expected "str", got "int"'),
+        ("nodes: [{cpu: [8]}]", 'nodes[0].cpu: expected "int | float | str", got "array"'),
         ("nodes: [{resources: {gpu: much}}]", "nodes[0].resources[gpu]: 'much' is no quantity"),
         ("nodes: [{cpu: '-1'}]", "nodes[0].cpu: must not be negative"),
         ("nodes: [{ephemeralStorage: ''}]", "nodes[0].ephemeralStorage: '' is no quantity"),
@@ -136,6 +137,20 @@ def test_files_are_found_from_the_scenario_and_their_faults_named(tmp_path: Path
     (tmp_path / "job.yaml").write_text("{apiVersion: batch/v1, kind: Job, metadata: {name: j}}")
     with pytest.raises(ScenarioError, match=r"^workloads\[0\]: job.yaml: Job j: has no controller here yet"):
         scenario("workloads: [job.yaml]", tmp_path)
+
+
+def test_amounts_are_written_as_in_manifests() -> None:
+    text = f"{HEAD}nodes: [{{cpu: 0.5, memory: 4294967296, resources: {{nvidia.com/gpu: 8}}}}]"
+    (pool,) = read(text, Path()).nodes
+    (node,) = pool.nodes(0, datetime.min)
+    expected = {
+        "cpu": "0.5",
+        "memory": "4294967296",
+        "ephemeral-storage": "100Gi",
+        "pods": "110",
+        "nvidia.com/gpu": "8",
+    }
+    assert node.status.capacity == expected
 
 
 def test_nodes_that_join_are_known_to_later_events_alone() -> None:

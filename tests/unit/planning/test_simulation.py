@@ -232,12 +232,14 @@ def test_zones_stand_in_the_order_of_their_numbers(example: Report) -> None:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    drawn = tmp_path / "shop.svg"
-    result = CliRunner().invoke(main, ["simulate", str(EXAMPLE), "-o", "json", "--picture", str(drawn)])
+    drawn, again = tmp_path / "shop.svg", tmp_path / "again.svg"
+    pictures = ["--picture", str(drawn), "--picture", str(again)]
+    result = CliRunner().invoke(main, ["simulate", str(EXAMPLE), "-o", "json", *pictures])
     assert result.exit_code == 0, result.output
     answer = msgspec.json.decode(result.output)
     assert [step["title"] for step in answer["steps"]][1:3] == ["zone a fails", "zone a returns"]
     assert answer["steps"][1]["evictions"][0]["reason"] == "DeletionByTaintManager"
+    assert drawn.read_bytes() == again.read_bytes()
     assert drawn.read_bytes().startswith(b"<?xml")
     wrong = tmp_path / "wrong.yaml"
     wrong.write_text(HEAD + "nodes: [{cpu: much}]")

@@ -49,6 +49,13 @@ CRD: dict[str, Any] = {
 }
 
 
+class TheirMap:
+    """An object of another client library."""
+
+    def to_dict(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+
 def gadget(name: str, size: int = 1, namespace: str = "") -> dict[str, Any]:
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
     return {"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": metadata, "spec": {"size": size}}
@@ -146,6 +153,8 @@ async def test_custom_objects_with_types(async_kubernetes: AsyncCluster) -> None
         ([config_map("a")], TypeError, r"give several one by one, as in apply\(\*objects\)"),
         ("a: b: c\n", ValueError, "text: yaml: line 1: mapping values are not allowed"),
         ({"apiVersion": "v1", "kind": "Nothing"}, ValueError, 'no matches for kind "Nothing" in version "v1"'),
+        ({"apiVersion": "v1", "kind": "ConfigMap"}, ValueError, "ConfigMap: resource name may not be empty"),
+        (TheirMap(), TypeError, "give what its library makes of it for the server, a dict"),
         ({**config_map("a"), "metadata": {"name": "A"}}, StatusError, 'Invalid value: "A"'),
         (object(), TypeError, "object is neither a path, nor YAML, nor data, nor an object of steersman's"),
     ],

@@ -143,6 +143,25 @@ def test_both_faces_have_the_same_methods() -> None:
     assert offered(BlockingClient) == offered(AsyncClient)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_fork_is_told_where_the_cluster_runs_and_leaves_it_alone() -> None:
+    with small() as cluster:
+        assert (ours := cluster.client.list(Namespace)).items
+        if not (child := os.fork()):
+            try:
+                with pytest.raises(StoppedError, match="runs in the process that this is a fork of"):
+                    cluster.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a"}})
+                directory = cluster.life._directory
+                cluster.stop()
+                directory.remove()
+            except BaseException:
+                os._exit(1)
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        assert cluster.kubeconfig_path.exists()
+        assert cluster.client.list(Namespace).items == ours.items
+
+
 def test_who_forgets_to_stop_it_leaves_nothing(tmp_path: Path) -> None:
     program = "from steersman.testing import Cluster; Cluster(controllers=()).start().client.raw('/version')"
     environment = {**os.environ, "TMPDIR": str(tmp_path)}
@@ -170,6 +189,9 @@ def test_controllers_that_there_are_not() -> None:
         ({"controllers": "*"}, TypeError, r"controllers are '\*': several names are expected"),
         ({"controllers": None}, TypeError, "controllers are None"),
         ({"store": None}, TypeError, "store is None, neither 'memory' nor a directory"),
+        ({"stages": 5}, TypeError, "stages are 5: names or files are expected"),
+        ({"store": "sqlite"}, ValueError, "store is 'sqlite': name the directory"),
+        ({"scheduler": "no"}, TypeError, "scheduler is 'no', neither True nor False"),
         ({"clock": 5}, TypeError, "clock is 5; a steersman.testing.TurnableClock is one"),
     ],
     ids=str,
@@ -216,3 +238,5 @@ def test_who_asks_a_cluster_that_failed_is_told_why() -> None:
 def test_instants_have_a_time_zone() -> None:
     with pytest.raises(ValueError, match="has no time zone"):
         TurnableClock().set(datetime(2030, 1, 1))
+    with pytest.raises(TypeError, match="'2030-01-01T00:00:00Z' is no datetime"):
+        TurnableClock().set("2030-01-01T00:00:00Z")  # type: ignore[arg-type]

@@ -153,6 +153,12 @@ PATCH = Patch("application/merge-patch+json", b'{"data": {"a": "b"}}')
         (lambda faults: faults.error(verb=("get", "PUT")), ValueError, "no verb 'PUT'"),
         (lambda faults: faults.error(verb="x*"), ValueError, r"no verb 'x\*'"),
         (lambda faults: faults.error(resource="pod"), ValueError, "no resource 'pod'; 'pods' may be meant"),
+        (
+            lambda faults: faults.error(resource="apps/deployments"),
+            ValueError,
+            "stands behind, as in 'deployments.apps'",
+        ),
+        (lambda faults: faults.error(resource="pods/status"), ValueError, "is said by subresource='status'"),
         (lambda faults: faults.error(resource="Deployment"), ValueError, "'deployments.apps' may be meant"),
         (lambda faults: faults.error(resource="deployments.v1.apps"), ValueError, "'deployments.apps' may be meant"),
         (lambda faults: faults.error(resource="pods.apps"), ValueError, "no resource 'pods.apps'"),

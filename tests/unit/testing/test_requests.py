@@ -146,6 +146,7 @@ def test_they_read_well_where_an_assertion_fails(cluster: Cluster) -> None:
     [
         ({"verb": "crate"}, ValueError, "there is no verb 'crate': get, list, watch, create, "),
         ({"resource": "pod"}, ValueError, "there is no resource 'pod'; 'pods' may be meant"),
+        ({"code": "500"}, TypeError, "code is '500', no whole number"),
         ({"user": 5}, TypeError, "user is 5: a text is expected"),
     ],
 )

@@ -165,6 +165,8 @@ def test_what_cannot_be_waited_for(kubernetes: Cluster, target: Any, wanted: dic
         (None, {}, "None is neither"),
         ("pod/a", {"predicate": "Ready"}, "'Ready' is no function of the object; condition="),
         ("pod/a", {"condition": True}, "condition is True, no text"),
+        (Pod, {}, "Pod is a class: write 'pod/NAME', or without a name for all"),
+        ("pods", {"selector": {"a": "b"}}, "selector is {'a': 'b'}, no text such as 'app=web'"),
         ("pods", {"count": "2"}, "count is '2', no whole number"),
         ("pod/a", {"timeout": "1s"}, "timeout is '1s', no number"),
     ],
