@@ -17,6 +17,9 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
+PATIENCE = 0.1
+"""Seconds that somebody who asks at the end has to notice it."""
+
 
 class StoppedError(RuntimeError):
     """The cluster does not run, or ended while it was asked."""
@@ -138,6 +141,8 @@ class LoopThread:
                 for future in [*self._pending]:
                     future.cancel()
             if left := asyncio.all_tasks() - {self._task}:
+                _, left = await asyncio.wait(left, timeout=PATIENCE)  # those just cancelled have their turn
+            if left:
                 log.warning("tasks were left: %s", ", ".join(sorted(task.get_name() for task in left if task)))
 
         try:

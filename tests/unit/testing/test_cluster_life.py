@@ -6,8 +6,10 @@ import socket
 import ssl
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,17 @@ def test_somebody_who_waits_is_told_of_the_end() -> None:
     assert next(changes).object.metadata.name == "a"
     cluster.stop()
     assert not [change for change in changes if change.type != "BOOKMARK"]
+
+
+def test_who_waits_in_another_thread_is_told_of_the_end_and_leaves_no_task(caplog: pytest.LogCaptureFixture) -> None:
+    looked = threading.Event()
+    with small() as cluster, ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(cluster.wait_for, "namespace/default", lambda _: looked.set())
+        assert looked.wait(10)
+        cluster.stop()
+        with pytest.raises(StoppedError, match="the cluster was stopped meanwhile"):
+            waiting.result()
+    assert caplog.messages == []
 
 
 async def test_it_is_awaited_beside_others() -> None:
