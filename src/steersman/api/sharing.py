@@ -25,8 +25,8 @@ class Siblings:
         self._models: dict[str, Any] = {}
         """By the controller's uid: the first of its objects, in its newest version."""
 
-    def share(self, obj: Any) -> None:
-        """Let an object that was just decoded share what it can."""
+    def share(self, obj: Any, *, remember: bool = True) -> None:
+        """Let an object that was just decoded share what it can; ``remember``: with those that come after it, too."""
         metadata = getattr(obj, "metadata", None)  # a store may hold what is no object of the API
         if metadata is None or (owner := controller_of(metadata)) is None:
             return
@@ -41,7 +41,17 @@ class Siblings:
                 return
         elif len(self._models) >= self._limit:
             self._models.clear()
-        self._models[owner.uid] = obj
+        if remember:
+            self._models[owner.uid] = obj
+
+    def forget(self, obj: Any) -> None:
+        """An object has gone, perhaps the last one of its controller."""
+        metadata = getattr(obj, "metadata", None)
+        if metadata is None or (owner := controller_of(metadata)) is None:
+            return
+        model = self._models.get(owner.uid)
+        if model is not None and model.metadata.uid == metadata.uid:
+            del self._models[owner.uid]
 
 
 class _Members(NamedTuple):

@@ -77,6 +77,17 @@ class Entry(Generic[T]):
             if self._recent is not None:
                 self._recent.add(self)
 
+    def supersede(self) -> None:
+        """Another version has come in its place, or none: nobody asks for this one for long."""
+        if (recent := self._recent) is not None and recent.past is not None:
+            self._recent = recent.past
+            if self._object is not None:
+                recent.release(self)
+
+    def is_among(self, recent: RecentlyDecoded) -> bool:
+        """Whether it is for those to let its decoded object go."""
+        return self._recent is recent
+
     def forget(self) -> bool:
         """Let the decoded object go, unless somebody else holds it: then it costs nothing, and stays shared."""
         if getrefcount(self._object) > 2:  # this entry's, and the argument's
@@ -89,33 +100,74 @@ _COMMON = 16 * 1024
 """JSON of objects of which there may be so many that it is worth it to hold their common parts once."""
 
 
+PAST = 1 << 20
+"""So much JSON of superseded versions stays decoded, for those who are about to hear of them."""
+
+
 class RecentlyDecoded:
     """Which entries keep their decoded objects, which take four times their JSON: those decoded last, and those in use.
 
     The objects of one controller share what they have in common: of pods, that is half of it.
 
-    ``limit`` is in bytes of JSON.
+    ``limit`` is in bytes of JSON.  Superseded versions are for ``past``, which keeps few of them, to let go of.
     """
 
     _TRIED = 2
 
     def __init__(self, limit: int) -> None:
+        self.past: RecentlyDecoded | None = None
         self._limit = limit
         self._size = 0
         self._entries: deque[Entry[Any]] = deque()
+        self._superseded = 0  # entries that are there no more but in name
         self._siblings = Siblings()
+        self._is_present = True
+
+    @classmethod
+    def of_versions(cls, limit: int) -> RecentlyDecoded:
+        """For the present versions of objects; their past is beside it."""
+        present, past = cls(limit), cls(min(limit, PAST))
+        present.past = past
+        past._siblings, past._is_present = present._siblings, False
+        return present
+
+    def __len__(self) -> int:
+        """How many entries are held."""
+        return len(self._entries)
 
     def add(self, entry: Entry[Any]) -> None:
         """An entry was decoded."""
         if len(entry.raw) <= _COMMON:
-            self._siblings.share(entry.peek())
+            self._siblings.share(entry.peek(), remember=self._is_present)
+        self._take(entry)
+
+    def gone(self, entry: Entry[Any]) -> None:
+        """An object was deleted, of which this is the last version that was added, if it was."""
+        if entry.peek() is not None:
+            self._siblings.forget(entry.peek())
+
+    def release(self, entry: Entry[Any]) -> None:
+        """An entry that was added is for the past from now on."""
+        assert self.past is not None
+        self._size -= len(entry.raw)
+        self._superseded += 1
+        self._sweep()
+        self.past._take(entry)
+
+    def _take(self, entry: Entry[Any]) -> None:
         self._entries.append(entry)
         self._size += len(entry.raw)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Look at the oldest, of whom those that are to stay become the newest."""
         for _ in range(self._TRIED):
-            if self._size <= self._limit:
+            if self._size <= self._limit and not self._superseded:
                 break
             oldest = self._entries.popleft()
-            if oldest.forget():
+            if not oldest.is_among(self):
+                self._superseded -= 1
+            elif self._size > self._limit and oldest.forget():
                 self._size -= len(oldest.raw)
             else:
                 self._entries.append(oldest)

@@ -93,7 +93,7 @@ class WatchCache(Generic[T]):
         self._ordered: list[Entry[T]] = []  # their entries, so that a list is a slice
         self._indexed: dict[tuple[str, str], set[str]] = {}
         self._window = Window() if window is None else window
-        self._decoded = RecentlyDecoded(kept_decoded)
+        self._decoded = RecentlyDecoded.of_versions(kept_decoded)
         self._revision = 0  # everything up to here has been applied
         self._live = False  # following the store: applied whatever it has delivered
         self._target = 0
@@ -178,7 +178,7 @@ class WatchCache(Generic[T]):
                 continue
             for item in page.items:
                 try:
-                    entries[item.key] = self.entry(item)
+                    entries[item.key] = self._entry(item, self._decoded)
                 except ValueError as error:
                     log.error("ignored what is stored as %s: %s", item.key, error)
             if not page.more:
@@ -225,11 +225,12 @@ class WatchCache(Generic[T]):
         if current is None:
             if previous is None:
                 return
-            entry = Entry(key, revision, respliced(previous.raw, revision), self._decode, self._decoded)
+            entry = Entry(key, revision, respliced(previous.raw, revision), self._decode, self._decoded.past)
+            self._decoded.gone(previous)
             del self._entries[key], self._keys[position], self._ordered[position]
             event = CacheEvent("DELETED", revision, entry, previous)
         else:
-            entry = self.entry(current)
+            entry = self._entry(current, self._decoded)
             if (written := self.underway.take(key, current.value, revision)) is not None:
                 entry.keep(written)
             self._entries[key] = entry
@@ -242,6 +243,8 @@ class WatchCache(Generic[T]):
         places = self._reindex(key, previous, None if current is None else entry) if self._indexes else ()
         self._revision = revision
         self._window.append(event)
+        if previous is not None:
+            previous.supersede()
         self._subscriptions.dispatch(event, key, places)
 
     def _reindex(self, key: str, old: Entry[T] | None, new: Entry[T] | None) -> set[tuple[str, str]]:
@@ -291,8 +294,11 @@ class WatchCache(Generic[T]):
         return self._window.is_near(revision)
 
     def entry(self, item: KeyValue) -> Entry[T]:
-        """The entry of what was read from, or written to, the store itself."""
-        return Entry(item.key, item.mod_revision, splice(item.value, item.mod_revision), self._decode, self._decoded)
+        """The entry of what was read from, or written to, the store itself; the cache goes on with its own."""
+        return self._entry(item, self._decoded.past)
+
+    def _entry(self, item: KeyValue, recent: RecentlyDecoded | None) -> Entry[T]:
+        return Entry(item.key, item.mod_revision, splice(item.value, item.mod_revision), self._decode, recent)
 
     def get(self, key: str) -> Entry[T] | None:
         """The present version of a key."""

@@ -29,9 +29,7 @@ class OpenScheme(Scheme):
     def for_type(self, type_: type[T]) -> Resource[T]:
         if issubclass(type_, CustomObject) and super().by_kind(type_.API_VERSION, type_.__name__) is None:
             self.add(custom_resource(type_))
-        elif issubclass(
-            type_, Unstructured
-        ):  # of a definition, which may go and come again: nothing of it is kept here
+        elif issubclass(type_, Unstructured):  # of a definition, which may go and come again: nothing is kept of it
             if (found := self.by_kind(type_.API_VERSION, type_.KIND)) is None:
                 raise KeyError(type_)
             return found

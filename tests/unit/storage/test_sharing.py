@@ -76,3 +76,16 @@ def test_the_entries_of_a_cache_share() -> None:
     recent: RecentlyDecoded = RecentlyDecoded(limit=0)
     entries = [Entry(str(n), n, msgspec.json.encode(pod(n)), DECODER.decode, recent) for n in range(2)]
     assert entries[0].object.spec.containers is entries[1].object.spec.containers
+
+
+def test_controllers_without_objects_are_forgotten() -> None:
+    present = RecentlyDecoded.of_versions(1 << 20)
+    for number in range(10):
+        raw = msgspec.json.encode(pod(number, owner=f"owner-{number}"))
+        entry, last = (Entry(str(number), 1, raw, DECODER.decode, recent) for recent in (present, present.past))
+        assert entry.object == last.object
+        present.gone(entry)
+        entry.supersede()
+        assert last.object.metadata.name == f"p{number}"
+    assert not present._siblings._models
+    assert len(present) == 0

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from steersman.storage.entry import RecentlyDecoded
+from steersman.storage.entry import PAST, RecentlyDecoded
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Compacted, Delete, Put, Store
 from steersman.storage.watch_cache import CacheEvent, Entry, RevisionTimeout, WatchCache, respliced, splice
@@ -71,6 +71,27 @@ def test_decoded_objects_are_kept_while_young_or_in_use() -> None:
     for entry in entries[10:30]:
         assert entry.object
     assert entries[0].peek() is None
+
+
+async def test_few_decoded_objects_are_kept_of_what_was_superseded_or_has_gone() -> None:
+    store = MemoryStore()
+    async with running(store) as cache:
+        cache.subscribe(PREFIX, cache.revision, lambda event: event.entry.object)
+        await store.commit([Put(PREFIX + "a/stays", pod("x"))])
+        for number in range(300):
+            await store.commit([Put(PREFIX + "a/changes", pod("y" * 50_000 + str(number)))])
+            await store.commit([Put(f"{PREFIX}a/{number}", pod("z" * 50_000))])
+            await store.commit([Delete(f"{PREFIX}a/{number}")])
+        assert [cache.get(PREFIX + key).peek() is not None for key in ("a/stays", "a/changes")] == [True, True]
+        entries = [each for event in cache._window.since(1)[0] for each in (event.entry, event.previous) if each]
+        decoded = {id(each): len(each.raw) for each in entries if each.peek() is not None}
+        assert sum(decoded.values()) < PAST + 300_000
+        assert len(cache._decoded) < 10
+        # What is looked at once more, after all, is kept no longer either.
+        for each in entries:
+            assert each.object
+        del each
+        assert sum(len(each.raw) for each in {id(each): each for each in entries}.values() if each.peek()) < 2 * PAST
 
 
 async def test_a_commit_is_visible_when_it_returns() -> None:
