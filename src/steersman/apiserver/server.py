@@ -140,6 +140,7 @@ class ApiServer:
                 advertise_address=config.advertise_address,
                 secure_port=config.secure_port,
                 shared_store=config.shared_store,
+                history_bytes=config.history_bytes,
             ),
             surroundings=self._surroundings,
             bootstrap_objects=[*bootstrap_policy.objects(), nodes_binding()],

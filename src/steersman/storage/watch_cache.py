@@ -189,7 +189,7 @@ class WatchCache(Generic[T]):
         self._keys = sorted(entries)
         self._ordered = [entries[key] for key in self._keys]
         self._indexed = {}
-        self._window.restart(revision)
+        self._window.restart(revision, sum(len(entry.raw) for entry in self._ordered))
         self._revision = revision
         if self._indexes:
             for count, (key, entry) in enumerate(entries.items(), 1):

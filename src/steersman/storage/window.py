@@ -27,7 +27,11 @@ _SHED = 256
 
 
 class Window:
-    """Grows with the load: what is younger than ``seconds`` stays, within bounds."""
+    """Grows with the load: what is younger than ``seconds`` stays, within bounds.
+
+    What has been superseded takes ``spare_bytes``, or as much as what there is now, but never more than ``most_bytes``:
+    who has just read all of it can go on from there.
+    """
 
     def __init__(
         self,
@@ -37,6 +41,7 @@ class Window:
         least: int = LEAST,
         most: int = MOST,
         most_bytes: int = MOST_BYTES,
+        spare_bytes: int = MOST_BYTES,
     ) -> None:
         self.oldest = 0
         """States at this revision and later can be reconstructed."""
@@ -45,33 +50,42 @@ class Window:
         self._least = least
         self._most = most
         self._most_bytes = most_bytes
+        self._spare_bytes = spare_bytes
         self._events: list[CacheEvent] = []
         self._times: list[float] = []
         self._start = 0  # what is before it is out of reach
         self._bytes = 0
+        self._present = 0  # bytes of what there is now
 
     def __len__(self) -> int:
         return len(self._events) - self._start
 
-    def restart(self, revision: int) -> None:
-        """Know nothing of what was before a revision."""
+    def restart(self, revision: int, present: int | None = None) -> None:
+        """Know nothing of what was before a revision; ``present`` are the bytes of what there was, if not known."""
         self._events.clear()
         self._times.clear()
         self._start = self._bytes = 0
         self.oldest = revision
+        if present is not None:
+            self._present = present
 
     def append(self, event: CacheEvent) -> None:
         """One more change, the newest."""
         self._events.append(event)
         self._times.append(self._clock())
         self._bytes += _superseded(event)
+        if event.type != "DELETED":
+            self._present += len(event.entry.raw)
+        if event.previous is not None:
+            self._present -= len(event.previous.raw)
         self.trim()
 
     def trim(self) -> None:
         """Forget what is too old or too much."""
         horizon = self._clock() - self._seconds
+        most_bytes = min(self._most_bytes, max(self._spare_bytes, self._present))
         while len(self) > self._least and (
-            self._times[self._start] < horizon or len(self) > self._most or self._bytes > self._most_bytes
+            self._times[self._start] < horizon or len(self) > self._most or self._bytes > most_bytes
         ):
             event = self._events[self._start]
             self._start += 1

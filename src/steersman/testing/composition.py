@@ -38,6 +38,10 @@ if TYPE_CHECKING:
     from steersman.client.http import HTTPClient
     from steersman.scheduler.scheduler import Scheduler
 
+HISTORY = 16 << 20
+WATCHED_HISTORY = 4 << 20
+"""Bytes of what was: of the store, which is in memory, and of each resource.  A run of many tests writes much."""
+
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
 """On whose behalf the cluster looks after itself, past authorization."""
 
@@ -170,8 +174,7 @@ class Composition:
         self._over.clear()
         try:
             async with asyncio.TaskGroup() as group:
-                # A run of many tests writes much, and its store is in memory.
-                group.create_task(AutoCompaction(store).run(), name="compaction")
+                group.create_task(AutoCompaction(store, history_bytes=HISTORY).run(), name="compaction")
                 await self._serve(group, store)
                 await self._control(group)
                 await self._schedule(group)
@@ -195,7 +198,12 @@ class Composition:
 
     async def _serve(self, group: asyncio.TaskGroup, store: EmbeddedStore) -> None:
         port = self._server.port if self._server is not None else self.settings.port
-        config = ApiServerConfig(bind_address="127.0.0.1", secure_port=port, pki_directory=self.credentials.pki)
+        config = ApiServerConfig(
+            bind_address="127.0.0.1",
+            secure_port=port,
+            pki_directory=self.credentials.pki,
+            history_bytes=WATCHED_HISTORY,
+        )
         failing = FaultyStore(store, self.faults.befalls)
         self._server = server = ApiServer(config, failing, clock=self.settings.clock)
         self.faults.attach(server, ADMIN)  # whom tests act as

@@ -73,6 +73,33 @@ def test_decoded_objects_are_kept_while_young_or_in_use() -> None:
     assert entries[0].peek() is None
 
 
+async def test_a_window_is_as_large_as_what_there_is_where_it_has_little_to_spare() -> None:
+    store = MemoryStore()
+    async with running(store, window=Window(least=1, spare_bytes=10_000)) as cache:
+        first = cache.revision
+        for number in range(100):
+            await store.commit([Put(PREFIX + "a/x", pod("x" * 1000 + str(number)))])
+        assert 9 <= len(cache._window) <= 11
+        with pytest.raises(Compacted):
+            cache.subscribe(PREFIX, first, lambda event: None)
+        for number in range(50):
+            await store.commit([Put(f"{PREFIX}b/{number}", pod("x" * 1000))])
+        start = cache.revision
+        for number in range(45):
+            await store.commit([Put(PREFIX + "a/x", pod("y" * 1000 + str(number)))])
+        seen: list[CacheEvent] = []
+        cache.subscribe(PREFIX, start, seen.append).cancel()
+        assert len(seen) == 45
+        for number in range(50):
+            await store.commit([Delete(f"{PREFIX}b/{number}")])
+        assert 3 <= len(cache._window) <= 5  # which have what was, and as what it went
+    # What was read at the start counts, too.
+    async with running(store, window=Window(least=1, spare_bytes=0)) as cache:
+        for number in range(10):
+            await store.commit([Put(PREFIX + "a/x", pod("x" * 1000 + str(number)))])
+        assert 1 <= len(cache._window) <= 2
+
+
 async def test_few_decoded_objects_are_kept_of_what_was_superseded_or_has_gone() -> None:
     store = MemoryStore()
     async with running(store) as cache:

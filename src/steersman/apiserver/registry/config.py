@@ -6,6 +6,8 @@ import ipaddress
 
 import msgspec
 
+from steersman.storage.window import MOST_BYTES
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -13,7 +15,8 @@ class RegistryConfig(msgspec.Struct, frozen=True):
     """``advertise_address`` and ``secure_port`` are where the API server itself is reached; empty: not announced.
 
     ``service_cidr`` is one network, or one of each family with a comma between, the default family's first.
-    ``shared_store`` says that other servers may be on the same store.
+    ``shared_store`` says that other servers may be on the same store.  ``history_bytes`` is what a resource's
+    :class:`~steersman.storage.window.Window` has to spare.
     """
 
     service_cidr: str = "10.96.0.0/12"
@@ -23,6 +26,7 @@ class RegistryConfig(msgspec.Struct, frozen=True):
     event_ttl_seconds: int = 3600
     max_token_expiration_seconds: int = 2**32
     shared_store: bool = False
+    history_bytes: int = MOST_BYTES
 
     @property
     def service_networks(self) -> tuple[Network, ...]:

@@ -20,6 +20,7 @@ from steersman.apiserver.admission.table import default_plugins
 from steersman.apiserver.seams import Surroundings
 from steersman.storage.store import Store
 from steersman.storage.watch_cache import WatchCache
+from steersman.storage.window import Window
 
 from .bootstrap import bootstrap, essentials
 from .config import RegistryConfig
@@ -152,6 +153,7 @@ class Registry:
                 resource.decode,
                 indexes=strategy.indexes,
                 kept_decoded=strategy.kept_decoded,
+                window=Window(spare_bytes=self.config.history_bytes),
             )
             views = [
                 view_of(each, CONVERSIONS[each.group_version, each.kind])

@@ -28,6 +28,7 @@ from steersman.apiserver.patch.apply import View
 from steersman.apiserver.registry.registry import Registry
 from steersman.apiserver.registry.store import Handler
 from steersman.storage.watch_cache import WatchCache
+from steersman.storage.window import Window
 
 _PROMPTNESS = 1.0
 """Seconds: in this time an idle webhook has converted some hundred objects."""
@@ -187,7 +188,9 @@ def _handler(
     version = resource.group_version
     scale = subresources.scale if subresources is not None else None
     strategy = CustomResourceStrategy(resource, registry, versions, store.outdated, scale)
-    cache: WatchCache[Any] = WatchCache(store, resource.key(), resource.decode)
+    cache: WatchCache[Any] = WatchCache(
+        store, resource.key(), resource.decode, window=Window(spare_bytes=registry.config.history_bytes)
+    )
 
     def into(target: str) -> Callable[[Any], Any]:
         return lambda obj: versions.converted(obj, target)
