@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from itertools import count
 
 import msgspec
 
@@ -69,7 +69,9 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         shape = self._shape
         if shape.node_name(0) == shape.node_name(1):
             return 0  # one node, whose name has no number
-        return next(number for number in count() if shape.node_name(number) not in taken)
+        before, *others = map(re.escape, (shape.name if "{}" in shape.name else f"{shape.name}-{{}}").split("{}"))
+        pattern = re.compile(before + r"(?P<number>0|[1-9][0-9]*)" + "(?P=number)".join(others))
+        return max((int(found[1]) + 1 for name in taken if (found := pattern.fullmatch(name))), default=0)
 
     @property
     def _numbers(self) -> range:

@@ -14,8 +14,9 @@ from .podinfo import PodInfo
 INITIAL_BACKOFF = 1.0
 MAX_BACKOFF = 10.0
 EARLY = 100
-"""Where so many pods at most are in back-off, those that may fit are tried as soon as no others are to be (KEP-5142);
-where there are more, they would be tried over and over with each change."""
+"""As long as no more back-offs than this are to end, those that were ended early among them, pods that may fit by now
+are tried as soon as no others are to be (KEP-5142).  Without a bound they would be tried over and over with each
+change, on the loop that serves everybody."""
 UNSCHEDULABLE_TIMEOUT = 300.0
 """A pod is tried again after this long even if nothing was seen that may help."""
 

@@ -338,6 +338,22 @@ async def test_few_that_may_fit_are_tried_before_their_backoff_ends_and_after_al
     assert [item.info.uid for item in queue.pop_batch(10)] == ["uid-failed"]
 
 
+async def test_what_never_fits_is_not_tried_with_each_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue_module, "EARLY", 5)
+    clock, tries = TurnableClock(frozen=True), 0
+    queue = SchedulingQueue({"Fit": {"NodeAdd"}}, clock)
+    for name in ("a", "b"):
+        queue.put(pod_info(pod(name)))
+    for _ in range(20):
+        for item in queue.pop_batch(10):
+            tries += 1
+            queue.failed(item, frozenset({"Fit"}))
+        queue.event("NodeAdd")
+    assert tries == 6
+    await clock.advance(10)
+    assert len(queue.pop_batch(10)) == 2
+
+
 @contextlib.asynccontextmanager
 async def scheduling(client: FakeClient):
     scheduler = Scheduler(SchedulerConfig(), client, rng=random.Random(1))  # type: ignore[arg-type]

@@ -26,6 +26,13 @@ def test_nodes_are_called_after_their_zone_and_numbered_on() -> None:
     assert last == Befall("zone", "c", "fails")
 
 
+@pytest.mark.parametrize("name", ["x-{}", "x{}-{}5"])
+def test_numbers_go_on_after_the_last(name: str) -> None:
+    made = read(f"{HEAD}nodes: [{{name: '{name}', first: 2}}, {{name: '{name}', count: 2}}, {{name: x-a}}]", Path())
+    wanted = [[name.replace("{}", str(number)) for number in numbers] for numbers in ([2], [3, 4])]
+    assert [pool.names() for pool in made.nodes] == [*wanted, ["x-a"]]
+
+
 @pytest.mark.parametrize(
     ("text", "what"),
     [
