@@ -55,7 +55,10 @@ class Siblings:
 
 
 class _Members(NamedTuple):
-    """Those of a type that take memory of their own, and what reads them all."""
+    """Those of a type that take memory of their own, and what reads them all.
+
+    JSON without a type is left alone: 1, 1.0 and true are equal here, and are not the same there.
+    """
 
     names: tuple[str, ...]
     read: Callable[[Any], tuple[Any, ...]]
@@ -66,7 +69,8 @@ _SMALL = frozenset({type(None), bool, int, float, datetime, msgspec.Raw})
 
 @cache
 def _members(type_: Any) -> _Members:
-    names = tuple(each.name for each in msgspec.structs.fields(type_) if not _alternatives(each.type) <= _SMALL)
+    fields = [each for each in msgspec.structs.fields(type_) if not _alternatives(each.type) <= _SMALL]
+    names = tuple(each.name for each in fields if not _holds_any(each.type, set()))
     if not names:
         return _Members((), lambda _: ())
     if len(names) == 1:
@@ -81,6 +85,18 @@ def _alternatives(type_: Any) -> set[Any]:
     if get_origin(type_) in (Union, UnionType):
         return set[Any]().union(*map(_alternatives, get_args(type_)))
     return {type_}
+
+
+def _holds_any(type_: Any, seen: set[Any]) -> bool:
+    """Whether there may be JSON without a type in values of a type."""
+    if type_ is Any:
+        return True
+    if isinstance(type_, type) and issubclass(type_, msgspec.Struct):
+        if type_ in seen:  # a type may contain itself
+            return False
+        seen.add(type_)
+        return any(_holds_any(each.type, seen) for each in msgspec.structs.fields(type_))
+    return any(_holds_any(each, seen) for each in get_args(type_))
 
 
 def _share(own: Any, model: Any, *, deep: bool = True) -> None:

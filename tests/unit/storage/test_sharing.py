@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 
 from steersman.api.sharing import Siblings
+from steersman.api.types.apiextensions_v1 import (
+    CustomResourceDefinition,
+    CustomResourceDefinitionSpec,
+    CustomResourceDefinitionVersion,
+    CustomResourceValidation,
+    JSONSchemaProps,
+)
 from steersman.api.types.core_v1 import Container, Pod, PodCondition, PodSpec, PodStatus, Toleration
 from steersman.api.types.meta_v1 import ObjectMeta, OwnerReference
 from steersman.storage.entry import Entry, RecentlyDecoded
@@ -63,6 +71,28 @@ def test_what_differs_stays_its_own() -> None:
     assert other.spec.tolerations is first.spec.tolerations
     assert strange.spec.tolerations is not first.spec.tolerations
     assert orphan.spec.tolerations is not first.spec.tolerations
+
+
+@pytest.mark.parametrize("other", [True, 1.0, 1])
+def test_json_without_a_type_stays_as_it_was_written(other: object) -> None:
+    """A default of 1 is equal to one of true, and is another."""
+
+    def definition(uid: str, default: object) -> CustomResourceDefinition:
+        root = JSONSchemaProps(type="object", properties={"a": JSONSchemaProps(default=default)})
+        schema = CustomResourceValidation(open_apiv3_schema=root)
+        version = CustomResourceDefinitionVersion(name="v1", served=True, storage=True, schema=schema)
+        made = CustomResourceDefinition(metadata=pod(0).metadata, spec=CustomResourceDefinitionSpec(versions=[version]))
+        made.metadata.uid = uid
+        return msgspec.json.decode(msgspec.json.encode(made), type=CustomResourceDefinition)
+
+    siblings = Siblings()
+    for uid in ("itself", "another"):
+        first, second = definition("itself", 1), definition(uid, other)
+        before = msgspec.json.encode(second)
+        siblings.share(first)
+        siblings.share(second)
+        assert msgspec.json.encode(second) == before
+        assert second.metadata.labels is first.metadata.labels
 
 
 def test_few_are_remembered() -> None:
