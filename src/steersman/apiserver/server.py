@@ -106,8 +106,6 @@ _HOOKS = (
 )
 """What must have been done once before a server is ready, under upstream's names."""
 
-KUBELET_CLIENT_USER = "kube-apiserver-kubelet-client"
-
 
 def nodes_binding() -> rbac_v1.ClusterRoleBinding:
     """Lets nodes do what upstream's ``system:node`` role allows, as long as there is no Node authorizer here."""
