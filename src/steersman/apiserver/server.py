@@ -153,7 +153,7 @@ class ApiServer:
                 mutating_policies=config.enables_mutating_policies,
             )
         )
-        self.registry.admission.observer = self.metrics.admission
+        self.registry.admission.tell(self.metrics.admission)
         self.authorizer = RBACAuthorizer(self.scheme, self.registry.handler)
         self._surroundings.authorizer = self.authorizer
         self._conversions = ConversionMetrics()

@@ -312,6 +312,10 @@ class WatchCache(Generic[T]):
     def __len__(self) -> int:
         return len(self._entries)
 
+    def __iter__(self) -> Iterator[Entry[T]]:
+        """The present entries in key order, for those who wait for nothing meanwhile."""
+        return iter(self._ordered)
+
     def unfinished(self) -> Iterator[str]:
         """Changes that its subscribers have not been told of yet."""
         if waiting := self._subscriptions.undelivered:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, Protocol
 
 Step = Literal["admit", "validate"]
@@ -15,11 +16,18 @@ Outcome = Literal["compile_error", "invalid_error", "out_of_budget", "no_error"]
 """What went wrong with an expression."""
 
 
+Seconds = Callable[[float], None]
+"""Is told what something took."""
+
+
 class Observer(Protocol):
     """Seconds are what the matter took; names are those of the configuration."""
 
     def plugin(self, name: str, operation: str, rejected: bool, step: Step, seconds: float) -> None:
         """A plugin was asked."""
+
+    def admitting(self, name: str, operation: str, step: Step) -> Seconds:
+        """Whom to tell each time that a plugin was asked and did not refuse."""
 
     def step(self, operation: str, rejected: bool, step: Step, seconds: float) -> None:
         """All plugins were asked."""
@@ -51,6 +59,9 @@ class Unobserved:
 
     def plugin(self, name: str, operation: str, rejected: bool, step: Step, seconds: float) -> None: ...
     def step(self, operation: str, rejected: bool, step: Step, seconds: float) -> None: ...
+    def admitting(self, name: str, operation: str, step: Step) -> Seconds:
+        return _unheard
+
     def webhook(self, name: str, step: HookStep, operation: str, rejected: bool, code: int, seconds: float) -> None: ...
     def webhook_rejected(self, name: str, step: HookStep, operation: str, cause: Cause, code: int) -> None: ...
     def webhook_failed_open(self, name: str, step: HookStep) -> None: ...
@@ -58,3 +69,6 @@ class Unobserved:
     def excluded(self, name: str, kind: str, step: Step, operation: str) -> None: ...
     def validation(self, policy: str, binding: str, outcome: Outcome, action: str, seconds: float) -> None: ...
     def mutation(self, policy: str, binding: str, outcome: Outcome, seconds: float) -> None: ...
+
+
+def _unheard(_: float) -> None: ...

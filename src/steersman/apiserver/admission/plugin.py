@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, NamedTuple, Protocol, TypeVar
 
 from steersman.api.errors import StatusError, forbidden
 from steersman.api.scheme import Object, Resource
@@ -13,7 +13,7 @@ from steersman.api.user import User
 from steersman.apiserver.annotations import Annotations
 from steersman.apiserver.seams import Surroundings
 
-from .observer import Observer, Step, Unobserved
+from .observer import Observer, Seconds, Step, Unobserved
 from .order import rank
 from .reinvocation import Reinvocation
 
@@ -127,28 +127,38 @@ class Plugin:
         return not subresource or subresource in self.subresources
 
 
+class Asked(NamedTuple):
+    """A plugin that a form of request concerns; ``admitted`` is told how long it took to have nothing against one."""
+
+    name: str
+    ask: Callable[[Request, Cluster], Awaitable[None]]
+    admitted: Seconds
+
+
 class Chain:
     """Plugins, in upstream's order.  Which of them a form of request concerns is decided once."""
 
     def __init__(self, plugins: Sequence[Plugin], cluster: Cluster) -> None:
         self.plugins: tuple[Plugin, ...] = ()
-        self.observer: Observer = Unobserved()
+        self._observer: Observer = Unobserved()
         self._cluster = cluster
-        self._mutating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
-        self._validating: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]] = {}
+        self._decided: dict[tuple[str, Resource[Any], str, bool, Step], tuple[Asked, ...]] = {}
         self.add(*plugins)
 
     def add(self, *plugins: Plugin) -> None:
         """Ask these as well, each in its place."""
         self.plugins = tuple(sorted((*self.plugins, *plugins), key=lambda plugin: rank(plugin.name)))
-        self._mutating.clear()
-        self._validating.clear()
+        self._decided.clear()
+
+    def tell(self, observer: Observer) -> None:
+        """Tell somebody else what is done from now on."""
+        self._observer = observer
+        self._decided.clear()
 
     def forget(self, resource: Resource[Any]) -> None:
         """A resource is no longer served."""
-        for decided in (self._mutating, self._validating):
-            for form in [form for form in decided if form[1] is resource]:
-                del decided[form]
+        for form in [form for form in self._decided if form[1] is resource]:
+            del self._decided[form]
 
     async def admit(self, request: Request) -> None:
         """Let every plugin change the object, then ask every one: for what is admitted in one go."""
@@ -157,61 +167,53 @@ class Chain:
 
     async def mutate(self, request: Request) -> None:
         """Let every plugin change the object; all again where what people configured changed it."""
-        if not (plugins := self._asked(self._mutating, "mutate", request)):
+        if not (asked := self._asked("admit", request)):
             return
-        steps = [(plugin.name, plugin.mutate) for plugin in plugins]
         started, rejected = time.perf_counter(), True
         try:
-            await self._ask(steps, "admit", request)
+            await self._ask(asked, "admit", request)
             if request.reinvocation.wanted:
                 request.reinvocation.round += 1
-                await self._ask(steps, "admit", request)
+                await self._ask(asked, "admit", request)
             rejected = False
         finally:
-            self.observer.step(request.verb, rejected, "admit", time.perf_counter() - started)
+            self._observer.step(request.verb, rejected, "admit", time.perf_counter() - started)
 
     async def validate(self, request: Request) -> None:
         """Ask every plugin; the first that refuses raises."""
-        if not (plugins := self._asked(self._validating, "validate", request)):
+        if not (asked := self._asked("validate", request)):
             return
         started, rejected = time.perf_counter(), True
         try:
-            await self._ask([(plugin.name, plugin.validate) for plugin in plugins], "validate", request)
+            await self._ask(asked, "validate", request)
             rejected = False
         finally:
-            self.observer.step(request.verb, rejected, "validate", time.perf_counter() - started)
+            self._observer.step(request.verb, rejected, "validate", time.perf_counter() - started)
 
-    def _asked(
-        self, decided: dict[tuple[str, Resource[Any], str], tuple[Plugin, ...]], method: str, request: Request
-    ) -> tuple[Plugin, ...]:
-        form = (request.verb, request.resource, request.subresource)
-        if (plugins := decided.get(form)) is None:
-            plugins = decided[form] = self._concerned(request, method)
-        return tuple(plugin for plugin in plugins if not plugin.configured) if request.own else plugins
-
-    async def _ask(
-        self,
-        steps: Sequence[tuple[str, Callable[[Request, Cluster], Awaitable[None]]]],
-        name: Step,
-        request: Request,
-    ) -> None:
+    async def _ask(self, asked: Sequence[Asked], step: Step, request: Request) -> None:
         """Ask one after the other; what each takes begins where the one before it ended."""
-        observed, cluster, verb = self.observer.plugin, self._cluster, request.verb
+        cluster = self._cluster
         started = time.perf_counter()
-        for plugin, step in steps:
+        for name, ask, admitted in asked:
             try:
-                await step(request, cluster)
+                await ask(request, cluster)
             except BaseException:
-                observed(plugin, verb, True, name, time.perf_counter() - started)
+                self._observer.plugin(name, request.verb, True, step, time.perf_counter() - started)
                 raise
             ended = time.perf_counter()
-            observed(plugin, verb, False, name, ended - started)
+            admitted(ended - started)
             started = ended
 
-    def _concerned(self, request: Request, method: str) -> tuple[Plugin, ...]:
-        return tuple(
-            plugin
-            for plugin in self.plugins
-            if getattr(type(plugin), method) is not getattr(Plugin, method)
-            and plugin.concerns(request.verb, request.resource, request.subresource)
-        )
+    def _asked(self, step: Step, request: Request) -> tuple[Asked, ...]:
+        """Whom a request concerns; of what the server keeps for itself, nothing that people configured is asked."""
+        form = (request.verb, request.resource, request.subresource, request.own, step)
+        if (asked := self._decided.get(form)) is None:
+            method = "mutate" if step == "admit" else "validate"
+            asked = self._decided[form] = tuple(
+                Asked(plugin.name, getattr(plugin, method), self._observer.admitting(plugin.name, request.verb, step))
+                for plugin in self.plugins
+                if getattr(type(plugin), method) is not getattr(Plugin, method)
+                and plugin.concerns(request.verb, request.resource, request.subresource)
+                and not (request.own and plugin.configured)
+            )
+        return asked

@@ -54,7 +54,7 @@ class Priority(Plugin):
     @staticmethod
     async def _default(cluster: Cluster) -> PriorityClass | None:
         defaults = [each for each in await cluster.list(PriorityClass) if each.global_default]
-        return min(defaults, key=lambda each: each.value, default=None)
+        return min(defaults, key=lambda each: each.value) if defaults else None
 
     async def validate(self, request: Request, cluster: Cluster) -> None:
         if request.resource.name == "pods":

@@ -23,5 +23,7 @@ class PodTopologyLabels(Plugin):
         if node is None:
             return
         found = {key: value for key in LABELS if (value := node.metadata.labels.get(key)) is not None}
+        if not found:
+            return
         labels = obj.metadata.labels
         obj.metadata.labels = {**labels, **found} if request.subresource else {**found, **labels}

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from steersman.apiserver.admission.observer import Cause, HookStep, Outcome, Step
+from steersman.apiserver.admission.observer import Cause, HookStep, Outcome, Seconds, Step
 
 from .measuring import Counter, Histogram
 
@@ -94,6 +94,9 @@ class AdmissionMetrics:
 
     def plugin(self, name: str, operation: str, rejected: bool, step: Step, seconds: float) -> None:
         self._plugins.observe((name, operation, _BOOLEANS[rejected], step), seconds)
+
+    def admitting(self, name: str, operation: str, step: Step) -> Seconds:
+        return self._plugins.observer((name, operation, _BOOLEANS[False], step))
 
     def step(self, operation: str, rejected: bool, step: Step, seconds: float) -> None:
         self._steps.observe((operation, _BOOLEANS[rejected], step), seconds)

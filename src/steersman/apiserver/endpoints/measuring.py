@@ -6,7 +6,7 @@ in one step.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client.core import (
@@ -70,14 +70,24 @@ class Histogram:
     def observe(self, labels: Labels, value: float) -> None:
         """Count a value."""
         if (distribution := self._of.get(labels)) is None:
-            if len(self._of) >= MOST_SERIES:
-                return
-            distribution = self._of[labels] = Distribution(self._bounds)
+            distribution = self._new(labels)
         distribution.observe(value)
+
+    def observer(self, labels: Labels) -> Callable[[float], None]:
+        """Counts the values of a set of labels, for those who have many of them."""
+        return (self._of.get(labels) or self._new(labels)).observe
+
+    def _new(self, labels: Labels) -> Distribution:
+        distribution = Distribution(self._bounds)
+        if len(self._of) < MOST_SERIES:
+            self._of[labels] = distribution
+        return distribution
 
     def collect(self) -> Iterator[Metric]:
         """As Prometheus has it."""
         family = HistogramMetricFamily(self._name, self._help, labels=self._labels)
         for labels, distribution in list(self._of.items()):
+            if not any(distribution.counts):
+                continue
             family.add_metric(labels, distribution.buckets(), distribution.total)
         yield family

@@ -270,7 +270,8 @@ class Registry:
             await self.start(handler)
         if not len(handler.cache):  # as most clusters have it for what admission asks of every pod
             return []
-        return [entry.object for entry in handler.cache.list(handler.resource.key(namespace)).entries]
+        entries = handler.cache.list(handler.resource.key(namespace)).entries if namespace else handler.cache
+        return [entry.object for entry in entries]
 
     # -- upkeep ------------------------------------------------------------------------------------------------------
 
