@@ -1,7 +1,8 @@
-"""The fields of new objects: what is kept of one must be right for the next."""
+"""The fields of new and changed objects: what is kept of one, and what is passed over, must be right for the next."""
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from steersman.apiserver.patch.apply import fields, reduced
 from steersman.apiserver.patch.apply.builtin import schema_of
 from steersman.apiserver.patch.apply.creation import MOST_KEPT, creations
 from steersman.apiserver.patch.apply.managers import updater
-from steersman.apiserver.patch.apply.ownership import Changes, updated
+from steersman.apiserver.patch.apply.ownership import STRIPPED, Changes, updated
 from steersman.apiserver.patch.apply.values import compare
 
 from .conftest import config_map
@@ -50,6 +51,26 @@ def test_what_is_kept_is_what_is_walked(name: str) -> None:
             other.metadata.finalizers = [f"example.com/{generated}"]
             other.metadata.owner_references = [OwnerReference(kind="A", api_version="v1", name="n", uid=generated)]
         assert made.fields(other, IGNORED) == walked(other)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_parts_that_are_equal_make_no_difference(name: str) -> None:
+    version, _, plural = name.rpartition("/")
+    group, _, version = version.rpartition("/")
+    resource = builtin_scheme().by_name(group, version, plural)
+    assert resource is not None
+    schema = schema_of(resource.type)
+    obj = build(resource, TABLE[name], TABLE[name].text)
+    apply_defaults(obj)
+    labelled = codecs.copy(obj)
+    labelled.metadata.labels = {"a": "b"}
+    labelled.metadata.generation = 5
+    states = [resource.type(), build(resource, TABLE[name], TABLE[name].text), obj, labelled]
+    for old, new in itertools.permutations(states, 2):
+        found = compare(*reduced.pair(resource.type, old, new, fields.LEAF), schema)
+        wanted = compare(reduced.whole(old), reduced.whole(new), schema)
+        for part, whole in zip(found, wanted, strict=True):
+            assert fields.difference(part, STRIPPED) == fields.difference(whole, STRIPPED)
 
 
 def test_little_is_kept() -> None:

@@ -48,7 +48,7 @@ class FieldManager:
 
     ``views`` are the versions in which they are served, the stored one among them.  Objects that come in and go
     out are those of the stored version; ``version`` is the one in which the caller speaks, ``ignored`` what a write
-    does not change although it says so.
+    does not change although it says so.  ``now`` tells whole seconds.
     """
 
     def __init__(self, views: Iterable[View], now: Callable[[], datetime]) -> None:
@@ -68,11 +68,11 @@ class FieldManager:
         manager = managers.updater(name, version)
         if meta.managed_fields and (given := _foreign(meta.managed_fields)):
             changes = self._changes(None, new, ignored)
-            meta.managed_fields = managers.encode(updated(given, changes, manager, self._now()))
+            meta.managed_fields = managers.encode(updated(given, changes, manager, self._instant()))
             return
         seen = self._views[version].from_storage(new)
         fields = self._creations[version].fields(seen, ignored)
-        owned = {manager: Owned(version, self._now(), raw=FieldsV1(fields))} if fields else {}
+        owned = {manager: Owned(version, self._instant(), raw=FieldsV1(fields))} if fields else {}
         meta.managed_fields = managers.encode(owned)
 
     def updated(
@@ -98,7 +98,7 @@ class FieldManager:
             new.metadata.managed_fields = managers.encode(managed) if foreign else entries
             return
         manager = managers.updater(name, version, subresource)
-        new.metadata.managed_fields = managers.encode(updated(managed, changes, manager, self._now()))
+        new.metadata.managed_fields = managers.encode(updated(managed, changes, manager, self._instant()))
 
     def _given(self, new: Any, entries: list[ManagedFieldsEntry]) -> Managed | None:
         """The managers that a new state names, None where it does not, or names them badly."""
@@ -117,9 +117,6 @@ class FieldManager:
             return compare(*trees, schema_of(at.type))
 
         return Changes(find, ignored)
-
-    def _now(self) -> datetime:
-        return self._instant().replace(microsecond=0)
 
     # -- applying ------------------------------------------------------------------------------------------------
 
@@ -144,7 +141,7 @@ class FieldManager:
         if found := faults(tree, schema):
             message = found[0] if len(found) == 1 else "errors:\n" + "\n".join(f"  {fault}" for fault in found)
             raise unexpected(f"failed to create typed patch object ({configuration.identity}): {message}")
-        now = self._now()
+        now = self._instant()
         managed: Managed = {}
         if live is not None and not (managed := managers.decode(live.metadata.managed_fields)):
             first = managers.updater(managers.BEFORE_FIRST_APPLY, version, subresource)

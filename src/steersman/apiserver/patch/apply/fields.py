@@ -18,6 +18,17 @@ from .schema import Schema
 
 Fields: TypeAlias = dict[str, Any]
 
+
+class Kept(dict[str, Any]):
+    """A set that many objects have in common: it keeps its JSON, ``text``."""
+
+    __slots__ = ("text",)
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(fields)
+        self.text = render(fields).decode()
+
+
 SELF = "."
 LEAF: Fields = {}
 """An element that is in the set, with nothing below it; at the root, the empty set."""
@@ -72,14 +83,16 @@ def render(fields: Fields) -> bytes:
 
 def _write(fields: Fields, write: Any) -> None:
     names = sorted(fields)
-    if names and names[-1][:2] != "f:" and names[-1] != SELF:
+    if len(names) > 1 and names[-2][:2] != "f:" and names[-2] != SELF:
         names.sort(key=elements.order)
     separator = "{"
     for name in names:
         below = fields[name]
         if below:
             write(f"{separator}{_text(name) if len(name) <= _LONGEST else _quoted(name)}:")
-            if len(below) > _MOST or any(below.values()) or max(map(len, below)) > _LONGEST:
+            if isinstance(below, Kept):
+                write(below.text)
+            elif len(below) > _MOST or any(below.values()) or max(map(len, below)) > _LONGEST:
                 _write(below, write)
             else:
                 write(_leaves(tuple(below)))

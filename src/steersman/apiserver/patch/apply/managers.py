@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -17,6 +17,7 @@ from . import fields as sets
 from .fields import Fields
 
 MAX_UPDATERS = 10
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 ANCIENT_CHANGES = "ancient-changes"
 BEFORE_FIRST_APPLY = "before-first-apply"
 
@@ -154,12 +155,14 @@ def encode(managed: Managed) -> list[ManagedFieldsEntry]:
     return entries
 
 
-def _place(entry: ManagedFieldsEntry) -> tuple[str, int, str, str, str]:
-    return entry.operation, _seconds(entry.time), entry.manager, entry.api_version, entry.subresource
+def _place(entry: ManagedFieldsEntry) -> tuple[str, datetime, str, str, str]:
+    return entry.operation, _second(entry.time), entry.manager, entry.api_version, entry.subresource
 
 
-def _seconds(time: datetime | None) -> int:
-    return int(time.timestamp()) if time is not None else 0
+def _second(time: datetime | None) -> datetime:
+    if time is None:
+        return _EPOCH
+    return time.replace(microsecond=0) if time.microsecond else time
 
 
 def same_but_for_time(left: Sequence[ManagedFieldsEntry], right: Sequence[ManagedFieldsEntry]) -> bool:
@@ -174,11 +177,13 @@ def same_but_for_time(left: Sequence[ManagedFieldsEntry], right: Sequence[Manage
 
 def cap(managed: Managed) -> None:
     """Merge the oldest updaters of a version into one, ``ancient-changes``, until there are few enough."""
+    if len(managed) <= MAX_UPDATERS:
+        return
     updaters = [manager for manager in managed if not manager.applies]
     excess = len(updaters) - MAX_UPDATERS
     if excess <= 0:
         return
-    updaters.sort(key=lambda manager: (_seconds(managed[manager].time), manager))
+    updaters.sort(key=lambda manager: (_second(managed[manager].time), manager))
     firsts: dict[str, Manager] = {}
     for manager in updaters:
         if excess <= 0:

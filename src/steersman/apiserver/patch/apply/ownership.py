@@ -48,7 +48,7 @@ class Changes:
         if version not in self._found:
             found = self._find(version)
             if found is not None and self._ignored:
-                found = Comparison(*(sets.without(part, self._ignored) for part in found))
+                found = Comparison(*[sets.without(part, self._ignored) if part else part for part in found])
             self._found[version] = found
         return self._found[version]
 

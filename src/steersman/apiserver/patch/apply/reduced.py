@@ -20,18 +20,25 @@ from .fields import Fields
 
 Tree = dict[str, Any]
 
+_NEVER = object()
+
 
 class _Members:
     """The members of a type that an object's owner may own, by attribute, and an object without any."""
 
     def __init__(self, type_: type[Any]) -> None:
-        self.type = type_
         self.names = {
             info.name: info.encode_name
             for info in msgspec.structs.fields(type_)
             if info.name not in ("kind", "api_version", "metadata")
         }
         self.blank = type_()
+        written = codecs.to_builtins(self.blank)
+        self.each = [
+            (attribute, name, "f:" + name, _NEVER if name in written else getattr(self.blank, attribute))
+            for attribute, name in self.names.items()
+        ]
+        """Attribute, name, path element, and the value with which the member is left out of JSON."""
 
 
 _members: Callable[[Any], _Members] = cache(_Members)
@@ -47,18 +54,24 @@ def pair(type_: type[Any], old: Any | None, new: Any, ignored: Fields) -> tuple[
     if is_unstructured(type_):
         return _unstructured_pair(old if old is not None else type_(), new, ignored)
     members = _members(type_)
-    before, after = {}, {}
-    blank = members.blank
-    old_meta = old.metadata if old is not None else blank.metadata
-    for attribute, name in members.names.items():
-        if ignored and ignored.get("f:" + name) == {}:
+    before: Tree = {}
+    after: Tree = {}
+    if old is None:
+        old = members.blank
+    for attribute, name, element, omitted in members.each:
+        if ignored and ignored.get(element) == {}:
             continue
-        left, right = getattr(old if old is not None else blank, attribute), getattr(new, attribute)
-        if left is not right and left != right:
-            before[attribute], after[attribute] = left, right
-    if (former := own(old_meta)) != (present := own(new.metadata)):
-        before["metadata"], after["metadata"] = former, present
-    return codecs.to_builtins(type_(**before)), codecs.to_builtins(type_(**after))
+        left, right = getattr(old, attribute), getattr(new, attribute)
+        if left is right or left == right:
+            continue
+        if left != omitted:
+            before[name] = codecs.to_builtins(left)
+        if right != omitted:
+            after[name] = codecs.to_builtins(right)
+    if not _same_own(old.metadata, new.metadata):
+        before["metadata"] = codecs.to_builtins(own(old.metadata))
+        after["metadata"] = codecs.to_builtins(own(new.metadata))
+    return before, after
 
 
 def _unstructured_pair(old: Unstructured, new: Unstructured, ignored: Fields) -> tuple[Tree, Tree]:
@@ -80,6 +93,16 @@ def own(meta: ObjectMeta) -> ObjectMeta:
         generate_name=meta.generate_name,
         labels=meta.labels,
         owner_references=meta.owner_references,
+    )
+
+
+def _same_own(left: ObjectMeta, right: ObjectMeta) -> bool:
+    return (
+        left.annotations == right.annotations
+        and left.finalizers == right.finalizers
+        and left.generate_name == right.generate_name
+        and left.labels == right.labels
+        and left.owner_references == right.owner_references
     )
 
 

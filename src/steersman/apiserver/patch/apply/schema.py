@@ -16,6 +16,20 @@ Kind = Literal["scalar", "map", "list", "any"]
 Scalar = Literal["string", "numeric", "boolean", "untyped"]
 
 
+class Steps(dict[str, "tuple[str, Schema | None]"]):
+    """The path elements of a map's members, each with its schema, by name.
+
+    Those that are declared are kept, so that their elements are hashed once, and found by identity.
+    """
+
+    def __init__(self, members: Mapping[str, Schema], item: Schema | None) -> None:
+        super().__init__({name: ("f:" + name, schema) for name, schema in members.items()})
+        self._item = item
+
+    def __missing__(self, name: str) -> tuple[str, Schema | None]:
+        return "f:" + name, self._item
+
+
 class Schema:
     """One type.
 
@@ -45,8 +59,8 @@ class Schema:
         self._defaults = defaults or {}
         self._optional = optional
         self._members = members
-        self.found: dict[tuple[str, ...], dict[str, Any]] = {}
-        """The fields of values that have these members; with whom they go, as types of custom resources do."""
+        self.found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        """The fields of values that are alike in this; with whom they go, as types of custom resources do."""
 
     @cached_property
     def members(self) -> Mapping[str, Schema]:
@@ -54,9 +68,20 @@ class Schema:
         return self._members() if self._members is not None else {}
 
     @cached_property
+    def steps(self) -> Steps:
+        """How to go on to the members of a map; the schema is None where there can be none of a name."""
+        return Steps(self.members, self.item)
+
+    @cached_property
     def is_flat(self) -> bool:
         """Whether all members that a map declares are leaves, and it can have no others."""
         return self.kind == "map" and self.item is None and all(each.leaf for each in self.members.values())
+
+    @cached_property
+    def has_flat_items(self) -> bool:
+        """Whether a list is found by one key, and its items have nothing but leaves."""
+        item = self.item
+        return len(self.keys) == 1 and item is not None and item.is_flat and not item.leaf
 
     def member(self, name: str) -> Schema | None:
         """The type of a member, None where there can be none of this name."""

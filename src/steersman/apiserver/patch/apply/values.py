@@ -7,11 +7,15 @@ from typing import Any, NamedTuple
 import msgspec
 
 from . import elements
-from .fields import LEAF, SELF, Fields
+from .fields import LEAF, SELF, Fields, Kept
 from .schema import Schema
 
 _MOST_FOUND = 64
-"""Sets of members of one type whose fields are remembered."""
+"""Fields that are remembered of one type."""
+
+_LONGEST_LIST = 32
+_LONGEST_KEY = 256
+"""Lists whose fields are remembered have so many items at most, and characters in the keys of those."""
 
 
 class Comparison(NamedTuple):
@@ -78,13 +82,15 @@ def everything(value: Any, schema: Schema) -> Fields:
             return LEAF
         if schema.is_flat:
             return _flat(schema, tuple(value))
-        members, item = schema.members, schema.item
+        steps = schema.steps
         for name, each in value.items():
-            child = members.get(name, item)
+            element, child = steps[name]
             if child is not None:
-                result["f:" + name] = LEAF if child.leaf else everything(each, child)
+                result[element] = LEAF if child.leaf else everything(each, child)
         return result
     assert schema.item is not None
+    if schema.has_flat_items and (outline := _outline(value, schema.keys[0])) is not None:
+        return _flat_items(schema, outline)
     for element, occurrences in _elements(value, schema).items():
         result[element] = everything(occurrences[0], schema.item) if len(occurrences) == 1 else LEAF
     return result
@@ -93,11 +99,46 @@ def everything(value: Any, schema: Schema) -> Fields:
 def _flat(schema: Schema, names: tuple[str, ...]) -> Fields:
     """The fields of a map that has nothing but leaves, itself among them."""
     if (found := schema.found.get(names)) is None:
-        known = ["f:" + name for name in names if schema.member(name) is not None]
-        found = {SELF: LEAF, **dict.fromkeys(known, LEAF)}
-        if len(schema.found) < _MOST_FOUND:
-            schema.found[names] = found
+        steps = [schema.steps[name] for name in names]
+        found = _keep(schema, names, {SELF: LEAF, **{element: LEAF for element, child in steps if child is not None}})
     return found
+
+
+_Outline = tuple[tuple[str, ...], ...]
+
+
+def _outline(value: Any, key: str) -> _Outline | None:
+    """Each item's key and the names of its members: what a list's fields depend on where its items are flat.
+
+    None for long lists, for those with anything but maps that have a short string for a key, and for single items,
+    of which there are as many as there are addresses of pods.
+    """
+    if not isinstance(value, list) or not 1 < len(value) <= _LONGEST_LIST:
+        return None
+    for each in value:
+        if not isinstance(each, dict) or not isinstance(name := each.get(key), str) or len(name) > _LONGEST_KEY:
+            return None
+    return tuple([(each[key], *each) for each in value])
+
+
+def _flat_items(schema: Schema, outline: _Outline) -> Fields:
+    """The fields of a list with such items, itself among them: what conditions come to, which everybody reports."""
+    if (found := schema.found.get(outline)) is None:
+        assert schema.item is not None
+        items: Fields = {SELF: LEAF}
+        for name, *names in outline:
+            element = elements.by_key({schema.keys[0]: name})
+            items[element] = LEAF if element in items else _flat(schema.item, tuple(names))
+        found = _keep(schema, outline, items)
+    return found
+
+
+def _keep(schema: Schema, alike: tuple[Any, ...], fields: Fields) -> Fields:
+    """Remember the fields of a type's values that are alike in something."""
+    if len(schema.found) >= _MOST_FOUND:
+        schema.found.clear()
+    schema.found[alike] = kept = Kept(fields)
+    return kept
 
 
 def _elements(value: Any, schema: Schema) -> dict[str, list[Any]]:
@@ -122,18 +163,22 @@ def compare(old: dict[str, Any], new: dict[str, Any], schema: Schema) -> Compari
 
 
 def _compare_maps(old: dict[str, Any], new: dict[str, Any], schema: Schema, result: Comparison) -> None:
-    members, item = schema.members, schema.item
+    steps = schema.steps
     for name, each in new.items():
-        child = members.get(name, item)
+        if name in old and old[name] == each:
+            continue
+        element, child = steps[name]
         if child is None:
             continue
-        if name not in old:
-            result.added["f:" + name] = everything(each, child)
-        elif (present := old[name]) != each:
-            _compare("f:" + name, present, each, child, result)
+        if name in old:
+            _compare(element, old[name], each, child, result)
+        else:
+            result.added[element] = LEAF if child.leaf else everything(each, child)
     for name, each in old.items():
-        if name not in new and (child := members.get(name, item)) is not None:
-            result.removed["f:" + name] = everything(each, child)
+        if name not in new:
+            element, child = steps[name]
+            if child is not None:
+                result.removed[element] = everything(each, child)
 
 
 def _compare(element: str, old: Any, new: Any, schema: Schema, result: Comparison) -> None:
