@@ -100,7 +100,7 @@ _COMMON = 16 * 1024
 """JSON of objects of which there may be so many that it is worth it to hold their common parts once."""
 
 
-PAST = 1 << 20
+PAST = 256 << 10
 """So much JSON of superseded versions stays decoded, for those who are about to hear of them."""
 
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from steersman.client.http import HTTPClient
     from steersman.scheduler.scheduler import Scheduler
 
-HISTORY = 16 << 20
-WATCHED_HISTORY = 4 << 20
+HISTORY = 8 << 20
+WATCHED_HISTORY = 2 << 20
 """Bytes of what was: of the store, which is in memory, and of each resource.  A run of many tests writes much."""
 
 ADMIN = User("system:steersman", ("system:masters", "system:authenticated"))
