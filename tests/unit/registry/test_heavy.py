@@ -12,9 +12,13 @@ import pytest
 
 from steersman.api.types import core_v1 as v1
 from steersman.apiserver.registry.config import RegistryConfig
-from steersman.apiserver.registry.heavy import LARGE, HeavyWork
+from steersman.apiserver.registry.heavy import LARGE, HeavyWork, is_large, weight
 
 from .conftest import config_map, context, running
+
+OBJECTS = b'{"items":[' + b'{"a":"b"},' * 150 + b"{}]}"
+FIELDS = b'{"f:data":{' + b'"f:a":{},' * 1000 + b'"f:b":{}}}'
+"""Hundreds of objects, all but two of them the empty members of which managed fields are full."""
 
 
 async def test_one_at_a_time_even_when_callers_go() -> None:
@@ -70,3 +74,17 @@ def test_servers_of_several_loops_in_one_process() -> None:
             return len(maps.cache)
 
     assert [asyncio.run(create()) for _ in range(2)] == [3, 3]
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"{}", OBJECTS, FIELDS, b"[%s]" % FIELDS, b"- {}\n" * 1000, b'{"a":"%s"}' % (b"x" * LARGE)]
+)
+def test_large_is_what_weighs_more_than_that(text: bytes) -> None:
+    room = LARGE - weight(text)
+    for besides in (0, room - 1, room, room + 1, LARGE, LARGE + 1):
+        assert is_large(text, besides) == (besides + weight(text) > LARGE)
+
+
+def test_empty_members_cost_nothing_more() -> None:
+    assert is_large(OBJECTS, LARGE - 10_000)
+    assert not is_large(FIELDS, LARGE - weight(FIELDS))

@@ -7,6 +7,7 @@ The odd forms are leading zeros, IPv4-mapped IPv6, bits beyond the prefix and sp
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
@@ -58,8 +59,17 @@ def parse_network(text: str) -> HostNetwork | None:
 
 def address(text: str) -> Iterator[str]:
     """An address in any accepted form."""
-    if parse_address(text) is None:
+    if not _is_plain(text) and parse_address(text) is None:
         yield _NO_ADDRESS
+
+
+def _is_plain(text: str) -> bool:
+    """Whether it is an IPv4 address in its usual form, as most are."""
+    try:
+        socket.inet_pton(socket.AF_INET, text)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def canonical_address(text: str) -> Iterator[str]:

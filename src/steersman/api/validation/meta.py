@@ -26,7 +26,7 @@ def object_meta(
         # What will follow the prefix is alphanumeric: a trailing dash, and what stands before it, is fine.
         prefix = meta.generate_name
         checked = prefix[:-2] + "a" if prefix.endswith("-") and len(prefix) > 1 else prefix
-        for fault in grammar(checked):
+        for fault in verdict(grammar, checked):
             faults.invalid(f"{path}.generateName", prefix, fault)
     if not meta.name:
         faults.append(errors.required(f"{path}.name", "name or generateName is required"))
@@ -44,9 +44,12 @@ def object_meta(
 def common(faults: Faults, meta: meta_v1.ObjectMeta, path: str = "metadata") -> None:
     """What also applies to the metadata of templates, which have no name."""
     faults.labels(f"{path}.labels", meta.labels)
-    annotation_rules(faults, meta, f"{path}.annotations")
-    _owners(faults, meta, f"{path}.ownerReferences")
-    _finalizers(faults, meta, f"{path}.finalizers")
+    if meta.annotations:
+        annotation_rules(faults, meta, f"{path}.annotations")
+    if meta.owner_references:
+        _owners(faults, meta, f"{path}.ownerReferences")
+    if meta.finalizers:
+        _finalizers(faults, meta, f"{path}.finalizers")
     if meta.managed_fields:
         _managed_fields(faults, meta.managed_fields, f"{path}.managedFields")
 
@@ -125,17 +128,16 @@ def standard_finalizer(faults: Faults, finalizer: str, path: str) -> None:
 
 def _managed_fields(faults: Faults, entries: list[meta_v1.ManagedFieldsEntry], path: str) -> None:
     for index, entry in enumerate(entries):
-        place = f"{path}[{index}]"
         if entry.operation not in ("Apply", "Update"):
-            faults.invalid(f"{place}.operation", entry.operation, "must be `Apply` or `Update`")
+            faults.invalid(f"{path}[{index}].operation", entry.operation, "must be `Apply` or `Update`")
         if entry.fields_type not in ("", "FieldsV1"):
-            faults.invalid(f"{place}.fieldsType", entry.fields_type, "must be `FieldsV1`")
+            faults.invalid(f"{path}[{index}].fieldsType", entry.fields_type, "must be `FieldsV1`")
         if len(entry.manager) > MANAGER_LIMIT:
-            faults.append(errors.too_long(f"{place}.manager", MANAGER_LIMIT))
+            faults.append(errors.too_long(f"{path}[{index}].manager", MANAGER_LIMIT))
         if not entry.manager.isprintable():
-            faults.invalid(f"{place}.manager", entry.manager, "should only contain printable characters")
+            faults.invalid(f"{path}[{index}].manager", entry.manager, "should only contain printable characters")
         if len(entry.subresource) > SUBRESOURCE_LIMIT:
-            faults.append(errors.too_long(f"{place}.subresource", SUBRESOURCE_LIMIT))
+            faults.append(errors.too_long(f"{path}[{index}].subresource", SUBRESOURCE_LIMIT))
 
 
 def object_meta_update(
@@ -158,7 +160,8 @@ def object_meta_update(
         ("deletion_timestamp", "deletionTimestamp"),
         ("deletion_grace_period_seconds", "deletionGracePeriodSeconds"),
     ):
-        faults.immutable(f"{path}.{name}", getattr(new, attribute), getattr(old, attribute))
+        if (wanted := getattr(new, attribute)) != (present := getattr(old, attribute)):
+            faults.immutable(f"{path}.{name}", wanted, present)
 
 
 def label_selector(faults: Faults, selector: meta_v1.LabelSelector | None, path: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 
 from steersman.api import codecs, differences
 from steersman.api.labels import APP_ARMOR_CONTAINER_PREFIX, MIRROR_POD
@@ -11,7 +11,7 @@ from steersman.api.types import core_v1 as v1
 
 from . import addresses, names
 from .containers import Surroundings, ephemeral_containers
-from .faults import Faults, verdict
+from .faults import Faults
 from .placement import HARD
 from .resources import pod_requirements, requirements
 from .volumes import volumes
@@ -169,11 +169,11 @@ def pod_status_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     _annotations(faults, new, old)
     status, before = new.status, old.status
     for index, condition in enumerate(status.conditions):
-        place = f"status.conditions[{index}]"
         if (condition.observed_generation or 0) < 0:
-            faults.invalid(f"{place}.observedGeneration", condition.observed_generation, _OBSERVED)
+            path = f"status.conditions[{index}].observedGeneration"
+            faults.invalid(path, condition.observed_generation, _OBSERVED)
         if condition.type not in _KUBELETS_CONDITIONS:
-            faults.grammar(f"{place}.Type", condition.type, names.qualified_name)
+            faults.grammar(f"status.conditions[{index}].Type", condition.type, names.qualified_name)
     if new.spec.node_name != old.spec.node_name:
         faults.forbidden("status.nodeName", "may not be changed directly")
     if status.nominated_node_name and status.nominated_node_name != before.nominated_node_name:
@@ -198,14 +198,17 @@ def pod_status_update(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
 
 def _transitions(faults: Faults, new: v1.Pod, old: v1.Pod) -> None:
     """A container that has ended for good does not run again."""
-    sorts: dict[str, Mapping[str, v1.Container]] = {
-        "container_statuses": {container.name: container for container in old.spec.containers},
-        "init_container_statuses": {container.name: container for container in old.spec.init_containers},
-        "ephemeral_container_statuses": {},
+    sorts: dict[str, Sequence[v1.Container]] = {
+        "container_statuses": old.spec.containers,
+        "init_container_statuses": old.spec.init_containers,
+        "ephemeral_container_statuses": (),
     }
-    for attribute, containers in sorts.items():
+    for attribute, declared in sorts.items():
+        if not (present := getattr(old.status, attribute)):
+            continue
+        containers = {container.name: container for container in declared}
         after = {each.name: each for each in getattr(new.status, attribute)}
-        for index, before in enumerate(getattr(old.status, attribute)):
+        for index, before in enumerate(present):
             ended = before.state.terminated
             now = after.get(before.name)
             if ended is None or now is None or now.state.terminated is not None:
@@ -249,7 +252,7 @@ def _addresses(faults: Faults, values: list[str], known: set[str], name: str) ->
     for index, value in enumerate(values):
         if value in known:
             continue
-        for fault in verdict(addresses.address, value):
+        for fault in addresses.address(value):
             wrong = True
             faults.invalid(f"status.{name}[{index}]", value, fault)
     if len(values) < 2 or wrong:

@@ -31,6 +31,17 @@ def weight(text: bytes) -> int:
     return len(text) + _OBJECT * objects + _ITEM * text.count(b",")
 
 
+def is_large(text: bytes, besides: int = 0) -> bool:
+    """Whether an object's text, and what else there is, weigh more than LARGE.
+
+    Most weigh so much less that their empty members need not be counted to tell.
+    """
+    most = besides + len(text) + _OBJECT * text.count(b"{") + _ITEM * text.count(b",")
+    if most <= LARGE and text[:1] in (b"{", b"["):
+        return False
+    return besides + weight(text) > LARGE
+
+
 class HeavyWork:
     """Does the work for one large object at a time: a second thread would only share the interpreter with the first.
 

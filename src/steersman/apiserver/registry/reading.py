@@ -15,7 +15,7 @@ from steersman.storage.watch_cache import CacheEvent, Entry, Index, Listing, Rev
 
 from . import paging
 from .contract import ListOptions, Page, Subscription, WatchSink
-from .heavy import LARGE, HeavyWork, weight
+from .heavy import HeavyWork, is_large
 from .watching import Ended, Filter, Select, Selection, is_long
 
 _SLICE = 128
@@ -122,7 +122,7 @@ class Reader:
 
     async def _object(self, entry: Entry[Any]) -> Any:
         """The object of an entry, which is decoded elsewhere where that takes long."""
-        if entry.peek() is None and weight(entry.raw) > LARGE:
+        if entry.peek() is None and is_large(entry.raw):
             entry.keep(await self._heavy.do(entry.decoded))
         return entry.object
 

@@ -50,7 +50,7 @@ from . import metadata
 from .commits import Commits
 from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
-from .heavy import LARGE, HeavyWork, weight
+from .heavy import LARGE, HeavyWork, is_large
 from .lacking import supplied
 from .patching import patched, read_configuration
 from .reading import Reader
@@ -280,7 +280,7 @@ class Handler(Commits):
                 if entry is None:
                     raise not_found(self.resource.name, name, self.resource.group)
                 copied = functools.partial(copy, await self._object(entry))
-                obj = await self._heavy.do(copied) if weight(entry.raw) > LARGE else copied()
+                obj = await self._heavy.do(copied) if is_large(entry.raw) else copied()
                 try:
                     change(obj)
                 except StatusError:
@@ -412,7 +412,7 @@ class Handler(Commits):
         scale: bool,
     ) -> Any:
         """The object that would be written over an entry, admitted and valid."""
-        large = context.weight + weight(entry.raw) > LARGE
+        large = is_large(entry.raw, context.weight)
         old = await self._object(entry)
 
         def change() -> Any:
@@ -518,7 +518,7 @@ class Handler(Commits):
                 await self._admission.validate(request)
                 admitted = True
             copy = functools.partial(codecs.copy, old)
-            obj = await self._heavy.do(copy) if weight(entry.raw) > LARGE else copy()
+            obj = await self._heavy.do(copy) if is_large(entry.raw) else copy()
             outcome = self.strategy.begin_delete(obj, options, self._now())
             if outcome == "unchanged":
                 if current or (newer := await self._current(entry)) is entry:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 
-from steersman.apiserver.registry.heavy import LARGE, weight
+from steersman.apiserver.registry.heavy import is_large
 from steersman.apiserver.registry.lacking import Lacking
 from steersman.storage.followers import StoreWatch
 from steersman.storage.forwarding import ForwardingStore
@@ -148,7 +148,7 @@ class VersionStore(ForwardingStore):
         if self._fresh.get(item.key) == item.value:
             self.outdated.pop(item.key, None)
             return item
-        if weight(item.value) > LARGE:
+        if is_large(item.value):
             raise Lacking("time")
         try:
             return self._noted(item, self._versions.read(item.value, self._version))

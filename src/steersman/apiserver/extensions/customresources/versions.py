@@ -16,7 +16,7 @@ import msgspec
 
 from steersman.api import codecs
 from steersman.api.unstructured import Tree, Unstructured, from_tree, to_tree
-from steersman.apiserver.registry.heavy import LARGE, HeavyWork, weight
+from steersman.apiserver.registry.heavy import HeavyWork, is_large
 from steersman.apiserver.registry.lacking import Lacking, supplied
 from steersman.apiserver.registry.reading import unavailable
 from steersman.storage.store import Unconvertible
@@ -159,7 +159,7 @@ class Versions:
 
     def _elsewhere(self, value: bytes) -> Callable[[Callable[[], Any]], Awaitable[Any]] | None:
         """Where a value is worked on, None where that takes no time."""
-        return self._heavy.do if weight(value) > LARGE else None
+        return self._heavy.do if is_large(value) else None
 
     # -- between versions ----------------------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from steersman.apiserver.extensions.replacement import replace
 from steersman.apiserver.extensions.versions import Told, converting
 from steersman.apiserver.extensions.webhook_client import CallFailed
 from steersman.apiserver.patch import json_patch
-from steersman.apiserver.registry.heavy import LARGE, weight
+from steersman.apiserver.registry.heavy import is_large
 
 from .configurations import Hook
 from .dispatch import Denied, WebhookPlugin
@@ -57,9 +57,9 @@ class MutatingWebhooks(WebhookPlugin):
             answer = await self._ask(hook, request, told, mutating=True)
             if answer.patch:
                 before = codecs.encode(request.obj) if request.obj is not None else b""
-                is_large = len(answer.patch) > _MANY or weight(before) > LARGE
+                aside = len(answer.patch) > _MANY or is_large(before)
                 change = partial(self._patch, hook, request, told, answer.patch, before)
-                changed = await converting(change, self._registry.heavy.do if is_large else None)
+                changed = await converting(change, self._registry.heavy.do if aside else None)
                 self._note(hook, request, number, "patch.webhook.admission.k8s.io", patch=answer.patch)
         except (CallFailed, Denied, StatusError) as error:
             self._note(hook, request, number, self.audit, mutated=False)
