@@ -35,6 +35,7 @@ SPAM_REFILL_SECONDS = 300.0
 SIMILAR_EVENTS = 10
 SIMILAR_SECONDS = 600.0
 ATTEMPTS = 12
+FIRST_RETRY, LAST_RETRY = 0.2, 10.0
 
 _Subject = tuple[str, str, str, str, str, str]
 
@@ -104,6 +105,10 @@ class EventRecorder:
         self._wakeup = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._hurried: asyncio.Event | None = None
+        """Ends the wait for the next try; None while nothing waits so."""
+        self._failed = ""
+        """What is waited for so."""
         self._known: OrderedDict[tuple[_Subject, str], _Known] = OrderedDict()
         self._buckets: OrderedDict[_Subject, _Bucket] = OrderedDict()
         self._similar: OrderedDict[tuple[_Subject, str, str], _Similar] = OrderedDict()
@@ -118,9 +123,16 @@ class EventRecorder:
         self._wakeup.set()
 
     def unfinished(self) -> Iterator[str]:
-        """Whether something that was recorded has not been sent."""
-        if not self._idle.is_set():
+        """Whether something that was recorded is being sent; while one waits to be tried again, nothing is."""
+        if not self._idle.is_set() and (self._hurried is None or self._hurried.is_set()):
             yield f"{self._component}: {len(self._queue)} events to send, and one being sent"
+
+    def hurry(self) -> list[str]:
+        """Try again at once to send what could not be sent, and all that waits behind it; returns what that is."""
+        if self._hurried is None:
+            return []
+        self._hurried.set()
+        return [f"{self._component}: event {self._failed}, and {len(self._queue)} more"]
 
     async def flushed(self) -> None:
         """Wait until everything recorded so far was sent or given up."""
@@ -150,7 +162,8 @@ class EventRecorder:
         if self._combine(subject, pending):
             message = f"(combined from similar events): {message}"
             key = (subject, "\0".join((pending.type, pending.reason)))
-        for attempt in range(ATTEMPTS):
+        attempt = 0
+        while attempt < ATTEMPTS:
             try:
                 await self._write(key, pending, message)
                 return
@@ -159,9 +172,29 @@ class EventRecorder:
                     # A terminating namespace, say: the event has no place any more.
                     log.debug("event %s of %s %s rejected: %s", pending.reason, ref.kind, ref.name, error)
                     return
-                await self._clock.sleep(min(0.2 * 2**attempt, 10))
+                self._failed = f"{pending.reason} of {ref.kind} {ref.name}"
+                if not await self._hurried_within(min(FIRST_RETRY * 2**attempt, LAST_RETRY)):
+                    attempt += 1
         self.dropped += 1
         log.warning("gave up sending event %s of %s %s", pending.reason, ref.kind, ref.name)
+
+    async def _hurried_within(self, delay: float) -> bool:
+        """Wait so many seconds at most; whether somebody wants to know sooner."""
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            hurried.set()
+
+        hurried = self._hurried = asyncio.Event()
+        timer = self._clock.call_later(delay, end)
+        try:
+            await hurried.wait()
+        finally:
+            timer.cancel()
+            self._hurried = None
+        return not over
 
     async def _write(self, key: tuple[_Subject, str], pending: _Pending, message: str) -> None:
         known = self._known.get(key)

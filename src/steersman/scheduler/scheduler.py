@@ -79,8 +79,8 @@ class Scheduler:
         yield from self._events.unfinished()
 
     def hurry(self, within: float) -> list[str]:
-        """Decide at once about the pods whose back-off ends within so many seconds; returns which they are."""
-        return [f"scheduler: {key}" for key in self.queue.hurry(within)]
+        """Decide at once about the pods whose back-off ends within so many seconds; returns what is done."""
+        return [*(f"scheduler: {key}" for key in self.queue.hurry(within)), *self._events.hurry()]
 
     def pause(self, paused: bool) -> None:
         """Decide about no pod, or go on."""

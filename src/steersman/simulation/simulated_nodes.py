@@ -148,7 +148,7 @@ class SimulatedNodes:
     def hurry(self, within: float) -> list[str]:
         """Write at once what could not be written and is to be tried again; stages come in their time."""
         others = (what for other in self._others for what in other.keeper.hurry())
-        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry(), *others]
+        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry(), *others, *self._events.hurry()]
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -64,3 +64,35 @@ async def test_the_queue_is_bounded_and_rejections_are_final() -> None:
         recorder.event(SUBJECT, "Normal", "R", "m")
     assert recorder.dropped == 5
     assert await sent(client, recorder) == []
+
+
+async def test_what_is_to_be_tried_again_waits_and_can_be_hurried() -> None:
+    client, clock = FakeClient(), TurnableClock(frozen=True)
+    recorder = EventRecorder(client, "c", clock=clock)
+    tries = 0
+
+    def refuse(verb: str, obj: object) -> None:
+        nonlocal tries
+        tries += 1
+        if tries <= 3:
+            raise errors.too_many_requests("later", 1)
+
+    client.fail = refuse
+    recorder.event(SUBJECT, "Normal", "Created", "it is there")
+    task = asyncio.create_task(recorder.run())
+    while tries < 1 or [*recorder.unfinished()]:
+        await asyncio.sleep(0)
+    assert recorder.hurry() == ["c: event Created of ConfigMap x, and 0 more"]
+    while tries < 2 or [*recorder.unfinished()]:
+        await asyncio.sleep(0)
+    await clock.advance(events.FIRST_RETRY)  # no longer than before: the try that was hurried does not count
+    assert tries == 3
+    await clock.advance(events.FIRST_RETRY)
+    assert tries == 3
+    await clock.advance(events.FIRST_RETRY)
+    assert tries == 4
+    async with asyncio.timeout(5):
+        await recorder.flushed()
+    assert recorder.hurry() == []
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

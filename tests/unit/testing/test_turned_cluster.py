@@ -72,6 +72,17 @@ def progressing(cluster: Cluster) -> tuple[str, str]:
     return next((each.status, each.reason) for each in status.conditions if each.type == "Progressing")
 
 
+def test_events_that_cannot_be_sent_hold_nobody_up(cluster: Cluster) -> None:
+    with cluster.faults.error(500, resource="events", inside=True) as fault:
+        cluster.apply(deployment())
+        cluster.wait_for("deployment/web", condition="Available")
+        cluster.clock.advance("10s")
+        cluster.settle()
+    assert fault.hits
+    cluster.settle()
+    assert any("Scaled up replica set" in line for line in cluster.event_lines())
+
+
 def test_an_hour_passes_and_nobody_dies_of_it(cluster: Cluster) -> None:
     cluster.apply(deployment())
     cluster.settle()

@@ -71,7 +71,8 @@ class Manager:
 
     def hurry(self, within: float) -> list[str]:
         """Let the controllers work at once on what failed, and on what they would look at within so many seconds."""
-        return [f"{queue.name}: {key}" for queue in self.queues() for key in queue.hurry(within)]
+        events = [what for controller in list(self._controllers.values()) for what in controller.recorder.hurry()]
+        return [*(f"{queue.name}: {key}" for queue in self.queues() for key in queue.hurry(within)), *events]
 
     def pause(self, paused: bool) -> None:
         """Let the controllers begin nothing, or go on."""

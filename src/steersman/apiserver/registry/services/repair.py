@@ -63,10 +63,11 @@ class Repair:
 
     def hurry(self, within: float) -> list[str]:
         """Look at once at what is damaged perhaps; what is looked at from time to time is not."""
+        events = self._recorder.hurry()
         if not self._suspects or within < SOON:
-            return []
+            return events
         self._hurried.set()
-        return [f"address {name}" for name in self._suspects]
+        return [*(f"address {name}" for name in self._suspects), *events]
 
     async def run(self) -> None:
         """Look after everything until cancelled."""
