@@ -16,6 +16,7 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar, cast
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.meta import PartialObjectMetadata
 from steersman.api.scheme import Object, Resource
 
@@ -131,8 +132,16 @@ class Registration:
 class Informer(Reflector[T]):
     """Keeps the objects of one resource and tells handlers about changes.  Run it as one task."""
 
-    def __init__(self, client: Client, which: Which[T], namespace: str = "", selectors: Selectors = ALL) -> None:
-        super().__init__(client, which, namespace, selectors)
+    def __init__(
+        self,
+        client: Client,
+        which: Which[T],
+        namespace: str = "",
+        selectors: Selectors = ALL,
+        *,
+        clock: Clock = SYSTEM,
+    ) -> None:
+        super().__init__(client, which, namespace, selectors, clock=clock)
         self.lister: Lister[T] = Lister()
         self._handlers: list[Registration] = []
 
@@ -204,8 +213,8 @@ class Informer(Reflector[T]):
 class MetadataInformer(Informer[PartialObjectMetadata]):
     """An informer that holds metadata alone, of any resource."""
 
-    def __init__(self, client: Client, resource: Resource[Any], namespace: str = "") -> None:
-        super().__init__(client, cast("Resource[PartialObjectMetadata]", resource), namespace)
+    def __init__(self, client: Client, resource: Resource[Any], namespace: str = "", *, clock: Clock = SYSTEM) -> None:
+        super().__init__(client, cast("Resource[PartialObjectMetadata]", resource), namespace, clock=clock)
 
     async def _list(self, resource_version: str) -> ObjectList[PartialObjectMetadata]:
         return await self._client.list_metadata(self.resource, self._namespace)
@@ -220,8 +229,9 @@ class InformerFactory:
     Informers may be asked for before and while :meth:`run` runs.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, clock: Clock = SYSTEM) -> None:
         self._client = client
+        self._clock = clock
         self._informers: dict[tuple[Resource[Any], str, Selectors, bool], Informer[Any]] = {}
         self._started: dict[Informer[Any], asyncio.Task[None]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -231,7 +241,7 @@ class InformerFactory:
         resource: Resource[Any] = which if isinstance(which, Resource) else self._client.scheme.for_type(which)
         key = (resource, namespace, selectors, False)
         if key not in self._informers:
-            self._informers[key] = Informer(self._client, resource, namespace, selectors)
+            self._informers[key] = Informer(self._client, resource, namespace, selectors, clock=self._clock)
             self._start(self._informers[key])
         return self._informers[key]
 
@@ -239,7 +249,7 @@ class InformerFactory:
         """The shared informer of a resource's metadata."""
         key = (resource, namespace, ALL, True)
         if key not in self._informers:
-            self._informers[key] = MetadataInformer(self._client, resource, namespace)
+            self._informers[key] = MetadataInformer(self._client, resource, namespace, clock=self._clock)
             self._start(self._informers[key])
         return self._informers[key]
 
@@ -258,6 +268,10 @@ class InformerFactory:
         """What its informers have not done yet."""
         for informer in self._informers.values():
             yield from informer.unfinished()
+
+    def hurry(self) -> list[str]:
+        """Let those that wait to list or watch again do so at once; returns what that is."""
+        return [what for informer in self._informers.values() for what in informer.hurry()]
 
     async def run(self) -> None:
         """Run every informer until cancelled."""

@@ -13,6 +13,7 @@ import random
 from collections.abc import AsyncIterator, Iterator
 from typing import Generic, TypeVar
 
+from steersman.api.clock import SYSTEM, Clock
 from steersman.api.errors import StatusError, is_too_large_resource_version
 from steersman.api.scheme import Object, Resource
 
@@ -25,9 +26,6 @@ T = TypeVar("T", bound=Object)
 SLICE = 100
 """After so many objects the event loop gets its turn."""
 
-_LONG_PAUSE = 1.0
-"""Seconds: who waits so long until another attempt does nothing meanwhile."""
-
 MIN_BACKOFF = 0.1
 MAX_BACKOFF = 10.0
 
@@ -35,7 +33,15 @@ MAX_BACKOFF = 10.0
 class Reflector(Generic[T]):
     """Follows one resource.  Run it as one task."""
 
-    def __init__(self, client: Client, which: Which[T], namespace: str = "", selectors: Selectors = ALL) -> None:
+    def __init__(
+        self,
+        client: Client,
+        which: Which[T],
+        namespace: str = "",
+        selectors: Selectors = ALL,
+        *,
+        clock: Clock = SYSTEM,
+    ) -> None:
         self.resource: Resource[T] = which if isinstance(which, Resource) else client.scheme.for_type(which)
         self.resource_version = ""
         """The version up to which everything was handed over; empty before the first list."""
@@ -43,8 +49,10 @@ class Reflector(Generic[T]):
         self._namespace = namespace
         self._selectors = selectors
         self._synced = asyncio.Event()
+        self._clock = clock
         self._following = False
-        self._pause = 0.0
+        self._again: asyncio.Event | None = None
+        """Ends the pause before another attempt; None outside of one."""
 
     async def replace(self, objects: list[T]) -> None:
         """These are all there are now; let the event loop have its turn after every :data:`SLICE`."""
@@ -60,9 +68,16 @@ class Reflector(Generic[T]):
         return self._synced.is_set()
 
     def unfinished(self) -> Iterator[str]:
-        """Whether it lists, or waits a moment to list again; what a watch has not handed over yet, its client knows."""
-        if not self._following and self._pause < _LONG_PAUSE:
-            yield f"informer of {self.resource.qualified_name}: lists, or waits to list again"
+        """Whether it lists; what a watch has not handed over yet, its client knows."""
+        if not self._following and (self._again is None or self._again.is_set()):
+            yield f"informer of {self.resource.qualified_name}: lists"
+
+    def hurry(self) -> list[str]:
+        """List or watch again at once where that failed; returns what that is.  It does not lengthen the next pause."""
+        if self._again is None:
+            return []
+        self._again.set()
+        return [f"informer of {self.resource.qualified_name}"]
 
     async def synced(self) -> None:
         """Wait for the first list to be handed over."""
@@ -73,6 +88,7 @@ class Reflector(Generic[T]):
         backoff = 0.0
         consistent = False
         while True:
+            before = backoff
             try:
                 if not self._synced.is_set() or consistent or not self.resource_version:
                     # After Expired the cache's own idea of "now" is needed: an empty version, not the one that is gone.
@@ -96,10 +112,27 @@ class Reflector(Generic[T]):
                         self.resource.qualified_name,
                         error,
                     )
-            self._pause = backoff * (1 + random.random())
-            if backoff:
-                await asyncio.sleep(self._pause)
-            self._pause = 0.0
+            if backoff and await self._is_hurried_within(backoff * (1 + random.random())):
+                backoff = before
+
+    async def _is_hurried_within(self, seconds: float) -> bool:
+        over = False
+
+        def end() -> None:
+            nonlocal over
+            over = True
+            again.set()
+
+        again = self._again = asyncio.Event()
+        # Whichever comes first: a turned clock does not wait for the machine, and who stands still never comes.
+        timers = (self._clock.call_later(seconds, end), asyncio.get_running_loop().call_later(seconds, end))
+        try:
+            await again.wait()
+        finally:
+            self._again = None
+            for timer in timers:
+                timer.cancel()
+        return not over
 
     async def _list(self, resource_version: str) -> ObjectList[T]:
         return await self._client.list(

@@ -53,9 +53,9 @@ class Scheduler:
         self._config = config
         self._client = client
         self._clock = clock
-        self._pods: Informer[Pod] = Informer(client, Pod)
-        self._nodes: Informer[Node] = Informer(client, Node)
-        self._namespaces: Informer[Namespace] = Informer(client, Namespace)
+        self._pods: Informer[Pod] = Informer(client, Pod, clock=clock)
+        self._nodes: Informer[Node] = Informer(client, Node, clock=clock)
+        self._namespaces: Informer[Namespace] = Informer(client, Namespace, clock=clock)
         self._events = EventRecorder(client, config.scheduler_name, clock=clock)
         interests = {plugin.name: plugin.events for plugin in FILTERS}
         self.queue = SchedulingQueue(interests, clock)
@@ -80,7 +80,8 @@ class Scheduler:
 
     def hurry(self, within: float) -> list[str]:
         """Decide at once about the pods whose back-off ends within so many seconds; returns what is done."""
-        return [*(f"scheduler: {key}" for key in self.queue.hurry(within)), *self._events.hurry()]
+        informers = (what for each in (self._pods, self._nodes, self._namespaces) for what in each.hurry())
+        return [*(f"scheduler: {key}" for key in self.queue.hurry(within)), *self._events.hurry(), *informers]
 
     def pause(self, paused: bool) -> None:
         """Decide about no pod, or go on."""

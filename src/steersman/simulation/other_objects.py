@@ -48,7 +48,7 @@ class OtherObjects(Reflector[T]):
         recorder: EventRecorder,
         workers: int,
     ) -> None:
-        super().__init__(client, resource)
+        super().__init__(client, resource, clock=clock)
         nowhere = _Nowhere(clock.now())
         self.keeper: Keeper[T] = Keeper(resource.type, stages, client, clock, rng, recorder, workers, lambda _: nowhere)
 

@@ -50,8 +50,9 @@ class _Pods(Reflector[Pod]):
         client: Client,
         replace: Callable[[list[Pod]], Awaitable[None]],
         change: Callable[[EventType, Pod], None],
+        clock: Clock,
     ) -> None:
-        super().__init__(client, Pod, selectors=BOUND)
+        super().__init__(client, Pod, selectors=BOUND, clock=clock)
         self._replace = replace
         self._change = change
 
@@ -104,7 +105,7 @@ class SimulatedNodes:
         self._addresses = AddressPool(config.node_addresses, begin)
         self._networks = Networks(config.pod_networks, begin)
         self._elsewhere = AddressPool(config.pod_addresses, begin)
-        self._node_informer: Informer[Node] = Informer(client, Node)
+        self._node_informer: Informer[Node] = Informer(client, Node, clock=clock)
         self._events = EventRecorder(client, COMPONENT, clock=clock)
         self._rng = rng
         stages: dict[tuple[str, str], list[Stage]] = {}
@@ -124,7 +125,7 @@ class SimulatedNodes:
         self._pod_keeper: Keeper[Pod] = Keeper(
             Pod, pod_stages, client, clock, rng, self._events, config.workers, self._place_of_pod, self._lost
         )
-        self._pods = _Pods(client, self._replace_pods, self._change_pod)
+        self._pods = _Pods(client, self._replace_pods, self._change_pod, clock)
         self._heartbeats = Heartbeats(
             config, client, clock, rng, lambda: config.renewal_of(len(self._nodes)), self._current
         )
@@ -147,8 +148,9 @@ class SimulatedNodes:
 
     def hurry(self, within: float) -> list[str]:
         """Write at once what could not be written and is to be tried again; stages come in their time."""
-        others = (what for other in self._others for what in other.keeper.hurry())
-        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry(), *others, *self._events.hurry()]
+        others = [what for other in self._others for what in (*other.keeper.hurry(), *other.hurry())]
+        informers = (*self._node_informer.hurry(), *self._pods.hurry())
+        return [*self._node_keeper.hurry(), *self._pod_keeper.hurry(), *others, *self._events.hurry(), *informers]
 
     async def run(self) -> None:
         """Work until cancelled."""

@@ -70,9 +70,14 @@ class Manager:
             yield from controller.unfinished(soon)
 
     def hurry(self, within: float) -> list[str]:
-        """Let the controllers work at once on what failed, and on what they would look at within so many seconds."""
+        """Let the controllers do at once what failed, and look at what they would look at within so many seconds."""
+        informers = self._informers.hurry() if self._informers is not None else []
         events = [what for controller in list(self._controllers.values()) for what in controller.recorder.hurry()]
-        return [*(f"{queue.name}: {key}" for queue in self.queues() for key in queue.hurry(within)), *events]
+        return [
+            *(f"{queue.name}: {key}" for queue in self.queues() for key in queue.hurry(within)),
+            *events,
+            *informers,
+        ]
 
     def pause(self, paused: bool) -> None:
         """Let the controllers begin nothing, or go on."""
@@ -88,7 +93,7 @@ class Manager:
         await lead(self._client, self._lease, identity, self._run, namespace=self._lease_namespace, clock=self._clock)
 
     async def _run(self) -> None:
-        self._informers = informers = InformerFactory(self._client)
+        self._informers = informers = InformerFactory(self._client, clock=self._clock)
         started = [asyncio.Event() for _ in self._makers]
         try:
             async with asyncio.TaskGroup() as group:
