@@ -272,6 +272,13 @@ class Requests(Queryable):
         finally:
             self._recordings.remove(recorded.observe)
 
+    @overload
+    def __getitem__(self, index: int) -> RecordedRequest: ...
+    @overload
+    def __getitem__(self, index: slice) -> RequestList: ...
+    def __getitem__(self, index: int | slice) -> RecordedRequest | RequestList:
+        return self.all()[index]
+
     def __iter__(self) -> Iterator[RecordedRequest]:
         return iter(self.all())
 

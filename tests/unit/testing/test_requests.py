@@ -139,6 +139,7 @@ def test_they_read_well_where_an_assertion_fails(cluster: Cluster) -> None:
         "<create configmaps default/b",
     ]
     assert cluster.requests.of(verb="delete") == []
+    assert (cluster.requests[-1], list(cluster.requests[:1])) == (made[1], [made[0]])
 
 
 @pytest.mark.parametrize(
