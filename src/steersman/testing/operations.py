@@ -73,9 +73,10 @@ class Operations:
         await self._composition.ready.wait()
         await self._applier.usable("default")
 
-    async def settle(self, within: float = 10.0) -> None:
+    async def settle(self, timeout: float = 10.0) -> None:
         """Wait until the cluster has come to rest: no part of it has anything to do.  Raises NotSettled."""
-        await self._composition.settling.wait(within)
+        numbers.number("timeout", timeout)
+        await self._composition.settling.wait(timeout)
 
     async def snapshot(self) -> Snapshot:
         """Wait until the cluster is at rest, and remember what there is.  Raises NotSettled."""

@@ -202,7 +202,10 @@ def test_a_failure_shows_the_tests_own_lines(pytester: pytest.Pytester) -> None:
         kubernetes.faults.error(verb="crate")
 
     def test_no_rest(kubernetes):
-        kubernetes.settle(within=-1)
+        spec = {"containers": [{"name": "a", "image": "a"}]}
+        kubernetes.faults.delay(0.2, inside=True)
+        kubernetes.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "a"}, "spec": spec})
+        kubernetes.settle(timeout=0)
 
     def test_no_snapshot_any_more(kubernetes):
         with kubernetes.snapshot() as snapshot:
