@@ -39,6 +39,8 @@ def seconds(value: float | timedelta | str) -> float:
                 f"{value!r} is no span of time: write such as '1h30m', '90s', seconds or a timedelta"
             ) from None
     number("a span of time", value, least=-math.inf)
+    if math.isinf(value):
+        raise ValueError(f"a span of time is {value}, which has no end")
     return value
 
 

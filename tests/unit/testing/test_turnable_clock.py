@@ -40,6 +40,7 @@ async def test_how_long(by: float | timedelta | str, seconds: float) -> None:
     ("by", "error", "said"),
     [
         ("an hour", ValueError, "'an hour' is no span of time: write such as '1h30m', '90s', seconds or a timedelta"),
+        (float("inf"), ValueError, "a span of time is inf, which has no end"),
         (None, TypeError, "a span of time is None, no number"),
         (-1, ValueError, "time does not go back"),
         ("-1h", ValueError, "time does not go back"),
