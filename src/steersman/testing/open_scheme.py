@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import msgspec
+
 from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Object, Resource, Scheme
 from steersman.api.unstructured import Unstructured
@@ -27,6 +29,11 @@ class OpenScheme(Scheme):
         return super().by_kind(api_version, kind) or self._served().by_kind(api_version, kind)
 
     def for_type(self, type_: type[T]) -> Resource[T]:
+        given: Any = type_
+        if not (isinstance(given, type) and issubclass(given, (msgspec.Struct, Unstructured))):
+            raise TypeError(
+                f"{given!r} is no type of objects, such as Pod; the cluster's own apply and wait_for take data"
+            )
         if issubclass(type_, CustomObject) and super().by_kind(type_.API_VERSION, type_.__name__) is None:
             self.add(custom_resource(type_))
         elif issubclass(type_, Unstructured):  # of a definition, which may go and come again: nothing is kept of it

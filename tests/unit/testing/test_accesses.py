@@ -119,6 +119,13 @@ def test_users_that_there_cannot_be(cluster: Cluster) -> None:
         cluster.as_user("jane", groups="viewers")
 
 
+def test_clients_ask_by_type(cluster: Cluster) -> None:
+    with pytest.raises(TypeError, match="'pods' is no type of objects, such as Pod"):
+        cluster.client.list("pods")
+    with pytest.raises(TypeError, match="<class 'dict'> is no type of objects"):
+        cluster.client.create({"kind": "ConfigMap"})
+
+
 def test_a_view_of_a_namespace_goes_with_the_cluster() -> None:
     with Cluster(controllers=(), scheduler=False, nodes=0) as cluster:
         view = cluster.in_namespace("kube-system")
