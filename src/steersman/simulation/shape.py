@@ -30,6 +30,9 @@ from .ownership import FAKE
 RUNTIME = "simulated://1.0.0"
 OS_IMAGE = "Simulated Linux"
 
+KWOK = {"type": "kwok"}
+"""By this label kwok's documentation chooses simulated nodes among others."""
+
 CONDITIONS = (
     ("MemoryPressure", "False", "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
     ("DiskPressure", "False", "KubeletHasNoDiskPressure", "kubelet has no disk pressure"),
@@ -116,6 +119,7 @@ class NodeShape(msgspec.Struct, frozen=True, kw_only=True):
             labels.ARCH: self.arch,
             labels.BETA_OS: "linux",
             labels.BETA_ARCH: self.arch,
+            **KWOK,
             **zone,
             **self.labels,
         }

@@ -80,6 +80,7 @@ async def test_a_node_registers_as_its_shape_says(client: Client) -> None:
         assert node.metadata.annotations[SIMULATED_NODE] == "fake"
         assert node.metadata.labels["kubernetes.io/hostname"] == "node-0"
         assert node.metadata.labels["disk"] == "ssd"
+        assert node.metadata.labels["type"] == "kwok"
         assert ("a", "b", "NoSchedule") in [(each.key, each.value, each.effect) for each in node.spec.taints]
         assert node.status.allocatable["cpu"] == "4"
         assert node.status.allocatable["pods"] == "30"
