@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Generator
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from .faces import Face, awaitable, blocking
 from .snapshots import Snapshot
@@ -46,6 +46,13 @@ class AsyncSnapshot(Face[Snapshot]):
     def __init__(self, thread: LoopThread, take: Callable[[], Coroutine[Any, Any, Snapshot]]) -> None:
         self._thread = thread
         self._take = take
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> NoReturn:
+            if name == "_inner":
+                raise RuntimeError("the snapshot was not taken yet: snapshot = await cluster.snapshot()")
+            raise AttributeError(name)
 
     async def _taken(self) -> AsyncSnapshot:
         self._inner = await self._thread.reach(self._take())

@@ -67,6 +67,12 @@ def test_who_forgets_a_snapshot_keeps_nothing(kubernetes_cluster: Cluster) -> No
     assert len(store._holds) == kept
 
 
+async def test_what_was_not_awaited_was_not_taken(kubernetes_cluster: Cluster) -> None:
+    snapshot = kubernetes_cluster.awaitable.snapshot()
+    with pytest.raises(RuntimeError, match="not taken yet: snapshot = await cluster"):
+        await snapshot.restore()
+
+
 async def test_awaited(kubernetes_cluster: Cluster) -> None:
     cluster = kubernetes_cluster.awaitable
     async with cluster.snapshot():
