@@ -45,6 +45,12 @@ class _Running(Generic[ClientT]):
         self._life: Life | None = None
         self._is_view = False
 
+    def __repr__(self) -> str:
+        where = "not running"
+        if self.runs:
+            where = f"at {self.life.credentials.server or 'no address yet'}, namespace {self.namespace}"
+        return f"<{type(self).__name__} {where}>"
+
     @property
     def life(self) -> Life:
         if self._life is None or self._life.over:

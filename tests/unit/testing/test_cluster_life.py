@@ -40,6 +40,7 @@ def config_map(name: str) -> ConfigMap:
 def test_it_serves_over_tls_and_is_gone_afterwards() -> None:
     with small() as cluster:
         directory, config = cluster.kubeconfig_path.parent, cluster.config
+        assert repr(cluster) == f"<Cluster at {config.server}, namespace default>"
         context = ssl.create_default_context(cadata=config.ca_data.decode())
         with urllib.request.urlopen(f"{config.server}/readyz", context=context) as answer:
             assert answer.read() == b"ok"
