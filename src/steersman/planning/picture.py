@@ -273,9 +273,14 @@ def _frame(axis: Axes, step: Step, layout: Sequence[Place], *, named: bool) -> N
     labels = []
     for zone, span in spans.items():
         room = int((span[-1].position - span[0].position + 2) * LETTERS / _span(layout))
-        label = f"{f'zone {zone}' if zone else 'no zone'}: {_nodes(counts[zone])}"
-        labels.append(label if len(label) <= room else shortened(zone, room))
+        labels.append(labelled(zone, counts[zone], room))
     axis.set_xticks([*middles.values()], labels, fontsize=8, color=INK)
+
+
+def labelled(zone: str, count: int, room: int) -> str:
+    """What stands below a zone's nodes, in so many letters."""
+    text = f"{f'zone {zone}' if zone else 'no zone'}: {_nodes(count)}"
+    return text if len(text) <= room else shortened(zone or "no zone", room)
 
 
 def _nodes(count: int) -> str:

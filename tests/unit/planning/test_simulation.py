@@ -231,6 +231,20 @@ def test_zones_stand_in_the_order_of_their_numbers(example: Report) -> None:
     assert [place.zone for place in layout] == ["z1", "z2", "z10"]
 
 
+@pytest.mark.parametrize(
+    ("zone", "count", "room", "label"),
+    [
+        ("a", 40, 20, "zone a: 40 nodes"),
+        ("a", 1, 20, "zone a: 1 node"),
+        ("eu-west-1a", 3, 8, "eu-…-1a"),
+        ("", 3, 20, "no zone: 3 nodes"),
+        ("", 3, 8, "no zone"),
+    ],
+)
+def test_what_stands_below_the_nodes_of_a_zone(zone: str, count: int, room: int, label: str) -> None:
+    assert picture.labelled(zone, count, room) == label
+
+
 def test_the_command(tmp_path: Path) -> None:
     drawn, again = tmp_path / "shop.svg", tmp_path / "again.svg"
     pictures = ["--picture", str(drawn), "--picture", str(again)]
