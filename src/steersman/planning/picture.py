@@ -280,7 +280,7 @@ def _frame(axis: Axes, step: Step, layout: Sequence[Place], *, named: bool) -> N
 def labelled(zone: str, count: int, room: int) -> str:
     """What stands below a zone's nodes, in so many letters."""
     text = f"{f'zone {zone}' if zone else 'no zone'}: {_nodes(count)}"
-    return text if len(text) <= room else shortened(zone or "no zone", room)
+    return text if len(text) <= room else shortened(zone or "none", room)
 
 
 def _nodes(count: int) -> str:
