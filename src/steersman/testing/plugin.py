@@ -153,7 +153,8 @@ def pytest_runtest_makereport(
     if report.when == "setup":
         item.stash[BEGUN] = call.start
     if report.failed and report.when != "teardown":
-        report.sections += _told(_clusters(item), item.stash[BEGUN])
+        said = str(call.excinfo.value) if call.excinfo is not None else ""
+        report.sections += _told(_clusters(item), item.stash[BEGUN], said)
     return report
 
 
@@ -187,9 +188,11 @@ def _clusters(item: pytest.Item) -> list[Cluster]:
     return list(found.values())
 
 
-def _told(clusters: list[Cluster], since: float) -> list[tuple[str, str]]:
+def _told(clusters: list[Cluster], since: float, said: str) -> list[tuple[str, str]]:
+    """But for what the failure has said already, as that of ``wait_for`` does of events."""
     if not clusters:
         return []
     from .report import sections
 
-    return [section for cluster in clusters for section in sections(cluster, since)]
+    told = (section for cluster in clusters for section in sections(cluster, since))
+    return [(title, text) for title, text in told if not all(line in said for line in text.splitlines())]

@@ -112,11 +112,17 @@ def test_a_failure_comes_with_events_and_requests(pytester: pytest.Pytester) -> 
         kubernetes.settle()
         assert "b" in names(kubernetes)
 
+    def test_what_the_failure_says_itself(kubernetes):
+        kubernetes.apply(POD)
+        kubernetes.wait_for("pod/large", condition="PodScheduled=False")
+        kubernetes.settle()
+        kubernetes.wait_for("pod/large", condition="Ready", timeout=0.01)
+
     def test_without_a_cluster():
         assert False
     """
     result = run(pytester, tests)
-    result.assert_outcomes(failed=2)
+    result.assert_outcomes(failed=3)
     result.stdout.re_match_lines(
         [
             ".*Kubernetes events.*",
@@ -126,6 +132,7 @@ def test_a_failure_comes_with_events_and_requests(pytester: pytest.Pytester) -> 
             r"200 .* ms  list +configmaps default  by kubernetes-admin \(steersman\)",
         ]
     )
+    assert result.stdout.str().count("Kubernetes events") == 1
     assert result.stdout.str().count("Kubernetes requests") == 1
 
 
