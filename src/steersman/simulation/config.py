@@ -7,7 +7,7 @@ import msgspec
 from .ownership import FAKE
 from .profiles import DEFAULT_STAGES
 from .shape import NodeShape
-from .stage import Stage
+from .stage import Stage, resource_of
 from .usage import UsageRule
 
 KUBELET_RENEWAL = 10.0
@@ -22,7 +22,8 @@ RENEWALS_PER_SECOND = 200
 class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Configuration of :class:`.simulated_nodes.SimulatedNodes`.
 
-    ``renewal`` is the seconds between renewals of a node's Lease; 0 chooses by the number of nodes.
+    ``renewal`` is the seconds between renewals of a node's Lease; 0 chooses by the number of nodes.  Raises ValueError
+    for stages of what has none.
     """
 
     mark: str = FAKE
@@ -42,6 +43,13 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Of pods on nodes without a ``podCIDR``."""
     workers: int = 64
     """Writes under way at a time, of pods, and as many of nodes."""
+
+    def __post_init__(self) -> None:
+        for stage in self.stages:
+            try:
+                resource_of(*stage.is_of)
+            except ValueError as error:
+                raise ValueError(f"stage {stage.name!r}: {error}") from None
 
     def renewal_of(self, nodes: int) -> float:
         """Seconds between renewals where there are so many nodes: 10 s up to 2,000 nodes, never more than 20 s."""

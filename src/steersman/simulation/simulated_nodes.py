@@ -30,7 +30,7 @@ from .other_objects import OtherObjects
 from .ownership import FAKE, mark_of
 from .pod_status import TERMINAL
 from .shape import NodeShape, internal_ip
-from .stage import Amend, Stage, Subject
+from .stage import Amend, Stage, Subject, resource_of
 
 log = logging.getLogger(__name__)
 
@@ -115,9 +115,8 @@ class SimulatedNodes:
         self._node_stages = tuple(stage for stage in node_stages if stage.next is not recover)
         pod_stages = tuple(stages.pop(("v1", "Pod"), ()))
         self._others = [
-            OtherObjects(resource, tuple(found), client, clock, rng, self._events, config.workers)
+            OtherObjects(resource_of(*kind), tuple(found), client, clock, rng, self._events, config.workers)
             for kind, found in stages.items()
-            if (resource := client.scheme.by_kind(*kind)) is not None
         ]
         self._node_keeper: Keeper[Node] = Keeper(
             Node, node_stages, client, clock, rng, self._events, config.workers, self._place_of_node

@@ -5,11 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
 from steersman.api import codecs
+from steersman.api.resources import builtin_scheme
+from steersman.api.scheme import Resource, Scheme
 from steersman.api.types.core_v1 import Node, NodeStatus, Pod, PodStatus
 from steersman.client.client import Patch
 
@@ -150,6 +153,19 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
     def is_of(self) -> tuple[str, str]:
         """Of what objects: API version and kind."""
         return self.api_version, self.kind
+
+
+@cache
+def _known() -> Scheme:
+    return builtin_scheme()
+
+
+def resource_of(api_version: str, kind: str) -> Resource[Any]:
+    """The resource of the objects that go through stages of a kind; raises ValueError for none."""
+    resource = _known().by_kind(api_version, kind)
+    if resource is None or "watch" not in resource.verbs:
+        raise ValueError(f"{api_version} {kind} has no stages here; only built-in kinds do")
+    return resource
 
 
 def choose(stages: Iterable[Stage], subject: Subject) -> Stage | None:

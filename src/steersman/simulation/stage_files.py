@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, TypeVar, cast
 
 import msgspec
 
-from steersman.api.resources import builtin_scheme
 from steersman.api.scheme import Resource
 from steersman.api.time import parse_rfc3339
 from steersman.api.yaml import YAMLError, load_documents, load_yaml
@@ -35,7 +34,7 @@ from .kwok_stage import (
     Step,
 )
 from .queries import Query, compile_query
-from .stage import Act, Amend, Apply, Outcome, Stage, StageFault, Subject, Tell
+from .stage import Act, Amend, Apply, Outcome, Stage, StageFault, Subject, Tell, resource_of
 from .template_functions import OBJECT_FUNCTIONS, TEMPLATE_FUNCTIONS
 from .usage import KINDS as USAGE_KINDS
 from .usage import UsageRule
@@ -145,10 +144,10 @@ def compile_stage(written: KwokStage) -> Stage:
 
 def _resource(reference: ResourceRef) -> Resource[Any]:
     version = "v1" if reference.api_group in ("", "core/v1") else reference.api_group
-    resource = builtin_scheme().by_kind(version, reference.kind)
-    if resource is None or "watch" not in resource.verbs:
-        raise ValueError(f"resourceRef: {version} {reference.kind} has no stages here; only built-in kinds do")
-    return resource
+    try:
+        return resource_of(version, reference.kind)
+    except ValueError as error:
+        raise ValueError(f"resourceRef: {error}") from None
 
 
 # Which objects --------------------------------------------------------------------------------------------------

@@ -18,7 +18,8 @@ import pytest
 
 from steersman.api.types.core_v1 import ConfigMap, Namespace, Node
 from steersman.api.types.meta_v1 import ObjectMeta
-from steersman.simulation import stages_of
+from steersman.simulation import Stage, stages_of
+from steersman.simulation.stage import Outcome
 from steersman.testing import AsyncCluster, Cluster, NodeShape
 from steersman.testing.clients import AsyncClient, BlockingClient
 from steersman.testing.cluster import StoppedError
@@ -213,6 +214,13 @@ def test_controllers_that_there_are_not() -> None:
 def test_what_no_cluster_can_be_made_of(what: dict[str, Any], error: type[Exception], said: str) -> None:
     with pytest.raises(error, match=said):
         Cluster(**what)
+
+
+@pytest.mark.parametrize("kind", ["Pods", "Deployment", "Binding"])
+def test_stages_of_what_has_none(kind: str) -> None:
+    stage = Stage(name="s", kind=kind, matches=lambda _: True, next=lambda _: Outcome())
+    with pytest.raises(ValueError, match=f"stage 's': v1 {kind} has no stages here; only built-in kinds do"):
+        Cluster(stages=[stage])
 
 
 def test_stages_by_name_and_by_file(tmp_path: Path) -> None:
