@@ -87,9 +87,9 @@ def test_an_hour_passes_and_nobody_dies_of_it(cluster: Cluster) -> None:
     cluster.apply(deployment())
     cluster.settle()
     names = {pod.metadata.name for pod in cluster.client.list(Pod, "default").items}
-    before, began = cluster.clock.now(), time.perf_counter()
+    before, began = cluster.clock.now(), time.process_time()
     cluster.clock.advance(timedelta(hours=1))
-    assert time.perf_counter() - began < 10  # a second, on a machine that does nothing else
+    assert time.process_time() - began < 10  # a second or two of a processor; others may keep it busy, too
     assert 3600 <= (cluster.clock.now() - before).total_seconds() < 3610
     assert [readiness(cluster, f"node-{number}") for number in range(3)] == ["True"] * 3
     for number in range(3):
