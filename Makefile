@@ -1,5 +1,5 @@
 VENV ?= .venv
-PYTHON ?= python3
+PYTHON ?=
 BIN := $(VENV)/bin
 DATA_DIR ?= /var/lib/steersman
 PYTEST_ARGS ?=
