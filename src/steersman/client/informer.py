@@ -83,13 +83,15 @@ class Lister(Generic[T]):
         self._objects[key] = obj
         for name, function in self._functions.items():
             index = self._indexes[name]
-            values = set(function(obj))
+            values = [*function(obj)]
             if old is not None:
                 for value in function(old):
                     if value not in values:
                         _drop(index, value, key)
             for value in values:
-                index.setdefault(value, {})[key] = obj
+                if (bucket := index.get(value)) is None:
+                    bucket = index[value] = {}
+                bucket[key] = obj
         return old
 
     def _remove(self, key: str) -> T | None:
