@@ -192,10 +192,8 @@ class SimulatedNodes:
                 elif not self._node_stages and (differences := shape.differences(number, present)):
                     older.setdefault(", ".join(differences), []).append(present.metadata.name)
         for what, names in older.items():
-            which = ", ".join([*names[:3], *(["…"] if names[3:] else [])])
-            log.warning(
-                "%d nodes are there already and keep their %s, which are other ones: %s", len(names), what, which
-            )
+            which = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if names[3:] else "")
+            log.warning("already there, and keeping %s that are others than those said now: %s", what, which)
 
     def _is_ours(self, node: Node) -> bool:
         return mark_of(node) == self._config.mark

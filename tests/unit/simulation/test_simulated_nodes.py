@@ -255,12 +255,12 @@ async def test_nodes_that_a_second_start_would_make_otherwise_are_told_of(
     caplog.clear()
     async with simulating(client, NodeShape(count=5, memory="1Gi", taints=(f"{SIMULATED_NODE}=fake:NoSchedule",))):
         pass
-    assert not [message for message in caplog.messages if "are there already" in message]
+    assert not [message for message in caplog.messages if "already there" in message]
     async with simulating(client, NodeShape(count=5, memory="1Gi", cpu="64", labels={"a": "b"})):
         pass
     assert (
-        "5 nodes are there already and keep their capacity, labels, taints, which are other ones: "
-        "node-0, node-1, node-2, …"
+        "already there, and keeping capacity, labels, taints that are others than those said now: "
+        "node-0, node-1, node-2 and 2 more"
     ) in caplog.messages
 
 
