@@ -6,9 +6,10 @@ done so in the world as it is, in vain.
 Every part says what it is doing (:class:`Part`); nothing is guessed from silence.  Back-offs and the pauses between two
 looks (:data:`IMMINENT`) are not waited for but ended, over and over, until those who wait are the ones who waited
 before: pods that may fit by now, keys that controllers failed at, what may be empty by now.  So nobody moves the world
-a few seconds later, and nobody is late where time does not pass.  What waits for its time, a deadline, a stage's delay,
-a period, is at rest, unless it comes in a moment (:data:`SOON`); what waits for somebody else is.  Clients outside of
-the cluster are not looked at beyond the requests that they have under way.
+a few seconds later, and nobody is late where time does not pass; but for who gets on with each try and still waits.
+What waits for its time, a deadline, a stage's delay, a period, is at rest, unless it comes in a moment (:data:`SOON`);
+what waits for somebody else is.  Clients outside of the cluster are not looked at beyond the requests that they have
+under way.
 """
 
 from __future__ import annotations
