@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .etcd import EtcdTLS
 
 
+HISTORY_IN_MEMORY = 256 << 20
+"""Bytes that a store in memory grows by before it forgets what was; more where it holds more."""
+
+
 async def open_store(
     datastore: str, data_dir: str | os.PathLike[str], tls: EtcdTLS | None = None, *, quota_bytes: int = 0
 ) -> Store:
@@ -38,4 +42,5 @@ async def open_store(
 
 def auto_compaction(store: Store, datastore: str, interval: float = 300.0) -> AutoCompaction:
     """The compaction that belongs to a store: run it as a task."""
-    return AutoCompaction(store, interval, shared=datastore.startswith("etcd="))
+    history = HISTORY_IN_MEMORY if datastore == "memory" else None
+    return AutoCompaction(store, interval, shared=datastore.startswith("etcd="), history_bytes=history)

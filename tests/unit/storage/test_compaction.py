@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 
-from steersman.storage import compaction
+from steersman.storage import compaction, datastore
 from steersman.storage.compaction import AutoCompaction
+from steersman.storage.datastore import auto_compaction
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Compacted, Delete, Put
 
@@ -18,8 +19,9 @@ VALUE = b"x" * 1000
 @pytest.mark.parametrize("held", [10, 1000])
 async def test_history_goes_early_where_much_is_written(monkeypatch: pytest.MonkeyPatch, held: int) -> None:
     monkeypatch.setattr(compaction, "LOOK", 0.0)
+    monkeypatch.setattr(datastore, "HISTORY_IN_MEMORY", HISTORY)
     store = MemoryStore()
-    task = asyncio.create_task(AutoCompaction(store, history_bytes=HISTORY).run())
+    task = asyncio.create_task(auto_compaction(store, "memory").run())
     present = sum([await _size_after(store, Put(f"/held/{number}", VALUE)) for number in range(held)][-1:])
     largest = 0
     for number in range(3000):
