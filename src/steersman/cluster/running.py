@@ -16,7 +16,6 @@ from typing import Any
 import uvloop
 
 from . import preflight
-from .huge_pages import HugePages
 
 log = logging.getLogger(__name__)
 
@@ -75,8 +74,6 @@ async def _until_signalled(main: Coroutine[Any, Any, None]) -> None:
         loop.add_signal_handler(number, task.cancel)
     loop.call_later(SETTLED, gc.freeze)
     log.info("starting, pid %d", os.getpid())
-    pages = asyncio.create_task(HugePages().keep(), name="huge pages")
     with contextlib.suppress(asyncio.CancelledError):
         await task
-    pages.cancel()
     log.info("stopped")
