@@ -25,6 +25,7 @@ from steersman.api.types.core_v1 import Event, EventSource, ObjectReference
 from steersman.api.types.meta_v1 import ObjectMeta
 
 from .client import Client, Patch
+from .pause import Pause
 
 log = logging.getLogger(__name__)
 
@@ -105,10 +106,9 @@ class EventRecorder:
         self._wakeup = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
-        self._hurried: asyncio.Event | None = None
-        """Ends the wait for the next try; None while nothing waits so."""
+        self._pause = Pause(clock)
         self._failed = ""
-        """What is waited for so."""
+        """What is tried again after the pause."""
         self._known: OrderedDict[tuple[_Subject, str], _Known] = OrderedDict()
         self._buckets: OrderedDict[_Subject, _Bucket] = OrderedDict()
         self._similar: OrderedDict[tuple[_Subject, str, str], _Similar] = OrderedDict()
@@ -124,15 +124,12 @@ class EventRecorder:
 
     def unfinished(self) -> Iterator[str]:
         """Whether something that was recorded is being sent; while one waits to be tried again, nothing is."""
-        if not self._idle.is_set() and (self._hurried is None or self._hurried.is_set()):
+        if not self._idle.is_set() and not self._pause.lasts:
             yield f"{self._component}: {len(self._queue)} events to send, and one being sent"
 
     def hurry(self) -> list[str]:
         """Try again at once to send what could not be sent, and all that waits behind it; returns what that is."""
-        if self._hurried is None:
-            return []
-        self._hurried.set()
-        return [f"{self._component}: event {self._failed}, and {len(self._queue)} more"]
+        return [f"{self._component}: event {self._failed}, and {len(self._queue)} more"] if self._pause.end() else []
 
     async def flushed(self) -> None:
         """Wait until everything recorded so far was sent or given up."""
@@ -173,28 +170,10 @@ class EventRecorder:
                     log.debug("event %s of %s %s rejected: %s", pending.reason, ref.kind, ref.name, error)
                     return
                 self._failed = f"{pending.reason} of {ref.kind} {ref.name}"
-                if not await self._hurried_within(min(FIRST_RETRY * 2**attempt, LAST_RETRY)):
+                if not await self._pause.is_ended_within(min(FIRST_RETRY * 2**attempt, LAST_RETRY)):
                     attempt += 1
         self.dropped += 1
         log.warning("gave up sending event %s of %s %s", pending.reason, ref.kind, ref.name)
-
-    async def _hurried_within(self, delay: float) -> bool:
-        """Wait so many seconds at most; whether somebody wants to know sooner."""
-        over = False
-
-        def end() -> None:
-            nonlocal over
-            over = True
-            hurried.set()
-
-        hurried = self._hurried = asyncio.Event()
-        timer = self._clock.call_later(delay, end)
-        try:
-            await hurried.wait()
-        finally:
-            timer.cancel()
-            self._hurried = None
-        return not over
 
     async def _write(self, key: tuple[_Subject, str], pending: _Pending, message: str) -> None:
         known = self._known.get(key)

@@ -18,6 +18,7 @@ from steersman.api.errors import StatusError, is_too_large_resource_version
 from steersman.api.scheme import Object, Resource
 
 from .client import ALL, Client, EventType, ObjectList, Selectors, WatchEvent, Which
+from .pause import Pause
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,9 @@ class Reflector(Generic[T]):
         self._namespace = namespace
         self._selectors = selectors
         self._synced = asyncio.Event()
-        self._clock = clock
         self._following = False
-        self._again: asyncio.Event | None = None
-        """Ends the pause before another attempt; None outside of one."""
+        # A turned clock does not wait for the machine, and one that stands still never comes.
+        self._pause = Pause(clock, SYSTEM)
 
     async def replace(self, objects: list[T]) -> None:
         """These are all there are now; let the event loop have its turn after every :data:`SLICE`."""
@@ -69,15 +69,12 @@ class Reflector(Generic[T]):
 
     def unfinished(self) -> Iterator[str]:
         """Whether it lists; what a watch has not handed over yet, its client knows."""
-        if not self._following and (self._again is None or self._again.is_set()):
+        if not self._following and not self._pause.lasts:
             yield f"informer of {self.resource.qualified_name}: lists"
 
     def hurry(self) -> list[str]:
         """List or watch again at once where that failed; returns what that is.  It does not lengthen the next pause."""
-        if self._again is None:
-            return []
-        self._again.set()
-        return [f"informer of {self.resource.qualified_name}"]
+        return [f"informer of {self.resource.qualified_name}"] if self._pause.end() else []
 
     async def synced(self) -> None:
         """Wait for the first list to be handed over."""
@@ -112,27 +109,8 @@ class Reflector(Generic[T]):
                         self.resource.qualified_name,
                         error,
                     )
-            if backoff and await self._is_hurried_within(backoff * (1 + random.random())):
+            if backoff and await self._pause.is_ended_within(backoff * (1 + random.random())):
                 backoff = before
-
-    async def _is_hurried_within(self, seconds: float) -> bool:
-        over = False
-
-        def end() -> None:
-            nonlocal over
-            over = True
-            again.set()
-
-        again = self._again = asyncio.Event()
-        # Whichever comes first: a turned clock does not wait for the machine, and who stands still never comes.
-        timers = (self._clock.call_later(seconds, end), asyncio.get_running_loop().call_later(seconds, end))
-        try:
-            await again.wait()
-        finally:
-            self._again = None
-            for timer in timers:
-                timer.cancel()
-        return not over
 
     async def _list(self, resource_version: str) -> ObjectList[T]:
         return await self._client.list(
