@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import weakref
 from collections.abc import AsyncIterator
@@ -162,8 +163,11 @@ async def test_nothing_is_left_of_a_definition_that_went(
         await gone(registry, client, wanted.metadata.name)
         del resource, made, tree
     as_their_json_says.clear()
-    await asyncio.sleep(0.01)
-    gc.collect()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(5):
+            while any(each() is not None for each in found):
+                await asyncio.sleep(0)
+                gc.collect()
     assert [each() for each in found if each() is not None] == []
 
 
