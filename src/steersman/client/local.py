@@ -75,7 +75,7 @@ class LocalHandler(Protocol):
     async def watch(self, namespace: str, options: Any, sink: Any) -> LocalSubscription: ...
     async def create(self, context: Any, namespace: str, obj: Any) -> Any: ...
     async def update(
-        self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Any, bool]: ...
     async def patch(
         self, context: Any, namespace: str, name: str, patch: Patch, *, subresource: str = ""
@@ -240,8 +240,8 @@ class LocalClient(Client):
 
     async def update(self, obj: T, *, subresource: str = "", dry_run: bool = False) -> T:
         handler, meta = self._handler(type(obj)), obj.metadata
-        copy, context = codecs.copy(obj), self._context(dry_run)
-        entry, _ = await handler.update(context, meta.namespace, meta.name, copy, subresource=subresource)
+        context = self._context(dry_run)
+        entry, _ = await handler.update(context, meta.namespace, meta.name, obj, subresource=subresource, lent=True)
         updated: T = entry.object
         return updated
 

@@ -113,11 +113,11 @@ class InnerHandler:
         return await self._handler.create(context, namespace, obj)
 
     async def update(
-        self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Any, bool]:
         if self._standing:
             await self._before(self._asked("update", namespace, name, subresource))
-        return await self._handler.update(context, namespace, name, obj, subresource=subresource)
+        return await self._handler.update(context, namespace, name, obj, subresource=subresource, lent=lent)
 
     async def patch(
         self, context: Any, namespace: str, name: str, patch: Patch, *, subresource: str = ""

@@ -131,9 +131,9 @@ class ResourceHandler(Protocol):
     async def create(self, context: Context, namespace: str, obj: Any) -> Entry[Any]: ...
 
     async def update(
-        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Entry[Any], bool]:
-        """Replace; the flag says that the object was created."""
+        """Replace; the flag says that the object was created.  The one given may be changed, unless it is lent."""
         ...
 
     async def patch(

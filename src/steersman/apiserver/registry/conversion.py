@@ -132,8 +132,10 @@ class ConvertingHandler:
         return self._entry(await self._stored.create(context, namespace, self._conversion.to_storage(obj)))
 
     async def update(
-        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Entry[Any], bool]:
+        if lent:
+            obj = codecs.copy(obj)
         apply_defaults(obj)
         context.served_as = self.resource.group_version
         stored = self._conversion.to_storage(obj)

@@ -80,7 +80,7 @@ class EphemeralHandler:
         raise self._refuse("watch")
 
     async def update(
-        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Entry[Any], bool]:
         raise self._refuse("update")
 

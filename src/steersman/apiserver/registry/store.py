@@ -52,6 +52,7 @@ from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
 from .heavy import LARGE, HeavyWork, is_large
 from .lacking import supplied
+from .lending import own
 from .patching import patched, read_configuration
 from .reading import Reader
 from .reset_fields import reset_fields
@@ -81,10 +82,10 @@ class Handler(Commits):
         views: Sequence[View] = (),
     ) -> None:
         super().__init__(resource, strategy, store, cache, start, heavy)
-        own = stored(resource.group_version, resource.type)
+        view = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
         self._scaling = Scaling(resource, strategy.scale, now, self._rescale) if strategy.scale else None
-        self._fields = FieldManager((own, *views), now)
+        self._fields = FieldManager((view, *views), now)
         self._admission = admission
         self._now = now
 
@@ -172,17 +173,24 @@ class Handler(Commits):
     # -- updating ------------------------------------------------------------------------------------------------
 
     async def update(
-        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = ""
+        self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Entry[Any], bool]:
-        """Replace an object, or the part of it that a subresource is; the flag says that it was created."""
+        """Replace an object, or the part of it that a subresource is; the flag says that it was created.
+
+        The object is the handler's to change, unless it is ``lent``.
+        """
         self._check_subresource(subresource, "update")
         metadata.check_namespace(self.resource, obj.metadata, namespace)
         metadata.check_name(obj.metadata, name)
         # Without a resource version a lost race is tried again, and the body must be whole then.
         version = obj.metadata.resource_version
 
-        def transform(_: Entry[Any] | None) -> Any:
-            if not version:
+        untouched = self.strategy.content if subresource == "status" else ()
+
+        def transform(entry: Entry[Any] | None) -> Any:
+            if lent and entry is not None:
+                return own(obj, entry.object, untouched)
+            if lent or not version:
                 return codecs.copy(obj)
             obj.metadata.resource_version = version
             return obj
