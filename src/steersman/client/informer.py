@@ -46,8 +46,8 @@ class Lister(Generic[T]):
 
     def __init__(self) -> None:
         self._objects: dict[str, T] = {}
-        self._functions: dict[str, IndexFunction[T]] = {"namespace": lambda obj: (obj.metadata.namespace,)}
-        self._indexes: dict[str, dict[str, dict[str, T]]] = {"namespace": {}}
+        self._functions: dict[str, IndexFunction[T]] = {}
+        self._indexes: dict[str, dict[str, dict[str, T]]] = {}
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -65,8 +65,14 @@ class Lister(Generic[T]):
         return [*self._indexes[index].get(value, {}).values()]
 
     def list(self, namespace: str = "") -> list[T]:
-        """All objects, or those of one namespace; a new list in no order."""
-        return self.by_index("namespace", namespace) if namespace else [*self._objects.values()]
+        """All objects, or those of one namespace; a new list in no order.
+
+        They are indexed by namespace once somebody asks for those of one.
+        """
+        if not namespace:
+            return [*self._objects.values()]
+        self.add_index("namespace", lambda obj: (obj.metadata.namespace,))
+        return self.by_index("namespace", namespace)
 
     def add_index(self, name: str, function: IndexFunction[T]) -> None:
         """Index all objects, present and future, by what the function yields; the same name again is ignored."""
