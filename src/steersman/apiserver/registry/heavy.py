@@ -14,6 +14,9 @@ LARGE = 24 * 1024
 What is lighter takes a few milliseconds at most: less than it takes to be noticed.
 """
 
+SMALL = 4 * 1024
+"""So little text is light, whatever it is made of, where that is all there is."""
+
 _OBJECT = 128
 _ITEM = 16
 _OTHER = 6
@@ -34,8 +37,10 @@ def weight(text: bytes) -> int:
 def is_large(text: bytes, besides: int = 0) -> bool:
     """Whether an object's text, and what else there is, weigh more than LARGE.
 
-    Most weigh so much less that their empty members need not be counted to tell.
+    Most are small, or weigh so much less that their empty members need not be counted to tell.
     """
+    if not besides and len(text) <= SMALL:
+        return False
     most = besides + len(text) + _OBJECT * text.count(b"{") + _ITEM * text.count(b",")
     if most <= LARGE and text[:1] in (b"{", b"["):
         return False
