@@ -13,6 +13,10 @@ import msgspec
 
 from .meta import controller_of
 
+_STATUS = (("status", False),)
+_PARTS = (("spec", True), *_STATUS)
+"""Beside the metadata: attributes, and whether what is inside of their members is shared."""
+
 
 class Siblings:
     """One object of each controller; what others of it have that is equal becomes that one's.
@@ -25,15 +29,19 @@ class Siblings:
         self._models: dict[str, Any] = {}
         """By the controller's uid: the first of its objects, in its newest version."""
 
-    def share(self, obj: Any, *, remember: bool = True) -> None:
-        """Let an object that was just decoded share what it can; ``remember``: with those that come after it, too."""
+    def share(self, obj: Any, *, remember: bool = True, inherits: bool = False) -> None:
+        """Let an object that is new to us share what it can; ``remember``: with those that come after it, too.
+
+        ``inherits``: all but its status is that of the version before it, which has shared it already.
+        """
         metadata = getattr(obj, "metadata", None)  # a store may hold what is no object of the API
         if metadata is None or (owner := controller_of(metadata)) is None:
             return
         model = self._models.get(owner.uid)
         if model is not None and type(model) is type(obj):
-            _share(metadata, model.metadata)
-            for part, deep in (("spec", True), ("status", False)):
+            if not inherits:
+                _share(metadata, model.metadata)
+            for part, deep in _STATUS if inherits else _PARTS:
                 mine, its = getattr(obj, part, None), getattr(model, part, None)
                 if mine is not its and isinstance(mine, msgspec.Struct) and type(mine) is type(its):
                     _share(mine, its, deep=deep)

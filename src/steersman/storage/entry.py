@@ -28,6 +28,12 @@ def splice(value: bytes, revision: int) -> bytes:
     return b'%b"resourceVersion":"%d"%b%b' % (value[:position], revision, comma, value[position:])
 
 
+def is_spliced(raw: bytes, value: bytes, revision: int) -> bool:
+    """Whether spliced JSON is what :func:`splice` makes of a value; mostly its length tells that it is not."""
+    added = len(raw) - len(value) - len(_VERSION) - len(str(revision))
+    return added in (1, 2) and raw == splice(value, revision)  # a quote, and a comma unless it is all there is
+
+
 def respliced(raw: bytes, revision: int) -> bytes:
     """The spliced JSON with another resource version."""
     start = raw.index(_METADATA) + len(_METADATA) + len(_VERSION)
@@ -70,12 +76,12 @@ class Entry(Generic[T]):
         """A decoded object of the caller's own; may be called in any thread."""
         return self._decode(self.raw)
 
-    def keep(self, obj: T) -> None:
-        """Share what was decoded elsewhere."""
+    def keep(self, obj: T, *, inherits: bool = False) -> None:
+        """Share what was decoded elsewhere; ``inherits``: all but its status is that of the version before it."""
         if self._object is None:
             self._object = obj
             if self._recent is not None:
-                self._recent.add(self)
+                self._recent.add(self, inherits=inherits)
 
     def supersede(self) -> None:
         """Another version has come in its place, or none: nobody asks for this one for long."""
@@ -135,10 +141,10 @@ class RecentlyDecoded:
         """How many entries are held."""
         return len(self._entries)
 
-    def add(self, entry: Entry[Any]) -> None:
-        """An entry was decoded."""
+    def add(self, entry: Entry[Any], *, inherits: bool = False) -> None:
+        """An entry was decoded, or brings an object that need not be (see :meth:`Entry.keep`)."""
         if len(entry.raw) <= _COMMON:
-            self._siblings.share(entry.peek(), remember=self._is_present)
+            self._siblings.share(entry.peek(), remember=self._is_present, inherits=inherits)
         self._take(entry)
 
     def gone(self, entry: Entry[Any]) -> None:

@@ -15,18 +15,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from bisect import bisect_left
+from bisect import bisect_left, insort
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from .entry import CacheEvent, Entry, RecentlyDecoded, respliced, splice
+from .entry import CacheEvent, Entry, RecentlyDecoded, is_spliced, respliced, splice
 from .followers import prefix_end
 from .store import Compacted, EventBatch, KeyValue, Range, Store, StoreError, Unconvertible
 from .subscriptions import SLICE, Subscription, Subscriptions, deliver
 from .underway import Underway
 from .window import Window
 
-__all__ = ["CacheEvent", "Entry", "Index", "Listing", "RevisionTimeout", "WatchCache", "respliced", "splice"]
+__all__ = [
+    "CacheEvent",
+    "Entry",
+    "Index",
+    "Listing",
+    "RevisionTimeout",
+    "WatchCache",
+    "is_spliced",
+    "respliced",
+    "splice",
+]
 
 T = TypeVar("T")
 
@@ -89,8 +99,7 @@ class WatchCache(Generic[T]):
         self._progress_seconds = progress_seconds
 
         self._entries: dict[str, Entry[T]] = {}
-        self._keys: list[str] = []  # all keys in order, and
-        self._ordered: list[Entry[T]] = []  # their entries, so that a list is a slice
+        self._keys: list[str] = []  # in order
         self._indexed: dict[tuple[str, str], set[str]] = {}
         self._window = Window() if window is None else window
         self._decoded = RecentlyDecoded.of_versions(kept_decoded)
@@ -187,9 +196,8 @@ class WatchCache(Generic[T]):
         self._subscriptions.end(Compacted(revision))  # what happened before was missed
         self._entries = entries
         self._keys = sorted(entries)
-        self._ordered = [entries[key] for key in self._keys]
         self._indexed = {}
-        self._window.restart(revision, sum(len(entry.raw) for entry in self._ordered))
+        self._window.restart(revision, sum(len(entry.raw) for entry in entries.values()))
         self._revision = revision
         if self._indexes:
             for count, (key, entry) in enumerate(entries.items(), 1):
@@ -221,24 +229,20 @@ class WatchCache(Generic[T]):
 
     def _change(self, key: str, revision: int, current: KeyValue | None) -> None:
         previous = self._entries.get(key)
-        position = bisect_left(self._keys, key)
         if current is None:
             if previous is None:
                 return
             entry = Entry(key, revision, respliced(previous.raw, revision), self._decode, self._decoded.past)
             self._decoded.gone(previous)
-            del self._entries[key], self._keys[position], self._ordered[position]
+            del self._entries[key], self._keys[bisect_left(self._keys, key)]
             event = CacheEvent("DELETED", revision, entry, previous)
         else:
             entry = self._entry(current, self._decoded)
             if (written := self.underway.take(key, current.value, revision)) is not None:
-                entry.keep(written)
+                entry.keep(written.object, inherits=written.inherits)
             self._entries[key] = entry
             if previous is None:
-                self._keys.insert(position, key)
-                self._ordered.insert(position, entry)
-            else:
-                self._ordered[position] = entry
+                insort(self._keys, key)
             event = CacheEvent("ADDED" if previous is None else "MODIFIED", revision, entry, previous)
         places = self._reindex(key, previous, None if current is None else entry) if self._indexes else ()
         self._revision = revision
@@ -314,7 +318,7 @@ class WatchCache(Generic[T]):
 
     def __iter__(self) -> Iterator[Entry[T]]:
         """The present entries in key order, for those who wait for nothing meanwhile."""
-        return iter(self._ordered)
+        return map(self._entries.__getitem__, self._keys)
 
     def unfinished(self) -> Iterator[str]:
         """Changes that its subscribers have not been told of yet."""
@@ -358,7 +362,7 @@ class WatchCache(Generic[T]):
         """
         prefix = prefix or self.prefix
         if prefix == self.prefix and not (start or limit or revision or index):
-            return Listing(self._ordered.copy(), self.revision)
+            return Listing([*self], self.revision)
         first, end = max(prefix, start), prefix_end(prefix) if prefix[-1] == "/" else prefix + "\0"
         past = self._window.undone(revision) if revision and revision < self.revision else {}
         past = {key: entry for key, entry in past.items() if first <= key < end}
@@ -371,7 +375,7 @@ class WatchCache(Generic[T]):
             low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
             # Pages of an old list cost what they show and what has changed since, not what there is.
             last = min(high, low + limit + len(past)) if limit else high
-            entries = self._ordered[low:last]
+            entries = [self._entries[key] for key in self._keys[low:last]]
             remaining = high - last
         if past:
             if remaining:

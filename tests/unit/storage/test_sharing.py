@@ -59,6 +59,16 @@ def test_what_is_equal_is_one() -> None:
     assert msgspec.json.encode(two) == msgspec.json.encode(pod(2))
 
 
+def test_of_what_inherits_the_rest_the_status_alone_is_looked_at() -> None:
+    siblings, one, two = Siblings(), decoded(pod(1)), decoded(pod(2))
+    siblings.share(one)
+    siblings.share(two, inherits=True)
+    assert one.status.conditions is two.status.conditions
+    assert one.spec.containers is not two.spec.containers
+    assert one.metadata.labels is not two.metadata.labels
+    assert (one, two) == (pod(1), pod(2))
+
+
 def test_what_differs_stays_its_own() -> None:
     siblings = Siblings()
     first, other, strange, orphan = (

@@ -74,6 +74,14 @@ def fill_new(meta: ObjectMeta, now: datetime) -> None:
     meta.generation = None
 
 
+def keep_equal(new: ObjectMeta, old: ObjectMeta) -> None:
+    """Have what a write of something else says alike once: the old values take their place."""
+    if new.labels == old.labels:
+        new.labels = old.labels
+    if new.annotations == old.annotations:
+        new.annotations = old.annotations
+
+
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:
     """Take over what the writer of an update left out and may not change."""
     new.generation = old.generation

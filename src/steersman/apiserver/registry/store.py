@@ -44,7 +44,7 @@ from steersman.storage.store import (
     Put,
     Store,
 )
-from steersman.storage.watch_cache import Entry, WatchCache, splice
+from steersman.storage.watch_cache import Entry, WatchCache, is_spliced, splice
 
 from . import metadata
 from .commits import Commits
@@ -196,7 +196,9 @@ class Handler(Commits):
             return obj
 
         create = self.strategy.create_on_update and not subresource
-        return await self._write(context, namespace, name, transform, subresource, create=create, version=version)
+        return await self._write(
+            context, namespace, name, transform, subresource, create=create, version=version, lent=lent
+        )
 
     async def patch(
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
@@ -278,8 +280,9 @@ class Handler(Commits):
     ) -> Entry[Any]:
         """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation.
 
-        ``copy`` makes what ``change`` may change, a deep copy where it does not say how deep.
+        ``copy`` makes what ``change`` may change: a deep copy, or one that has parts of the present object.
         """
+        inherits = copy is not codecs.copy
         entry = await self._present(namespace, name)
         current = False
         turn: Turn | None = None
@@ -298,14 +301,14 @@ class Handler(Commits):
                     continue
                 obj.metadata.resource_version = ""
                 value = codecs.encode(obj)
-                raw = splice(value, entry.revision)
-                if not current and raw == entry.raw and (newer := await self._current(entry)) is not entry:
+                same = is_spliced(entry.raw, value, entry.revision)
+                if same and not current and (newer := await self._current(entry)) is not entry:
                     entry, current = newer, True
                     continue
-                if dry_run or raw == entry.raw:
-                    return Entry(entry.key, entry.revision, raw, self.decode)
+                if same or dry_run:
+                    return Entry(entry.key, entry.revision, splice(value, entry.revision), self.decode)
                 try:
-                    return await self._commit(Put(entry.key, value, entry.revision), obj, None)
+                    return await self._commit(Put(entry.key, value, entry.revision), obj, None, inherits=inherits)
                 except CompareFailed as error:
                     turn, entry = await self._line_up(turn, entry.key, self._entry_of(error.current[entry.key]))
             raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
@@ -338,11 +341,14 @@ class Handler(Commits):
         create: bool,
         version: str = "",
         scale: bool = False,
+        lent: bool = False,
     ) -> tuple[Entry[Any], bool]:
         """Write what is made of the present object.
 
         ``version``: of the object that is meant alone, so that what is refused need not be tried on another.
+        ``lent``: what is made has parts of the present object, where it does not differ.
         """
+        inherits = lent and subresource == "status"
         entry = await self._present(namespace, name, version)
         current = False
         turn: Turn | None = None
@@ -383,8 +389,7 @@ class Handler(Commits):
                 reservation = await self.strategy.reserve(new, old)
                 new.metadata.resource_version = ""
                 value = codecs.encode(new)
-                raw = splice(value, entry.revision)
-                same = raw == entry.raw and not self.strategy.is_outdated(entry)
+                same = is_spliced(entry.raw, value, entry.revision) and not self.strategy.is_outdated(entry)
                 if same and not (reservation is not None and reservation.operations):
                     if current or (newer := await self._current(entry)) is entry:
                         return entry, False
@@ -396,7 +401,8 @@ class Handler(Commits):
                         return Entry(entry.key, entry.revision, raw, self.decode), False
                     continue
                 try:
-                    return await self._commit(Put(entry.key, value, entry.revision), new, reservation), False
+                    put = Put(entry.key, value, entry.revision)
+                    return await self._commit(put, new, reservation, inherits=inherits), False
                 except CompareFailed as error:
                     if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
                         raise lost from None
@@ -469,6 +475,7 @@ class Handler(Commits):
         metadata.carry_over(meta, old.metadata)
         if subresource:
             self.strategy.subresources[subresource](context, new, old)
+            metadata.keep_equal(new.metadata, old.metadata)
         else:
             self.strategy.prepare_update(context, new, old)
         await self.strategy.authorize(context, new, old)

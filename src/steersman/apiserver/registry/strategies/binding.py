@@ -48,7 +48,7 @@ def _assignable(pod: v1.Pod) -> v1.Pod:
     meta, status = pod.metadata, pod.status
     return replace(
         pod,
-        metadata=replace(meta, annotations=dict(meta.annotations)),
+        metadata=replace(meta),
         spec=replace(pod.spec),
         status=replace(status, conditions=list(status.conditions)),
     )
@@ -81,8 +81,10 @@ async def bind(
         meta = pod.metadata
         pod.spec.node_name = binding.target.name
         pod.status.nominated_node_name = ""
-        meta.annotations.update(wanted.annotations)
-        meta.labels = {**wanted.labels, **meta.labels}
+        if wanted.annotations:
+            meta.annotations = {**meta.annotations, **wanted.annotations}
+        if wanted.labels:
+            meta.labels = {**wanted.labels, **meta.labels}
         scheduled = v1.PodCondition(
             type="PodScheduled", status="True", last_transition_time=now, observed_generation=meta.generation
         )
