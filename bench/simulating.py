@@ -51,7 +51,7 @@ def measure(setting: Setting) -> Iterator[Row]:
             access.create(_DEPLOYMENTS, deployment(name, REPLICAS))
         for name in names:
             setting.say(f"running {PODS} simulated pods: waiting for {name}")
-            _wait(lambda name=name: _available(access, name) == REPLICAS, 0.2)  # type: ignore[misc]
+            _wait(lambda name=name: _available(access, name) == REPLICAS, 0.5)  # type: ignore[misc]
         took = (time.perf_counter() - started) * PODS / (count * REPLICAS)
         text = f"{count * REPLICAS} pods created, scheduled and Running, for {PODS}; one process, store on disk"
         yield Row("simulated-pods", took, "s", 120, "lower", text)

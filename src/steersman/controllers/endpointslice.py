@@ -167,13 +167,16 @@ class ServiceController(Controller):
         self.pods: Informer[Pod] = context.informers.informer(Pod)
         self.listen(self.pods, self._pod_changed, self._pod_updated, self._pod_changed)
 
+    def _with_endpoints(self, namespace: str) -> list[Service]:
+        return [service for service in self.services.lister.list(namespace) if services.has_endpoints(service)]
+
     def _pod_changed(self, pod: Pod) -> None:
-        for service in self.services.lister.list(pod.metadata.namespace):
-            if services.has_endpoints(service) and services.matches(service, pod):
+        for service in self._with_endpoints(pod.metadata.namespace):
+            if services.matches(service, pod):
                 self.queue.add(object_key(service))
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
-        if self.services.lister.list(new.metadata.namespace) and self._relevant(old) != self._relevant(new):
+        if self._with_endpoints(new.metadata.namespace) and self._relevant(old) != self._relevant(new):
             self._pod_changed(new)
             if old.metadata.labels != new.metadata.labels:
                 self._pod_changed(old)
