@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from http.client import HTTPSConnection
 from typing import Any
 
 from .processes import resident
@@ -41,7 +42,8 @@ def measure(setting: Setting) -> Iterator[Row]:
         return
     setting.say("running a Deployment of 1,000 on simulated nodes")
     access.create(_DEPLOYMENTS, deployment("first", REPLICAS))
-    first = _wait(lambda: _available(access, "first") == REPLICAS, 0.05)
+    asking = access.connect(timeout=60.0)
+    first = _wait(lambda: _available(asking, "first") == REPLICAS, 0.05)
     yield Row("deployment-1000", first, "s", 5, "lower", f"a Deployment of {REPLICAS} until all are available")
     if setting.wants("simulated-pods", "simulated-memory"):
         count = PODS // REPLICAS - 1
@@ -51,12 +53,13 @@ def measure(setting: Setting) -> Iterator[Row]:
             access.create(_DEPLOYMENTS, deployment(name, REPLICAS))
         for name in names:
             setting.say(f"running {PODS} simulated pods: waiting for {name}")
-            _wait(lambda name=name: _available(access, name) == REPLICAS, 0.5)  # type: ignore[misc]
+            _wait(lambda name=name: _available(asking, name) == REPLICAS, 0.5)  # type: ignore[misc]
         took = (time.perf_counter() - started) * PODS / (count * REPLICAS)
         text = f"{count * REPLICAS} pods created, scheduled and Running, for {PODS}; one process, store on disk"
         yield Row("simulated-pods", took, "s", 120, "lower", text)
         memory = resident(server.process.pid)
         yield Row("simulated-memory", memory, "MiB", 2048, "lower", f"the server's, with {NODES} nodes and {PODS} pods")
+    asking.close()
     server.stop()
 
 
@@ -65,10 +68,12 @@ def _ready_nodes(access: Access) -> int:
     return text.count('"reason":"KubeletReady"') - text.count('"node.kubernetes.io/not-ready"') if code == 200 else 0
 
 
-def _available(access: Access, name: str) -> int:
-    code, text = access.request("GET", f"{_DEPLOYMENTS}/{name}", timeout=60.0)
-    if code != 200:
-        raise RuntimeError(f"GET deployment {name}: {code} {text[:300]}")
+def _available(connection: HTTPSConnection, name: str) -> int:
+    connection.request("GET", f"{_DEPLOYMENTS}/{name}")
+    response = connection.getresponse()
+    text = response.read().decode()
+    if response.status != 200:
+        raise RuntimeError(f"GET deployment {name}: {response.status} {text[:300]}")
     marker = '"availableReplicas":'
     position = text.find(marker)
     return int(text[position + len(marker) :].split(",", 1)[0].rstrip("}")) if position >= 0 else 0
