@@ -81,7 +81,9 @@ class Noting:
     async def create(self, context: Any, namespace: str, obj: Any) -> Any:
         await self._note("create", namespace)
 
-    async def update(self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = "") -> Any:
+    async def update(
+        self, context: Any, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
+    ) -> Any:
         await self._note("update", namespace, name, subresource)
 
     async def patch(self, context: Any, namespace: str, name: str, patch: Any, *, subresource: str = "") -> Any:

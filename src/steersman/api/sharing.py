@@ -12,10 +12,7 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 import msgspec
 
 from .meta import controller_of
-
-_STATUS = (("status", False),)
-_PARTS = (("spec", True), *_STATUS)
-"""Beside the metadata: attributes, and whether what is inside of their members is shared."""
+from .types.meta_v1 import ObjectMeta
 
 
 class Siblings:
@@ -29,20 +26,22 @@ class Siblings:
         self._models: dict[str, Any] = {}
         """By the controller's uid: the first of its objects, in its newest version."""
 
-    def share(self, obj: Any, *, remember: bool = True, inherits: bool = False) -> None:
+    def share(self, obj: Any, *, before: Any = None, remember: bool = True) -> None:
         """Let an object that is new to us share what it can; ``remember``: with those that come after it, too.
 
-        ``inherits``: all but its status is that of the version before it, which has shared it already.
+        ``before`` is the version before it, if that is known: what it has of that one is shared already.
         """
         metadata = getattr(obj, "metadata", None)  # a store may hold what is no object of the API
         if metadata is None or (owner := controller_of(metadata)) is None:
             return
         model = self._models.get(owner.uid)
         if model is not None and type(model) is type(obj):
-            if not inherits:
+            if before is None or not _has_parts_of(metadata, before.metadata):
                 _share(metadata, model.metadata)
-            for part, deep in _STATUS if inherits else _PARTS:
+            for part, deep in (("spec", True), ("status", False)):
                 mine, its = getattr(obj, part, None), getattr(model, part, None)
+                if before is not None and mine is getattr(before, part, None):
+                    continue
                 if mine is not its and isinstance(mine, msgspec.Struct) and type(mine) is type(its):
                     _share(mine, its, deep=deep)
             if model.metadata.uid != metadata.uid:
@@ -60,6 +59,16 @@ class Siblings:
         model = self._models.get(owner.uid)
         if model is not None and model.metadata.uid == metadata.uid:
             del self._models[owner.uid]
+
+
+def _has_parts_of(metadata: ObjectMeta, before: ObjectMeta) -> bool:
+    """Whether all that siblings may have in common is that of the version before."""
+    return (
+        metadata.labels is before.labels
+        and metadata.annotations is before.annotations
+        and metadata.owner_references is before.owner_references
+        and metadata.finalizers is before.finalizers
+    )
 
 
 class _Members(NamedTuple):

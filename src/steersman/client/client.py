@@ -122,7 +122,10 @@ class Writer(Protocol):
         ...
 
     async def update(self, obj: T, *, subresource: str = "", dry_run: bool = False) -> T:
-        """Replace an object (or its ``status``, say); with a resource version, raises Conflict when outdated."""
+        """Replace an object (or its ``status``, say); with a resource version, raises Conflict when outdated.
+
+        The object is not changed, and MUST NOT be by others until this returns.
+        """
         ...
 
     async def patch(self, which: Which[T], name: str, patch: Patch, namespace: str = "", *, subresource: str = "") -> T:

@@ -41,6 +41,14 @@ def split_key(key: str) -> tuple[str, str]:
     return namespace, name
 
 
+_NAMESPACE = "/namespace"
+"""An index that nobody else names so."""
+
+
+def _namespaces(obj: Object) -> tuple[str]:
+    return (obj.metadata.namespace,)
+
+
 class Lister(Generic[T]):
     """Reads what an informer knows; never waits."""
 
@@ -71,8 +79,8 @@ class Lister(Generic[T]):
         """
         if not namespace:
             return [*self._objects.values()]
-        self.add_index("namespace", lambda obj: (obj.metadata.namespace,))
-        return self.by_index("namespace", namespace)
+        self.add_index(_NAMESPACE, _namespaces)
+        return self.by_index(_NAMESPACE, namespace)
 
     def add_index(self, name: str, function: IndexFunction[T]) -> None:
         """Index all objects, present and future, by what the function yields; the same name again is ignored."""

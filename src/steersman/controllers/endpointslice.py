@@ -6,7 +6,7 @@ the slice they are in, new ones fill the gaps, and only what does not fit makes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -167,8 +167,8 @@ class ServiceController(Controller):
         self.pods: Informer[Pod] = context.informers.informer(Pod)
         self.listen(self.pods, self._pod_changed, self._pod_updated, self._pod_changed)
 
-    def _with_endpoints(self, namespace: str) -> list[Service]:
-        return [service for service in self.services.lister.list(namespace) if services.has_endpoints(service)]
+    def _with_endpoints(self, namespace: str) -> Iterator[Service]:
+        return filter(services.has_endpoints, self.services.lister.list(namespace))
 
     def _pod_changed(self, pod: Pod) -> None:
         for service in self._with_endpoints(pod.metadata.namespace):
@@ -176,7 +176,7 @@ class ServiceController(Controller):
                 self.queue.add(object_key(service))
 
     def _pod_updated(self, old: Pod, new: Pod) -> None:
-        if self._with_endpoints(new.metadata.namespace) and self._relevant(old) != self._relevant(new):
+        if any(self._with_endpoints(new.metadata.namespace)) and self._relevant(old) != self._relevant(new):
             self._pod_changed(new)
             if old.metadata.labels != new.metadata.labels:
                 self._pod_changed(old)

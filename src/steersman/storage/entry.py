@@ -76,12 +76,12 @@ class Entry(Generic[T]):
         """A decoded object of the caller's own; may be called in any thread."""
         return self._decode(self.raw)
 
-    def keep(self, obj: T, *, inherits: bool = False) -> None:
-        """Share what was decoded elsewhere; ``inherits``: all but its status is that of the version before it."""
+    def keep(self, obj: T, before: T | None = None) -> None:
+        """Share what was decoded elsewhere; ``before`` is the version before it, if that is known."""
         if self._object is None:
             self._object = obj
             if self._recent is not None:
-                self._recent.add(self, inherits=inherits)
+                self._recent.add(self, before)
 
     def supersede(self) -> None:
         """Another version has come in its place, or none: nobody asks for this one for long."""
@@ -141,10 +141,10 @@ class RecentlyDecoded:
         """How many entries are held."""
         return len(self._entries)
 
-    def add(self, entry: Entry[Any], *, inherits: bool = False) -> None:
+    def add(self, entry: Entry[Any], before: Any = None) -> None:
         """An entry was decoded, or brings an object that need not be (see :meth:`Entry.keep`)."""
         if len(entry.raw) <= _COMMON:
-            self._siblings.share(entry.peek(), remember=self._is_present, inherits=inherits)
+            self._siblings.share(entry.peek(), before=before, remember=self._is_present)
         self._take(entry)
 
     def gone(self, entry: Entry[Any]) -> None:

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
-
-
-class Written(NamedTuple):
-    """An object whose JSON was written; ``inherits``: all but its status is that of the object before it."""
-
-    object: Any
-    inherits: bool
 
 
 class Underway:
@@ -25,28 +18,25 @@ class Underway:
     """
 
     def __init__(self) -> None:
-        self._objects: dict[str, tuple[bytes, Written]] = {}
+        self._objects: dict[str, tuple[bytes, Struct]] = {}
 
     @contextmanager
-    def expecting(self, key: str, value: bytes, obj: Any, inherits: bool = False) -> Iterator[None]:
-        """Meanwhile ``value``, which is the JSON of an object, is written; nobody changes the object afterwards.
-
-        ``inherits``: see :class:`Written`.
-        """
+    def expecting(self, key: str, value: bytes, obj: Any) -> Iterator[None]:
+        """Meanwhile ``value``, which is the JSON of an object, is written; nobody changes the object afterwards."""
         if not isinstance(obj, Struct):
             yield
             return
-        expected = self._objects[key] = (value, Written(obj, inherits))
+        expected = self._objects[key] = (value, obj)
         try:
             yield
         finally:
             if self._objects.get(key) is expected:
                 del self._objects[key]
 
-    def take(self, key: str, value: bytes, revision: int) -> Written | None:
+    def take(self, key: str, value: bytes, revision: int) -> Any | None:
         """The object whose JSON was written at a revision, None where that is not known."""
         expected = self._objects.get(key)
         if expected is None or expected[0] is not value:
             return None
-        obj, inherits = expected[1]
-        return Written(replace(obj, metadata=replace(obj.metadata, resource_version=str(revision))), inherits)
+        obj: Any = expected[1]
+        return replace(obj, metadata=replace(obj.metadata, resource_version=str(revision)))

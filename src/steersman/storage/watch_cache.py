@@ -239,7 +239,7 @@ class WatchCache(Generic[T]):
         else:
             entry = self._entry(current, self._decoded)
             if (written := self.underway.take(key, current.value, revision)) is not None:
-                entry.keep(written.object, inherits=written.inherits)
+                entry.keep(written, None if previous is None else previous.peek())
             self._entries[key] = entry
             if previous is None:
                 insort(self._keys, key)
@@ -375,7 +375,7 @@ class WatchCache(Generic[T]):
             low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
             # Pages of an old list cost what they show and what has changed since, not what there is.
             last = min(high, low + limit + len(past)) if limit else high
-            entries = [self._entries[key] for key in self._keys[low:last]]
+            entries = [*map(self._entries.__getitem__, self._keys[low:last])]
             remaining = high - last
         if past:
             if remaining:

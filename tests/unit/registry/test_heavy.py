@@ -12,7 +12,7 @@ import pytest
 
 from steersman.api.types import core_v1 as v1
 from steersman.apiserver.registry.config import RegistryConfig
-from steersman.apiserver.registry.heavy import LARGE, HeavyWork, is_large, weight
+from steersman.apiserver.registry.heavy import LARGE, SMALL, HeavyWork, is_large, weight
 
 from .conftest import config_map, context, running
 
@@ -83,6 +83,15 @@ def test_large_is_what_weighs_more_than_that(text: bytes) -> None:
     room = LARGE - weight(text)
     for besides in (0, room - 1, room, room + 1, LARGE, LARGE + 1):
         assert is_large(text, besides) == (besides + weight(text) > LARGE)
+
+
+def test_little_text_is_light_where_that_is_all_there_is() -> None:
+    little, more = (b"[%s{}]" % (b"{}," * (count - 1)) for count in (SMALL // 3, SMALL // 3 + 1))
+    assert len(little) <= SMALL < len(more)
+    assert weight(little) > LARGE
+    assert not is_large(little)
+    assert is_large(little, 1)
+    assert is_large(more)
 
 
 def test_empty_members_cost_nothing_more() -> None:

@@ -59,14 +59,19 @@ def test_what_is_equal_is_one() -> None:
     assert msgspec.json.encode(two) == msgspec.json.encode(pod(2))
 
 
-def test_of_what_inherits_the_rest_the_status_alone_is_looked_at() -> None:
+def test_what_a_version_has_of_the_one_before_it_is_not_looked_at_again() -> None:
     siblings, one, two = Siblings(), decoded(pod(1)), decoded(pod(2))
+    two.metadata.uid = "two"
     siblings.share(one)
-    siblings.share(two, inherits=True)
-    assert one.status.conditions is two.status.conditions
-    assert one.spec.containers is not two.spec.containers
-    assert one.metadata.labels is not two.metadata.labels
-    assert (one, two) == (pod(1), pod(2))
+    new = msgspec.structs.replace(two, metadata=msgspec.structs.replace(two.metadata), status=decoded(pod(2)).status)
+    siblings.share(new, before=two)
+    assert new.status.conditions is one.status.conditions
+    assert new.spec.containers is two.spec.containers
+    assert new.metadata.labels is two.metadata.labels
+    new.metadata.labels = dict(two.metadata.labels)
+    siblings.share(new, before=two)
+    assert new.metadata.labels is one.metadata.labels
+    assert (new.spec, new.status) == (pod(2).spec, pod(2).status)
 
 
 def test_what_differs_stays_its_own() -> None:

@@ -27,9 +27,8 @@ def test_the_very_bytes_while_they_are_written() -> None:
     underway, obj = Underway(), config_map()
     value = codecs.encode(obj)
     with underway.expecting(KEY, value, obj):
-        written = underway.take(KEY, value, 7)
-        assert written is not None
-        kept = written.object
+        kept = underway.take(KEY, value, 7)
+        assert kept is not None
         assert kept.metadata == ObjectMeta(name="a", namespace="default", resource_version="7")
         assert kept.data is obj.data
         assert obj.metadata.resource_version == "", "the writer's is not touched"

@@ -57,16 +57,11 @@ class Commits(Reader):
     def _entry_of(self, item: KeyValue | None) -> Entry[Any] | None:
         return self.cache.entry(item) if item is not None else None
 
-    async def _commit(
-        self, put: Put, obj: Any, reservation: Reservation | None, *, inherits: bool = False
-    ) -> Entry[Any]:
-        """Write an object, of which ``put`` has the JSON, and which nobody may change any more when that is done.
-
-        ``inherits``: all but its status is that of the object before it, whose parts it mostly has.
-        """
+    async def _commit(self, put: Put, obj: Any, reservation: Reservation | None) -> Entry[Any]:
+        """Write an object, of which ``put`` has the JSON, and which nobody may change any more when that is done."""
         operations: Sequence[Operation] = (put,) if reservation is None else (put, *reservation.operations)
         try:
-            with self.cache.underway.expecting(put.key, put.value, obj, inherits):
+            with self.cache.underway.expecting(put.key, put.value, obj):
                 revision = await self._store.commit(operations)
         except CompareFailed:
             raise

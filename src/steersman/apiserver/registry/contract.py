@@ -133,7 +133,7 @@ class ResourceHandler(Protocol):
     async def update(
         self, context: Context, namespace: str, name: str, obj: Any, *, subresource: str = "", lent: bool = False
     ) -> tuple[Entry[Any], bool]:
-        """Replace; the flag says that the object was created.  The one given may be changed, unless it is lent."""
+        """Replace; the flag says that the object was created.  ``obj`` may be changed here, unless it is ``lent``."""
         ...
 
     async def patch(

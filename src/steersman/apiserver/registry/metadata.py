@@ -75,11 +75,15 @@ def fill_new(meta: ObjectMeta, now: datetime) -> None:
 
 
 def keep_equal(new: ObjectMeta, old: ObjectMeta) -> None:
-    """Have what a write of something else says alike once: the old values take their place."""
+    """Hold what is equal once: the new object has it of the old one from then on, so nobody may change it in place."""
     if new.labels == old.labels:
         new.labels = old.labels
     if new.annotations == old.annotations:
         new.annotations = old.annotations
+    if new.finalizers == old.finalizers:
+        new.finalizers = old.finalizers
+    if new.owner_references == old.owner_references:
+        new.owner_references = old.owner_references
 
 
 def carry_over(new: ObjectMeta, old: ObjectMeta) -> None:

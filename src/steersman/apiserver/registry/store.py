@@ -52,7 +52,7 @@ from .contract import Context, ListOptions, Page
 from .deletion import check_options, check_preconditions
 from .heavy import LARGE, HeavyWork, is_large
 from .lacking import supplied
-from .lending import own
+from .lending import borrowed
 from .patching import patched, read_configuration
 from .reading import Reader
 from .reset_fields import reset_fields
@@ -82,10 +82,10 @@ class Handler(Commits):
         views: Sequence[View] = (),
     ) -> None:
         super().__init__(resource, strategy, store, cache, start, heavy)
-        view = stored(resource.group_version, resource.type)
+        own = stored(resource.group_version, resource.type)
         self._ignored: dict[str, Fields] = {}
         self._scaling = Scaling(resource, strategy.scale, now, self._rescale) if strategy.scale else None
-        self._fields = FieldManager((view, *views), now)
+        self._fields = FieldManager((own, *views), now)
         self._admission = admission
         self._now = now
 
@@ -180,7 +180,8 @@ class Handler(Commits):
         The object is the handler's to change, unless it is ``lent``.
         """
         self._check_subresource(subresource, "update")
-        metadata.check_namespace(self.resource, obj.metadata, namespace)
+        if not lent:
+            metadata.check_namespace(self.resource, obj.metadata, namespace)
         metadata.check_name(obj.metadata, name)
         # Without a resource version a lost race is tried again, and the body must be whole then.
         version = obj.metadata.resource_version
@@ -189,16 +190,14 @@ class Handler(Commits):
 
         def transform(entry: Entry[Any] | None) -> Any:
             if lent and entry is not None:
-                return own(obj, entry.object, untouched)
+                return borrowed(obj, entry.object, untouched)
             if lent or not version:
                 return codecs.copy(obj)
             obj.metadata.resource_version = version
             return obj
 
         create = self.strategy.create_on_update and not subresource
-        return await self._write(
-            context, namespace, name, transform, subresource, create=create, version=version, lent=lent
-        )
+        return await self._write(context, namespace, name, transform, subresource, create=create, version=version)
 
     async def patch(
         self, context: Context, namespace: str, name: str, patch: Patch, *, subresource: str = ""
@@ -280,9 +279,8 @@ class Handler(Commits):
     ) -> Entry[Any]:
         """Change the object on the server's own behalf: like :meth:`modify`, past admission, hooks and validation.
 
-        ``copy`` makes what ``change`` may change: a deep copy, or one that has parts of the present object.
+        ``copy`` makes what ``change`` may change, a deep copy where it does not say how deep.
         """
-        inherits = copy is not codecs.copy
         entry = await self._present(namespace, name)
         current = False
         turn: Turn | None = None
@@ -308,7 +306,7 @@ class Handler(Commits):
                 if same or dry_run:
                     return Entry(entry.key, entry.revision, splice(value, entry.revision), self.decode)
                 try:
-                    return await self._commit(Put(entry.key, value, entry.revision), obj, None, inherits=inherits)
+                    return await self._commit(Put(entry.key, value, entry.revision), obj, None)
                 except CompareFailed as error:
                     turn, entry = await self._line_up(turn, entry.key, self._entry_of(error.current[entry.key]))
             raise conflict(self.resource.name, name, MODIFIED, self.resource.group)
@@ -341,14 +339,11 @@ class Handler(Commits):
         create: bool,
         version: str = "",
         scale: bool = False,
-        lent: bool = False,
     ) -> tuple[Entry[Any], bool]:
         """Write what is made of the present object.
 
         ``version``: of the object that is meant alone, so that what is refused need not be tried on another.
-        ``lent``: what is made has parts of the present object, where it does not differ.
         """
-        inherits = lent and subresource == "status"
         entry = await self._present(namespace, name, version)
         current = False
         turn: Turn | None = None
@@ -401,8 +396,7 @@ class Handler(Commits):
                         return Entry(entry.key, entry.revision, raw, self.decode), False
                     continue
                 try:
-                    put = Put(entry.key, value, entry.revision)
-                    return await self._commit(put, new, reservation, inherits=inherits), False
+                    return await self._commit(Put(entry.key, value, entry.revision), new, reservation), False
                 except CompareFailed as error:
                     if reservation is not None and (lost := reservation.lost(list(error.current))) is not None:
                         raise lost from None
@@ -475,9 +469,9 @@ class Handler(Commits):
         metadata.carry_over(meta, old.metadata)
         if subresource:
             self.strategy.subresources[subresource](context, new, old)
-            metadata.keep_equal(new.metadata, old.metadata)
         else:
             self.strategy.prepare_update(context, new, old)
+        metadata.keep_equal(new.metadata, old.metadata)
         await self.strategy.authorize(context, new, old)
         if not context.own_endpoints:
 
