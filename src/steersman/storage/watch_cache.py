@@ -100,6 +100,7 @@ class WatchCache(Generic[T]):
 
         self._entries: dict[str, Entry[T]] = {}
         self._keys: list[str] = []  # in order
+        self._ordered: list[Entry[T]] | None = None  # their entries, as long as nothing changes
         self._indexed: dict[tuple[str, str], set[str]] = {}
         self._window = Window() if window is None else window
         self._decoded = RecentlyDecoded.of_versions(kept_decoded)
@@ -196,6 +197,7 @@ class WatchCache(Generic[T]):
         self._subscriptions.end(Compacted(revision))  # what happened before was missed
         self._entries = entries
         self._keys = sorted(entries)
+        self._ordered = None
         self._indexed = {}
         self._window.restart(revision, sum(len(entry.raw) for entry in entries.values()))
         self._revision = revision
@@ -229,6 +231,7 @@ class WatchCache(Generic[T]):
 
     def _change(self, key: str, revision: int, current: KeyValue | None) -> None:
         previous = self._entries.get(key)
+        self._ordered = None
         if current is None:
             if previous is None:
                 return
@@ -318,7 +321,12 @@ class WatchCache(Generic[T]):
 
     def __iter__(self) -> Iterator[Entry[T]]:
         """The present entries in key order, for those who wait for nothing meanwhile."""
-        return map(self._entries.__getitem__, self._keys)
+        return iter(self._in_order())
+
+    def _in_order(self) -> list[Entry[T]]:
+        if self._ordered is None:
+            self._ordered = [*map(self._entries.__getitem__, self._keys)]
+        return self._ordered
 
     def unfinished(self) -> Iterator[str]:
         """Changes that its subscribers have not been told of yet."""
@@ -375,7 +383,10 @@ class WatchCache(Generic[T]):
             low, high = bisect_left(self._keys, first), bisect_left(self._keys, end)
             # Pages of an old list cost what they show and what has changed since, not what there is.
             last = min(high, low + limit + len(past)) if limit else high
-            entries = [*map(self._entries.__getitem__, self._keys[low:last])]
+            if 2 * (last - low) > len(self._keys):
+                entries = self._in_order()[low:last]
+            else:
+                entries = [*map(self._entries.__getitem__, self._keys[low:last])]
             remaining = high - last
         if past:
             if remaining:
