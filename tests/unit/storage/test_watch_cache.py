@@ -14,7 +14,15 @@ import pytest
 from steersman.storage.entry import PAST, RecentlyDecoded
 from steersman.storage.memory import MemoryStore
 from steersman.storage.store import Compacted, Delete, Put, Store
-from steersman.storage.watch_cache import CacheEvent, Entry, RevisionTimeout, WatchCache, respliced, splice
+from steersman.storage.watch_cache import (
+    CacheEvent,
+    Entry,
+    RevisionTimeout,
+    WatchCache,
+    is_spliced,
+    respliced,
+    splice,
+)
 from steersman.storage.window import Window
 
 PREFIX = "/registry/pods/"
@@ -54,6 +62,17 @@ def test_splice() -> None:
     assert respliced(spliced, 1234) == splice(pod("a"), 1234)
     with pytest.raises(ValueError, match="metadata"):
         splice(b"{}", 1)
+
+
+@pytest.mark.parametrize("value", [b'{"metadata":{}}', b'{"metadata":{"name":"a"},"spec":{"metadata":{}}}'])
+def test_whether_spliced_json_is_that_of_a_value(value: bytes) -> None:
+    for revision in (1, 9, 10, 123456):
+        raw = splice(value, revision)
+        assert is_spliced(raw, value, revision)
+        assert not is_spliced(raw, value, revision + 1)
+        assert not is_spliced(raw, value[:-1] + b" ", revision)
+        assert not is_spliced(raw, value + b" ", revision)
+        assert respliced(raw, revision + 1) == splice(value, revision + 1)
 
 
 def test_decoded_objects_are_kept_while_young_or_in_use() -> None:
