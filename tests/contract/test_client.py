@@ -26,6 +26,7 @@ from steersman.api.types.core_v1 import (
     ObjectReference,
     Pod,
     PodSpec,
+    PodStatus,
     PodTemplateSpec,
     ServiceAccount,
 )
@@ -131,6 +132,21 @@ async def test_create_get_update_delete(client: Client) -> None:
         await client.get(ConfigMap, "a", NAMESPACE)
     assert (missing.value.code, missing.value.reason) == (404, "NotFound")
     assert str(missing.value) == 'configmaps "a" not found'
+
+
+async def test_an_update_leaves_what_it_is_given_as_it_was(client: Client) -> None:
+    created = await client.create(pod("a"))
+    changed = msgspec.structs.replace(
+        created,
+        metadata=msgspec.structs.replace(created.metadata, labels={"l": "1"}),
+        status=PodStatus(phase="Running"),
+    )
+    said = codecs.encode(changed)
+    updated = await client.update(changed, subresource="status")
+    with pytest.raises(StatusError, match="modified"):
+        await client.update(changed, subresource="status")
+    assert updated.status.phase == "Running"
+    assert codecs.encode(changed) == said
 
 
 async def test_generated_names_and_defaults(client: Client) -> None:

@@ -36,6 +36,25 @@ async def running(informer: Informer[ConfigMap]) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_of_one_namespace_whenever_somebody_asks() -> None:
+    client = FakeClient()
+    await client.create(config_map("a"))
+    await client.create(config_map("a", "other"))
+    informer = Informer(client, ConfigMap)
+    async with running(informer):
+
+        def there(namespace: str) -> list[str]:
+            return [obj.metadata.name for obj in informer.lister.list(namespace)]
+
+        assert (there("default"), there("other"), there("nowhere")) == (["a"], ["a"], [])
+        await client.create(config_map("b", "other"))
+        await until(lambda: len(informer.lister) == 3)
+        assert (there("default"), there("other")) == (["a"], ["a", "b"])
+        await client.delete(ConfigMap, "a", "default")
+        await until(lambda: len(informer.lister) == 2)
+        assert (there("default"), there("other")) == ([], ["a", "b"])
+
+
 async def test_lists_then_follows() -> None:
     client = FakeClient()
     await client.create(config_map("a"))
