@@ -324,6 +324,7 @@ class WatchCache(Generic[T]):
         return iter(self._in_order())
 
     def _in_order(self) -> list[Entry[T]]:
+        """All entries, made once between two changes: worth it for those who want most of them."""
         if self._ordered is None:
             self._ordered = [*map(self._entries.__getitem__, self._keys)]
         return self._ordered

@@ -183,10 +183,9 @@ class Handler(Commits):
         if not lent:
             metadata.check_namespace(self.resource, obj.metadata, namespace)
         metadata.check_name(obj.metadata, name)
+        untouched = self.strategy.content if subresource == "status" else ()
         # Without a resource version a lost race is tried again, and the body must be whole then.
         version = obj.metadata.resource_version
-
-        untouched = self.strategy.content if subresource == "status" else ()
 
         def transform(entry: Entry[Any] | None) -> Any:
             if lent and entry is not None:
